@@ -1,0 +1,137 @@
+"""The sync plan: the compiled configuration, immutable. What runs, runs on one of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from runner.config.secrets import SecretRef
+from runner.mapping.compiled import CompiledMapping
+from runner.model.record import FieldType
+from runner.model.terms import Entity, Folder, Private
+from runner.reconcile.guards import Limits
+from runner.reconcile.rules import ItemRules
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What takes part, around now (B-47). None = unbounded on that end."""
+
+    past: timedelta | None = None
+    future: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CrmField:
+    """One CRM field: its column and canonical type. ``writable`` False: read, never written."""
+
+    name: str
+    column: str
+    type: FieldType
+    nullable: bool = True
+    writable: bool = True
+    max_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CrmEntity:
+    """How one entity lies in the CRM's schema. ``version_by`` says who moves the version column on."""
+
+    entity: Entity
+    table: str
+    key: str
+    version: str
+    version_by: str
+    """``writer``: our update increments it; ``trigger``: the database does (for example the printed DDL's trigger)."""
+    owner: str
+    modified: str | None
+    soft_delete: tuple[str, object] | None
+    """(column, value that means deleted)."""
+    fields: Mapping[str, CrmField]
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    """Columns set to constants on every insert."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrmUsers:
+    """Where CRM users and their e-mail addresses live. ``aliases`` is (table, user column, address column)."""
+
+    table: str
+    key: str
+    email: str
+    aliases: tuple[str, str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CrmPlan:
+    """The CRM: one per deployment. ``feed`` is ``outbox`` (triggers) or ``version_column``."""
+
+    name: str
+    url: str | SecretRef
+    feed: str
+    users: CrmUsers
+    entities: Mapping[Entity, CrmEntity]
+    rule: str
+    schema: str | None = None
+    feed_overlap: timedelta = timedelta(minutes=5)
+    time_zone: str = "Etc/UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthPlan:
+    """How to log on: ``basic`` or ``ntlm``."""
+
+    type: str
+    username: str
+    password: SecretRef
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangePlan:
+    """One Exchange server. ``access`` is ``impersonation`` or ``delegate``; ``batch`` is items per GetItem."""
+
+    name: str
+    endpoint: str
+    auth: AuthPlan
+    access: str
+    rule: str
+    enabled: bool = True
+    ca_file: str | None = None
+    version: str = "Exchange2016"
+    timeout: timedelta = timedelta(seconds=60)
+    page: int = 512
+    batch: int = 50
+    connections: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPlan:
+    """One user's one folder on a target, with everything a pass needs to know."""
+
+    name: str
+    target: str
+    user: str
+    folder: Folder
+    entity: Entity
+    mapping: CompiledMapping
+    rules: ItemRules
+    limits: Limits
+    window: Window
+    private: Private
+    time_zone: str
+    enabled: bool
+    rule: str
+    """``file:line:column`` of the link in YAML."""
+    digest: str
+    """Over everything above; a changed digest is a changed link."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPlan:
+    """The whole compiled configuration."""
+
+    digest: str
+    crm: CrmPlan
+    targets: Mapping[str, ExchangePlan]
+    links: Mapping[str, LinkPlan]

@@ -1,0 +1,148 @@
+"""What connectors read and write: items, pages of changes, writes and their results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from runner.model.errors import ConnectorError
+from runner.model.record import Fields
+from runner.model.terms import Entity, Folder, Operation, Place
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRef:
+    """What a connector must know of a link: one user's one folder on a target.
+
+    ``record_fields`` and ``crm_fields`` are the fields that the link's mapping needs from either side; ``owner`` is the
+    CRM key of the link's user (None until the CRM has answered); ``time_zone`` (IANA) is the mailbox's own.
+    """
+
+    name: str
+    target: str
+    user: str
+    folder: Folder
+    entity: Entity
+    time_zone: str
+    record_fields: frozenset[str]
+    crm_fields: frozenset[str]
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item as a side holds it now.
+
+    ``values`` are record fields for a target item and CRM fields for a CRM item, canonical (see ``model.record``).
+    ``stamp`` is our id on a target's item; ``native`` its native identity (calendar UID) which survives moves;
+    ``shared`` says that other mailboxes hold copies under the same native identity (a meeting).
+    """
+
+    key: str
+    version: str
+    values: Fields
+    stamp: str | None = None
+    native: str | None = None
+    modified: datetime | None = None
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """An item's id and version, without content."""
+
+    key: str
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """One page of a side's changes: ids only. ``watermark`` stands behind this page; ``complete`` ends the feed."""
+
+    changed: tuple[Ref, ...]
+    deleted: tuple[str, ...]
+    watermark: str
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRow:
+    """One CRM change: which record, and every CRM user key who owned it before or owns it now."""
+
+    entity: Entity
+    key: str
+    owners: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """One page of the CRM's outbox, in commit order, and the CRM watermark behind it."""
+
+    rows: tuple[FeedRow, ...]
+    watermark: str
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CrmUser:
+    """A CRM user as links find him: by any of his addresses (lower case)."""
+
+    key: str
+    addresses: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What an item is known by when its id is not: our stamp, or its native identity."""
+
+    stamp: str | None = None
+    native: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One holder of an identity. ``key`` is None for a tombstone without an item."""
+
+    identity: Identity
+    place: Place
+    key: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One conditional write.
+
+    ``values`` is the whole desired item (record fields for a target, CRM fields for the CRM); ``fields`` names those
+    that change (all of them on create). ``version`` is the precondition of updates and deletes. ``stamp`` goes on every
+    created item and on an updated one that bears none. ``native`` is what the CRM's key table notes for a create.
+    """
+
+    operation: Operation
+    key: str | None
+    version: str | None
+    values: Fields = field(default_factory=dict)
+    fields: frozenset[str] = frozenset()
+    stamp: str | None = None
+    native: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """The outcome of one write: the item's key and new version (None after a delete), or the error.
+
+    ``adopted`` says that a create found its key (or the same meeting) already there: no second record was made.
+    """
+
+    key: str | None = None
+    version: str | None = None
+    error: ConnectorError | None = None
+    adopted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a target's protocol can do; checked at compile time and shown in ``plan``."""
+
+    entities: frozenset[Entity]
+    silent_meeting_updates: bool = True

@@ -1,0 +1,192 @@
+"""The ports: what the engine asks of the world, kept as narrow as an HTTP transport.
+
+Contract of every connector: errors are raised (or put into results) only as :mod:`runner.model.errors` classes; reads
+have no side effects; a write is sent at most once, conditionally, and its result is one of: done, a classed error, or
+``OutcomeUnknown``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from runner.model.errors import ConnectorError
+from runner.model.items import (
+    Capabilities,
+    ChangePage,
+    CrmUser,
+    FeedPage,
+    Found,
+    Identity,
+    Item,
+    LinkRef,
+    Write,
+    WriteResult,
+)
+from runner.model.state import Commit, Conflict, Intent, LinkState, Mark, Pairing, Quarantined, Resolution, RunRecord
+from runner.model.terms import Side
+
+
+class Clock(Protocol):
+    """Time, passed in so that a run can be replayed."""
+
+    def now(self) -> datetime:
+        """The current instant, aware, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never jump back."""
+        ...
+
+
+class Rng(Protocol):
+    """Randomness, passed in so that a run can be replayed."""
+
+    def token(self) -> str:
+        """A fresh unguessable id of 26 to 32 lower-case letters and digits."""
+        ...
+
+
+class Connector(Protocol):
+    """One side of a link."""
+
+    def check(self, link: LinkRef) -> None:
+        """Raise the classed error that a pass over this link would meet (reachability, log-on, access, folder)."""
+        ...
+
+    def get(self, link: LinkRef, keys: Sequence[str]) -> Mapping[str, Item | ConnectorError]:
+        """The items of these ids, every key answered: ``Gone`` when positively absent, ``Invalid`` when unreadable."""
+        ...
+
+    def write(self, link: LinkRef, writes: Sequence[Write]) -> Iterator[WriteResult]:
+        """Carry out conditional writes in order, one result each, lazily (a consumer may stop in between)."""
+        ...
+
+    def find(self, link: LinkRef, identities: Sequence[Identity]) -> Sequence[Found]:
+        """Every holder of these identities: in the folder, elsewhere on this side, or deleted (see :class:`Place`)."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections."""
+        ...
+
+
+class TargetConnector(Connector, Protocol):
+    """The target's side: a cursor per folder."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the protocol can carry."""
+        ...
+
+    def changes(self, link: LinkRef, since: str | None) -> Iterator[ChangePage]:
+        """Pages of changed and deleted ids since a watermark (None: everything).
+
+        Raises ``WatermarkInvalid`` when the server does not take it, ``ContainerGone`` when the folder is not there.
+        """
+        ...
+
+
+class CrmConnector(Connector, Protocol):
+    """The CRM's side: one feed for all links."""
+
+    def users(self, addresses: Sequence[str]) -> Mapping[str, CrmUser]:
+        """CRM users by address (lower case), aliases included; unknown addresses are absent."""
+        ...
+
+    def listing(self, link: LinkRef) -> Iterator[ChangePage]:
+        """Every live record of the link's owner, in key order: ids and versions."""
+        ...
+
+    def feed(self, since: str | None) -> Iterator[FeedPage]:
+        """Committed changes since a CRM watermark, in commit order. None: no rows, only the watermark of now."""
+        ...
+
+
+class Store(Protocol):
+    """The state. One process owns it; every mutation of a pass is one :class:`Commit`, atomic and durable."""
+
+    def links(self) -> Mapping[str, LinkState]:
+        """Every link that the state knows, by name."""
+        ...
+
+    def link(self, name: str) -> LinkState:
+        """The link's state; a fresh one (not yet stored) for an unknown name."""
+        ...
+
+    def crm_watermark(self, crm: str) -> str | None:
+        """The watermark of a CRM's feed."""
+        ...
+
+    def marks(self, link: str, *, after: int, until: int, limit: int, now: datetime) -> Sequence[Mark]:
+        """Dirty marks with ``after < seq <= until`` in order of ``seq``, those that are due at ``now``."""
+        ...
+
+    def last_mark(self, link: str) -> int:
+        """The highest ``seq`` of the link's marks, 0 when there are none."""
+        ...
+
+    def pairings(
+        self,
+        link: str,
+        *,
+        crm_keys: Sequence[str] = (),
+        target_keys: Sequence[str] = (),
+        stamps: Sequence[str] = (),
+        natives: Sequence[str] = (),
+    ) -> Sequence[Pairing]:
+        """The link's pairings that match any of the keys (each pairing once)."""
+        ...
+
+    def echoes(self, link: str, side: Side, refs: Mapping[str, str | None]) -> frozenset[str]:
+        """Those keys whose paired version on this side equals the given one (B-12)."""
+        ...
+
+    def count(self, link: str) -> int:
+        """Number of the link's active pairings."""
+        ...
+
+    def paired_links(self, crm_keys: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """For each CRM key the names of the links that hold a pairing of it."""
+        ...
+
+    def matches(self, link: str) -> Sequence[tuple[str, str]]:
+        """(crm_key, target_key) of first-sync candidates whose digest is unique on both sides."""
+        ...
+
+    def intents(self, link: str) -> Sequence[Intent]:
+        """Open intents: writes whose outcome nobody has recorded."""
+        ...
+
+    def writes_since(self, link: str, since: datetime) -> Mapping[str, int]:
+        """Ledger counts per operation of this link since an instant: the guards' durable windows."""
+        ...
+
+    def quarantined(self, link: str | None = None) -> Sequence[Quarantined]:
+        """Items set aside."""
+        ...
+
+    def conflicts(self, link: str | None = None, *, open_only: bool = False) -> Sequence[Conflict]:
+        """The conflict ledger, newest first."""
+        ...
+
+    def resolutions(self, link: str) -> Sequence[Resolution]:
+        """Operators' decisions that no pass has carried out yet."""
+        ...
+
+    def runs(self, limit: int) -> Sequence[RunRecord]:
+        """The newest runs."""
+        ...
+
+    def commit(self, commit: Commit) -> None:
+        """Apply one commit: all of it or nothing, durable on return."""
+        ...
+
+    def heartbeat(self, link: str, now: datetime) -> None:
+        """Note a pass without effect; aggregated in memory and written with the next commit or on close."""
+        ...
+
+    def close(self) -> None:
+        """Flush heartbeats and give the state file back."""
+        ...

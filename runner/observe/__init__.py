@@ -1,0 +1,1 @@
+"""Logs (and later metrics): constant event names, data in fields, secrets never."""

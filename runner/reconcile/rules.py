@@ -1,0 +1,42 @@
+"""What a link may do, compiled from YAML once and handed to every decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.model.terms import ConflictPolicy, Direction, EditVsDelete, OnDrift, Operation, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What merges as one: usually one record field, several when they state one fact together (start, zone, length).
+
+    Detection is per unit; within a unit that one side won, only those fields are carried over which the winner changed
+    or whose change on the loser must be undone, so that an equivalent zone name on the other side stays as it is.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    direction: Direction
+    conflict: ConflictPolicy
+    rule: str
+    """``file:line:column`` of the YAML that decided direction and policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRules:
+    """Rules for the items of one link. A unit's direction is already narrowed by the link's."""
+
+    units: tuple[Unit, ...]
+    direction: Direction
+    rule: str
+    denied: frozenset[tuple[Operation, Side]] = frozenset()
+    """Operations that may not be carried out on a side (B-5). Denied deletes detach the pair (B-39)."""
+    edit_vs_delete: EditVsDelete = EditVsDelete.EDIT_WINS
+    on_drift: OnDrift = OnDrift.IGNORE
+    clock_tolerance: float = 120.0
+    """Seconds within which ``newest_wins`` falls back to ``crm_wins`` (B-61)."""
+
+    def may(self, operation: Operation, side: Side) -> bool:
+        """Whether this operation may be carried out on this side at all."""
+        return self.direction.writes(side) and (operation, side) not in self.denied
