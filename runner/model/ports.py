@@ -8,6 +8,7 @@ have no side effects; a write is sent at most once, conditionally, and its resul
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -24,7 +25,18 @@ from runner.model.items import (
     Write,
     WriteResult,
 )
-from runner.model.state import Commit, Conflict, Intent, LinkState, Mark, Pairing, Quarantined, Resolution, RunRecord
+from runner.model.state import (
+    Commit,
+    Conflict,
+    Intent,
+    LinkState,
+    Mark,
+    MarkCounts,
+    Pairing,
+    Quarantined,
+    Resolution,
+    RunRecord,
+)
 from runner.model.terms import Side
 
 
@@ -145,6 +157,18 @@ class Store(Protocol):
 
     def count(self, link: str) -> int:
         """Number of the link's active pairings."""
+        ...
+
+    def paired_keys(self, link: str, side: Side, *, after: int, limit: int) -> Sequence[tuple[int, str]]:
+        """(pairing id, this side's key) of the link's active pairings with ``id > after``, in order of id."""
+        ...
+
+    def mark_counts(self, link: str, now: datetime) -> MarkCounts:
+        """How many marks are due at ``now``, and how many of those have an active pairing: what a pass may touch."""
+        ...
+
+    def rehearsal(self) -> AbstractContextManager[None]:
+        """Inside, commits are visible to reads; at the end all of them are undone and nothing on disk has changed."""
         ...
 
     def paired_links(self, crm_keys: Sequence[str]) -> Mapping[str, frozenset[str]]:

@@ -63,6 +63,14 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkCounts:
+    """How many marks of a link are due, and how many of those belong to an active pairing."""
+
+    due: int
+    paired: int
+
+
+@dataclass(frozen=True, slots=True)
 class Base:
     """What each side held when both were last agreed, in record fields, kept per side."""
 
