@@ -14,7 +14,7 @@ field type         canonical value
 ``instant``        ``"2026-03-29T08:00:00Z"`` (UTC, whole seconds)
 ``duration``       ``"PT1H30M"``, ``"P1D"`` (RFC 8984 Duration as :func:`runner.model.moments.duration_of` writes it)
 ``zone``           IANA name, ``"Europe/Vienna"``
-``keywords``       ``tuple[str, ...]``, sorted, unique
+``keywords``       ``tuple[str, ...]``, sorted, unique, never empty (``None`` instead)
 =================  ==========================================================================================
 """
 
