@@ -28,9 +28,23 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why an update touches one unit: the fields written for it, the reason, and ``file:line:column`` of the rule."""
+
+    unit: str
+    fields: tuple[str, ...]
+    reason: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One write that a decision asks for. ``values`` is the whole record that the side shall hold afterwards (empty for
-    a delete), ``fields`` what changes in it (all that may be written, on create), ``before`` what it holds now."""
+    a delete), ``fields`` what changes in it (all that may be written, on create), ``before`` what it holds now.
+
+    ``verdicts`` say it unit by unit for updates; ``reason`` and ``rule`` sum them up (rules joined by a comma and a
+    blank). Creates and deletes are decided as a whole and have no verdicts.
+    """
 
     side: Side
     operation: Operation
@@ -39,11 +53,15 @@ class Change:
     before: Fields | None
     reason: str
     rule: str
+    verdicts: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A conflict as found: unit name (None: edit against delete), base, both values, policy and winner (None: held)."""
+    """A conflict as found: unit name (None: edit against delete), base, both values, policy and winner.
+
+    ``winner`` None means undecided, unless an operator ``settled`` it by values that neither side held.
+    """
 
     unit: str | None
     base: Fields | None
@@ -52,6 +70,12 @@ class Clash:
     policy: str
     winner: Side | None
     rule: str
+    settled: bool = False
+
+    @property
+    def held(self) -> bool:
+        """Whether nobody has decided yet: both sides stay as they are (B-62)."""
+        return self.winner is None and not self.settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +83,10 @@ class Decision:
     """The outcome for one item.
 
     ``base`` is the base to keep **if every change succeeds exactly as asked** (None: no pairing remains); the engine
-    replaces a written side's base by what that side really holds when it can read it back. ``detach`` says why the pair
-    shall be left alone from now on. ``drift`` names units whose read-only side was edited and left so (B-5 report).
+    replaces a written side's base by what that side really holds when it can read it back. It holds the fields of units
+    only; a unit that was never agreed (held at its first merge) is absent from it. ``detach`` says why the pair shall
+    be left alone from now on (``base`` is then as it was). ``drift`` names units whose read-only side was edited and
+    left so (B-5 report).
     """
 
     changes: tuple[Change, ...] = ()

@@ -1,0 +1,196 @@
+"""The three-way merge of one item: both sides' bases, both sides now, the rules → a decision.
+
+How one unit merges is ``ruling``'s work; this module joins units into writes and judges presence.
+
+*Choices where the rule book is silent*
+
+- Who deletes the copy on the read-only side of a one-way link drifts: it comes back only with ``on_drift: revert`` and
+  the pair is detached otherwise, even when the authority was edited too, because whether a pass saw the delete or the
+  edit first must not matter.
+- Whose authority is deleted goes, edited or not: on a one-way link the edits of the read-only side never counted.
+- A unit without a base (added to the mapping since) that holds something counts as edited when the other side was
+  deleted: what was never on the other side must not go with it.
+- An edit that wins against a delete but may not be re-created stays where it is, and the pair is detached.
+- A settlement of edit against delete needs a side; one by values is no answer to it, and the item stays held.
+- New items on the read-only side of a one-way link are never touched, not even by ``on_drift: revert``.
+- Denied creates and deletes do not make a link one-way: an edit still stands against a delete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from runner.model.record import Fields, Value
+from runner.model.state import Base
+from runner.model.terms import EditVsDelete, OnDrift, Operation, Side
+from runner.reconcile.decision import Change, Clash, Decision, Presented, Settlement, Verdict
+from runner.reconcile.rules import ItemRules
+from runner.reconcile.ruling import PLACES, Standing, rule_unit
+
+
+def reconcile(
+    base: Base | None,
+    crm: Presented,
+    target: Presented,
+    rules: ItemRules,
+    settlements: Sequence[Settlement] = (),
+) -> Decision:
+    """Decide what happens to one item (B-60 to B-63, B-5, B-39).
+
+    ``base`` None means that nothing was ever agreed: a lone item, or a pair that was adopted and never merged.
+    """
+    settled = {settlement.unit: settlement for settlement in settlements}
+    if crm.values is not None and target.values is not None:
+        return _merge(base, {Side.CRM: crm, Side.TARGET: target}, rules, settled)
+    if crm.values is not None:
+        return _lone(base, Side.CRM, crm.values, rules, settled.get(None))
+    if target.values is not None:
+        return _lone(base, Side.TARGET, target.values, rules, settled.get(None))
+    return Decision()  # gone on both sides: the pair is forgotten
+
+
+def _lone(base: Base | None, present: Side, values: Fields, rules: ItemRules, settled: Settlement | None) -> Decision:
+    """An item that one side holds and the other does not."""
+    absent = present.other
+    may_create = rules.may(Operation.CREATE, absent) and bool(_writable(absent, rules))
+    may_delete = rules.may(Operation.DELETE, present)
+
+    # Never seen together: new here, so it is made there; or left alone where that is not allowed.
+    if base is None:
+        return _create(present, values, rules, f"new {PLACES[present]}") if may_create else Decision()
+
+    # From here on the other side deleted it.
+    gone = f"deleted {PLACES[absent]}"
+
+    # A delete that this direction does not carry is drift: undone on request, else the pair ends (never re-created).
+    if not rules.direction.writes(present):
+        if rules.on_drift is OnDrift.REVERT and may_create:
+            return _create(present, values, rules, f"{gone}: drift reverted")
+        return Decision(base=base, detach=f"{gone}, and this direction does not delete {PLACES[present]}")
+
+    # Not edited since: the delete goes through; where deletes are denied the pair ends (B-39).
+    if not _edited(base, present, values, rules):
+        if may_delete:
+            return _delete(present, values, rules, gone)
+        return Decision(base=base, detach=f"{gone}, and deletes are denied {PLACES[present]}")
+
+    # Edited here, deleted there: the policy decides or holds, an operator overrides; recorded either way (B-63).
+    winner = _survivor(present, rules.edit_vs_delete)
+    if settled is not None and settled.take is not None:
+        winner = settled.take
+    record = {side: values if side is present else None for side in Side}
+    clash = Clash(
+        unit=None,
+        base=base.of(present),
+        crm=record[Side.CRM],
+        target=record[Side.TARGET],
+        policy=rules.edit_vs_delete,
+        winner=winner,
+        rule=rules.rule,
+        settled=settled is not None and settled.take is not None,
+    )
+    why = f"edited {PLACES[present]}, {gone}"
+    if winner is None:
+        return Decision(clashes=(clash,), base=base)
+    if winner is present:
+        if may_create:
+            return _create(present, values, rules, f"{why}: the edit wins", clash)
+        return Decision(clashes=(clash,), base=base, detach=f"{why}, and creates are denied {PLACES[absent]}")
+    if may_delete:
+        return _delete(present, values, rules, f"{why}: the delete wins", clash)
+    return Decision(clashes=(clash,), base=base, detach=f"{why}, and deletes are denied {PLACES[present]}")
+
+
+def _merge(
+    base: Base | None,
+    sides: Mapping[Side, Presented],
+    rules: ItemRules,
+    settled: Mapping[str | None, Settlement],
+) -> Decision:
+    """An item that both sides hold: unit by unit."""
+    now = {side: presented.values or {} for side, presented in sides.items()}
+    agreed: dict[Side, dict[str, Value]] = {side: {} for side in Side}
+    writes: dict[Side, dict[str, Value]] = {side: {} for side in Side}
+    verdicts: dict[Side, list[Verdict]] = {side: [] for side in Side}
+    clashes: list[Clash] = []
+    drift: list[str] = []
+    for unit in rules.units:
+        standing = Standing.of(unit, base, now, rules)
+        ruling = rule_unit(standing, sides, rules, settled.get(unit.name))
+        for side in Side:
+            written = ruling.writes.get(side, {})
+            if written:
+                writes[side] |= written
+                verdicts[side].append(Verdict(unit.name, tuple(written), ruling.reason, unit.rule))
+            if not ruling.keep_base:
+                agreed[side] |= standing.now[side] | written
+            elif standing.known:
+                agreed[side] |= standing.base[side]
+        if ruling.clash is not None:
+            clashes.append(ruling.clash)
+        if ruling.drifted and rules.on_drift is OnDrift.REPORT:
+            drift.append(unit.name)
+    return Decision(
+        changes=tuple(_update(side, now[side], writes[side], verdicts[side]) for side in Side if writes[side]),
+        clashes=tuple(clashes),
+        base=Base(crm=agreed[Side.CRM], target=agreed[Side.TARGET]),
+        drift=tuple(drift),
+    )
+
+
+def _writable(side: Side, rules: ItemRules) -> tuple[str, ...]:
+    """The fields that may be written on a side at all, in the units' order."""
+    return tuple(field for unit in rules.units if unit.direction.writes(side) for field in unit.fields)
+
+
+def _edited(base: Base, present: Side, values: Fields, rules: ItemRules) -> bool:
+    """Whether the present side holds anything that could flow to the other and is not agreed."""
+    both = {present: values, present.other: values}
+    return any(
+        standing.changed[present]
+        if standing.known
+        else any(value is not None for value in standing.now[present].values())
+        for unit in rules.units
+        if unit.direction.writes(present.other)
+        for standing in (Standing.of(unit, base, both, rules),)
+    )
+
+
+def _survivor(present: Side, policy: EditVsDelete) -> Side | None:
+    """The side that wins an edit against a delete; None: held."""
+    return {EditVsDelete.EDIT_WINS: present, EditVsDelete.DELETE_WINS: present.other}.get(policy)
+
+
+def _unit_fields(values: Fields, rules: ItemRules) -> dict[str, Value]:
+    """What a base keeps of a record: the units' fields, None where the record lacks one."""
+    return {field: values.get(field) for unit in rules.units for field in unit.fields}
+
+
+def _create(present: Side, values: Fields, rules: ItemRules, reason: str, *clashes: Clash) -> Decision:
+    """The item made on the absent side, with every field that may be written there; the others are None in its base."""
+    fields = frozenset(_writable(present.other, rules))
+    kept = _unit_fields(values, rules)
+    made = {field: value if field in fields else None for field, value in kept.items()}
+    change = Change(present.other, Operation.CREATE, made, fields, None, reason, rules.rule)
+    held = {present: kept, present.other: made}
+    return Decision((change,), clashes, Base(crm=held[Side.CRM], target=held[Side.TARGET]))
+
+
+def _delete(present: Side, values: Fields, rules: ItemRules, reason: str, *clashes: Clash) -> Decision:
+    """The item removed from the side that still holds it; no pair remains."""
+    return Decision((Change(present, Operation.DELETE, {}, frozenset(), values, reason, rules.rule),), clashes)
+
+
+def _update(side: Side, now: Fields, written: Fields, verdicts: Sequence[Verdict]) -> Change:
+    """One update of a side from all its units' verdicts."""
+    reasons = {verdict.reason for verdict in verdicts}
+    return Change(
+        side=side,
+        operation=Operation.UPDATE,
+        values={**now, **written},
+        fields=frozenset(written),
+        before=now,
+        reason=reasons.pop() if len(reasons) == 1 else "; ".join(f"{v.unit}: {v.reason}" for v in verdicts),
+        rule=", ".join(dict.fromkeys(verdict.rule for verdict in verdicts)),
+        verdicts=tuple(verdicts),
+    )
