@@ -1,0 +1,319 @@
+"""An in-memory CRM that behaves as the SQL one does, and the hands of its users.
+
+What is like the real one: every change moves the record's version on and leaves a row in an outbox in commit order with
+the owners before and after; a delete is soft; the key table remembers under which token and identity a record was made,
+refuses a second live record for either, and keeps its rows when the record goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from runner.model.errors import ConnectorError, Gone, Invalid, VersionMoved, WatermarkInvalid
+from runner.model.items import (
+    ChangePage,
+    CrmUser,
+    FeedPage,
+    FeedRow,
+    Found,
+    Identity,
+    Item,
+    LinkRef,
+    Ref,
+    Write,
+    WriteResult,
+)
+from runner.model.ports import Clock, Rng
+from runner.model.record import Fields, Value
+from runner.model.terms import Entity, Operation, Place, Side
+from runner.testing.faults import Boundary
+from runner.testing.held import ContractViolation, Held, as_given, carried_out
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Row(Held):
+    """A record: a held item with its entity, its owner and the soft-delete flag."""
+
+    entity: Entity = Entity.SCHEDULE_ITEM
+    owner: str = ""
+    deleted: bool = False
+
+
+@dataclass(slots=True)
+class _Key:
+    """One row of the key table ``exsync_keys``: it outlives its record."""
+
+    token: str
+    entity: Entity
+    identity: str | None
+    key: str
+
+
+@dataclass(slots=True)
+class _Tables:
+    """Everything the database holds."""
+
+    users: dict[str, frozenset[str]] = field(default_factory=dict)
+    rows: dict[str, _Row] = field(default_factory=dict)
+    keys: dict[str, _Key] = field(default_factory=dict)
+    outbox: list[FeedRow] = field(default_factory=list)
+
+
+class FakeCrm:
+    """The port ``CrmConnector`` over tables in memory.
+
+    Knobs, to be set at any time: ``page`` (rows per page), ``normalise`` (what a trigger makes of values), ``reject`` (the
+    constraint that refuses values, or None), ``allowed`` (operations that may arrive). Methods named ``user_…`` are what
+    people do in the CRM; they do not pass the boundary.
+    """
+
+    def __init__(self, clock: Clock, rng: Rng, *, boundary: Boundary | None = None, page: int = 2) -> None:
+        self.clock = clock
+        self.rng = rng
+        self.boundary = boundary or Boundary()
+        self.page = page
+        self.allowed = frozenset(Operation)
+        self.normalise: Callable[[Fields], Fields] = as_given
+        self.reject: Callable[[Fields], str | None] = lambda values: None
+        self._tables = _Tables()
+        self._epoch = 0
+        self._last = 0
+
+    # -- the port ----------------------------------------------------------------------------------------------------
+
+    def check(self, link: LinkRef) -> None:
+        """Nothing can be missing here but the link's user: ``ContainerGone``."""
+        self._call("check", link.name, lambda: self._owner(link))
+
+    def users(self, addresses: Sequence[str]) -> Mapping[str, CrmUser]:
+        """CRM users by any of their addresses."""
+        return self._call("users", ",".join(addresses), lambda: self._users(addresses))
+
+    def listing(self, link: LinkRef) -> Iterator[ChangePage]:
+        """The owner's live records in key order; one call of the boundary for each page."""
+        after, complete = 0, False
+        while not complete:
+            page = self._call("listing", link.name, partial(self._listing, link, after))
+            after, complete = int(page.watermark), page.complete
+            yield page
+
+    def feed(self, since: str | None) -> Iterator[FeedPage]:
+        """The outbox since a watermark; one call of the boundary for each page."""
+        watermark, complete = since, False
+        while not complete:
+            page = self._call("feed", watermark or "", partial(self._feed, watermark))
+            watermark, complete = page.watermark, page.complete
+            yield page
+
+    def get(self, link: LinkRef, keys: Sequence[str]) -> Mapping[str, Item | ConnectorError]:
+        """Live records by key; one call of the boundary for all of them."""
+        return self._call("get", ",".join(keys), lambda: {key: self._answer(link, key) for key in keys})
+
+    def write(self, link: LinkRef, writes: Sequence[Write]) -> Iterator[WriteResult]:
+        """Conditional writes, one call of the boundary each."""
+        return carried_out(self.boundary, Side.CRM, self.allowed, writes, partial(self._write, link))
+
+    def find(self, link: LinkRef, identities: Sequence[Identity]) -> Sequence[Found]:
+        """What the key table knows of these tokens and identities."""
+        return self._call("find", link.name, lambda: self._find(link, identities))
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    # -- what users do -----------------------------------------------------------------------------------------------
+
+    def add_user(self, key: str, *addresses: str) -> None:
+        """A CRM user with his addresses, the first of them his main one."""
+        self._tables.users[key] = frozenset(address.lower() for address in addresses)
+
+    def lose_outbox(self) -> None:
+        """The outbox was emptied by hand: no watermark given out so far is worth anything."""
+        self._epoch += 1
+        self._tables.outbox.clear()
+
+    def user_create(self, owner: str, values: Fields, *, entity: Entity = Entity.SCHEDULE_ITEM) -> str:
+        """A user makes a record. Returns its key."""
+        return self._insert(entity, owner, values).key
+
+    def user_edit(self, key: str, **changes: Value) -> None:
+        """A user changes fields of a record."""
+        row = self._live(key)
+        self._touch(row, {**row.values, **changes})
+
+    def user_delete(self, key: str, *, hard: bool = False) -> None:
+        """A user deletes a record; ``hard``: its row is gone and only the key table remembers it."""
+        row = self._live(key)
+        row.deleted = True
+        self._touch(row, row.values)
+        if hard:
+            del self._tables.rows[key]
+
+    def user_restore(self, key: str) -> None:
+        """A user takes a soft delete back."""
+        row = self._tables.rows[key]
+        row.deleted = False
+        self._touch(row, row.values)
+
+    def user_assign(self, key: str, owner: str) -> None:
+        """The record changes hands."""
+        row = self._live(key)
+        before, row.owner = row.owner, owner
+        self._touch(row, row.values, before)
+
+    def user_spoil(self, key: str, reason: str | None = "bad-row") -> None:
+        """From now on nobody can read this record's values (None: they can again)."""
+        row = self._live(key)
+        row.unreadable = reason
+        self._touch(row, row.values)
+
+    # -- what tests look at ------------------------------------------------------------------------------------------
+
+    def items(self, owner: str | None = None) -> list[Item]:
+        """Live records (of one owner), oldest first, with every field."""
+        rows = [row for row in self._tables.rows.values() if not row.deleted and owner in {None, row.owner}]
+        return [self._item(row, frozenset(row.values)) for row in rows]
+
+    def item(self, key: str) -> Item | None:
+        """One live record with every field, or None."""
+        row = self._tables.rows.get(key)
+        return self._item(row, frozenset(row.values)) if row is not None and not row.deleted else None
+
+    def owner_of(self, key: str) -> str:
+        """Who owns a live record."""
+        return self._live(key).owner
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _call(self, name: str, subject: str, effect: Callable[[], T]) -> T:
+        return self.boundary.call(Side.CRM, name, subject, effect)
+
+    def _owner(self, link: LinkRef) -> str:
+        if link.owner is None:
+            raise ContractViolation(f"link {link.name} came without its owner's key")
+        return link.owner
+
+    def _users(self, addresses: Sequence[str]) -> dict[str, CrmUser]:
+        known = {address: CrmUser(key, all_of) for key, all_of in self._tables.users.items() for address in all_of}
+        return {address: known[address.lower()] for address in addresses if address.lower() in known}
+
+    def _insert(self, entity: Entity, owner: str, values: Fields) -> _Row:
+        self._last += 1
+        made = dict(self.normalise(values))
+        row = _Row(str(self._last), 1, made, self.clock.now(), entity=entity, owner=owner)
+        self._tables.rows[row.key] = row
+        self._note(row)
+        return row
+
+    def _touch(self, row: _Row, values: Fields, former_owner: str | None = None) -> None:
+        row.version += 1
+        row.values, row.modified = dict(self.normalise(values)), self.clock.now()
+        self._note(row, former_owner)
+
+    def _note(self, row: _Row, former_owner: str | None = None) -> None:
+        owners = frozenset({row.owner} | ({former_owner} if former_owner else set()))
+        self._tables.outbox.append(FeedRow(row.entity, row.key, owners))
+
+    def _live(self, key: str) -> _Row:
+        row = self._tables.rows.get(key)
+        if row is None or row.deleted:
+            raise Gone(f"no record {key}")
+        return row
+
+    def _item(self, row: _Row, fields: frozenset[str]) -> Item:
+        values = {name: row.values.get(name) for name in sorted(fields)}
+        return Item(row.key, str(row.version), values, modified=row.modified)
+
+    def _answer(self, link: LinkRef, key: str) -> Item | ConnectorError:
+        try:
+            row = self._live(key)
+        except Gone as error:
+            return error
+        if row.unreadable is not None:
+            return Invalid(f"the record cannot be carried: {row.unreadable}", code=row.unreadable)
+        return self._item(row, link.crm_fields)
+
+    def _listing(self, link: LinkRef, after: int) -> ChangePage:
+        owner = self._owner(link)
+        rows = sorted(
+            (row for row in self._tables.rows.values() if row.owner == owner and not row.deleted),
+            key=lambda row: int(row.key),
+        )
+        rest = [row for row in rows if row.entity is link.entity and int(row.key) > after]
+        page = rest[: self.page]
+        return ChangePage(
+            changed=tuple(Ref(row.key, str(row.version)) for row in page),
+            deleted=(),
+            watermark=page[-1].key if page else str(after),
+            complete=len(rest) <= self.page,
+        )
+
+    def _feed(self, since: str | None) -> FeedPage:
+        outbox = self._tables.outbox
+        if since is None:
+            return FeedPage((), f"{self._epoch}:{len(outbox)}", complete=True)
+        epoch, _, position = since.partition(":")
+        if epoch != str(self._epoch):
+            raise WatermarkInvalid("the outbox does not reach back to this watermark")
+        start = int(position)
+        rows = tuple(outbox[start : start + self.page])
+        return FeedPage(rows, f"{epoch}:{start + len(rows)}", complete=start + len(rows) >= len(outbox))
+
+    def _find(self, link: LinkRef, identities: Sequence[Identity]) -> list[Found]:
+        found = []
+        for identity in identities:
+            for noted in self._tables.keys.values():
+                if noted.entity is not link.entity:
+                    continue
+                same_token = identity.stamp is not None and identity.stamp == noted.token
+                if same_token or (identity.native is not None and identity.native == noted.identity):
+                    found.append(self._holder(link, identity, noted))
+        return found
+
+    def _holder(self, link: LinkRef, identity: Identity, noted: _Key) -> Found:
+        row = self._tables.rows.get(noted.key)
+        if row is None:
+            return Found(identity, Place.TOMBSTONE)
+        if row.deleted:
+            return Found(identity, Place.DELETED, row.key, str(row.version))
+        place = Place.FOLDER if row.owner == link.owner else Place.ELSEWHERE
+        return Found(identity, place, row.key, str(row.version))
+
+    def _write(self, link: LinkRef, write: Write) -> WriteResult:
+        given = {name: write.values[name] for name in write.fields} if write.operation is not Operation.DELETE else {}
+        reason = self.reject(given)
+        if reason is not None:
+            raise Invalid(f"the database refuses the record: {reason}", code=reason)
+        if write.operation is Operation.CREATE:
+            return self._create(link, write, given)
+        row = self._live(write.key or "")
+        if write.version != str(row.version):
+            raise VersionMoved("the row version moved on")
+        if write.operation is Operation.DELETE:
+            row.deleted = True
+            self._touch(row, row.values)
+            return WriteResult(row.key, None)
+        self._touch(row, {**row.values, **given})
+        return WriteResult(row.key, str(row.version))
+
+    def _create(self, link: LinkRef, write: Write, given: Fields) -> WriteResult:
+        for noted in self._tables.keys.values():
+            same_token = noted.token == write.stamp
+            same_identity = (noted.entity, noted.identity) == (link.entity, write.native) and write.native is not None
+            if not same_token and not same_identity:
+                continue
+            row = self._tables.rows.get(noted.key)
+            if row is not None and not row.deleted:
+                return WriteResult(row.key, str(row.version), adopted=True)
+            if same_token:
+                raise Gone("this record was created and has been deleted since", code="tombstone")
+            # The meeting's record was deleted: who re-creates it takes its identity over, the token's row stays.
+            noted.identity = None
+        row = self._insert(link.entity, self._owner(link), given)
+        token = write.stamp or ""
+        self._tables.keys[token] = _Key(token, link.entity, write.native, row.key)
+        return WriteResult(row.key, str(row.version))

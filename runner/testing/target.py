@@ -1,0 +1,343 @@
+"""An in-memory mail server that behaves as Exchange does, and the hands of its users.
+
+What is like Exchange: ids are opaque and change whenever an item moves, change keys change with every change, a
+watermark is per folder and opaque, a delete moves the item to Deleted Items under a new id, the change log reports each
+id once per page with its latest state, a copy in Outlook takes our stamp along but gets a calendar UID of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from typing import TypeVar
+
+from runner.model.errors import (
+    AccessDenied,
+    ConnectorError,
+    ContainerGone,
+    Gone,
+    Invalid,
+    VersionMoved,
+    WatermarkInvalid,
+)
+from runner.model.items import Capabilities, ChangePage, Found, Identity, Item, LinkRef, Ref, Write, WriteResult
+from runner.model.ports import Clock, Rng
+from runner.model.record import SCHEMAS, Fields, Value
+from runner.model.terms import Folder, Operation, Place, Side
+from runner.testing.faults import Boundary
+from runner.testing.held import ContractViolation, Held, as_given, carried_out
+
+T = TypeVar("T")
+
+
+class Shelf(StrEnum):
+    """Where in a mailbox an item lies."""
+
+    HOME = "home"
+    """The folder that links name."""
+    OTHER = "other"
+    """Another folder of the same class."""
+    DELETED = "deleted"
+    RECOVERABLE = "recoverable"
+
+
+_PLACE = {
+    Shelf.HOME: Place.FOLDER,
+    Shelf.OTHER: Place.ELSEWHERE,
+    Shelf.DELETED: Place.DELETED,
+    Shelf.RECOVERABLE: Place.DELETED,
+}
+
+
+@dataclass(slots=True)
+class _Container:
+    """One folder: its items and its change log of (sequence, key)."""
+
+    items: dict[str, Held] = field(default_factory=dict)
+    log: list[tuple[int, str]] = field(default_factory=list)
+    epoch: int = 0
+    """Raised to make every older watermark invalid."""
+
+
+_Address = tuple[str, Folder, Shelf]
+
+
+class FakeTarget:
+    """The port ``TargetConnector`` over mailboxes in memory.
+
+    Knobs, to be set at any time: ``page`` (ids per page of changes), ``normalise`` (what the server makes of values it is
+    given, ours and users'), ``reject`` (the reason why it refuses to store values, or None), ``allowed`` (operations that
+    may arrive). Methods named ``user_…`` are what people do in Outlook; they do not pass the boundary.
+    """
+
+    def __init__(self, clock: Clock, rng: Rng, *, boundary: Boundary | None = None, page: int = 2) -> None:
+        self.clock = clock
+        self.rng = rng
+        self.boundary = boundary or Boundary()
+        self.page = page
+        self.allowed = frozenset(Operation)
+        self.normalise: Callable[[Fields], Fields] = as_given
+        self.reject: Callable[[Fields], str | None] = lambda values: None
+        self._containers: dict[_Address, _Container] = {}
+        self._mailboxes: set[str] = set()
+        self._sequence = 0
+        self._version = 0
+
+    # -- the port ----------------------------------------------------------------------------------------------------
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Every entity that has a schema."""
+        return Capabilities(entities=frozenset(SCHEMAS))
+
+    def check(self, link: LinkRef) -> None:
+        """Raise ``AccessDenied`` without a mailbox and ``ContainerGone`` without its folder."""
+        self._call("check", link.name, lambda: self._home(link))
+
+    def changes(self, link: LinkRef, since: str | None) -> Iterator[ChangePage]:
+        """Pages of the folder's log; one call of the boundary for each page."""
+        watermark, complete = since, False
+        while not complete:
+            page = self._call("changes", link.name, partial(self._changes, link, watermark))
+            watermark, complete = page.watermark, page.complete
+            yield page
+
+    def get(self, link: LinkRef, keys: Sequence[str]) -> Mapping[str, Item | ConnectorError]:
+        """Items by id, wherever in the mailbox they lie; one call of the boundary for all of them."""
+        return self._call("get", ",".join(keys), lambda: {key: self._answer(link, key) for key in keys})
+
+    def write(self, link: LinkRef, writes: Sequence[Write]) -> Iterator[WriteResult]:
+        """Conditional writes, one call of the boundary each."""
+        return carried_out(self.boundary, Side.TARGET, self.allowed, writes, partial(self._write, link))
+
+    def find(self, link: LinkRef, identities: Sequence[Identity]) -> Sequence[Found]:
+        """Holders by stamp or UID in the mailbox's folders of the link's class, Deleted and Recoverable Items too."""
+        return self._call("find", link.name, lambda: self._find(link, identities))
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    # -- what users do -----------------------------------------------------------------------------------------------
+
+    def add_mailbox(self, user: str) -> None:
+        """A mailbox with its default folders and one more of each class."""
+        self._mailboxes.add(user)
+        for folder in Folder:
+            for shelf in Shelf:
+                self._containers.setdefault((user, folder, shelf), _Container())
+
+    def remove_folder(self, user: str, folder: Folder) -> None:
+        """The folder is deleted with everything in it."""
+        del self._containers[user, folder, Shelf.HOME]
+
+    def forget_watermarks(self, user: str, folder: Folder = Folder.CALENDAR) -> None:
+        """The server takes no watermark of this folder that it has given out so far."""
+        self._containers[user, folder, Shelf.HOME].epoch += 1
+
+    def user_create(
+        self,
+        user: str,
+        values: Fields,
+        *,
+        folder: Folder = Folder.CALENDAR,
+        shelf: Shelf = Shelf.HOME,
+        native: str | None = None,
+        shared: bool = False,
+    ) -> str:
+        """A user makes an item. ``native`` and ``shared``: his copy of a meeting. Returns its id."""
+        held = self._new(self.normalise(values), stamp=None, native=native or self._uid(), shared=shared)
+        self._put((user, folder, shelf), held)
+        return held.key
+
+    def user_edit(self, key: str, **changes: Value) -> None:
+        """A user changes fields of an item."""
+        address, held = self._where(key)
+        self._touch(address, held, {**held.values, **changes})
+
+    def user_touch(self, key: str) -> None:
+        """The change key moves on without any change of content, as after a reminder."""
+        address, held = self._where(key)
+        self._touch(address, held, held.values)
+
+    def user_delete(self, key: str, *, hard: bool = False, purge: bool = False) -> None:
+        """Into Deleted Items; ``hard``: past them into Recoverable Items; ``purge``: without any trace."""
+        address, held = self._where(key)
+        self._take(address, held)
+        if not purge:
+            self._place(held, (address[0], address[1], Shelf.RECOVERABLE if hard else Shelf.DELETED))
+
+    def user_move(self, key: str, shelf: Shelf = Shelf.OTHER) -> str:
+        """Into another folder of the mailbox. Returns the new id."""
+        address, held = self._where(key)
+        self._take(address, held)
+        return self._place(held, (address[0], address[1], shelf))
+
+    def user_copy(self, key: str, shelf: Shelf = Shelf.HOME) -> str:
+        """A copy in the same mailbox: our stamp comes along, the UID is new. Returns its id."""
+        address, held = self._where(key)
+        copy = self._new(held.values, stamp=held.stamp, native=self._uid(), shared=False)
+        self._put((address[0], address[1], shelf), copy)
+        return copy.key
+
+    def user_spoil(self, key: str, reason: str | None = "recurring") -> None:
+        """From now on nobody can carry this item (None: they can again); its id and change key stay visible."""
+        address, held = self._where(key)
+        held.unreadable = reason
+        self._touch(address, held, held.values)
+
+    # -- what tests look at ------------------------------------------------------------------------------------------
+
+    def items(self, user: str, folder: Folder = Folder.CALENDAR, shelf: Shelf = Shelf.HOME) -> list[Item]:
+        """What lies in a folder now, oldest first, with every field."""
+        container = self._containers[user, folder, shelf]
+        return [self._item(held, frozenset(held.values)) for held in container.items.values()]
+
+    def item(self, key: str) -> Item | None:
+        """One item wherever it lies, with every field; None when nobody has it."""
+        for container in self._containers.values():
+            if key in container.items:
+                held = container.items[key]
+                return self._item(held, frozenset(held.values))
+        return None
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _call(self, name: str, subject: str, effect: Callable[[], T]) -> T:
+        return self.boundary.call(Side.TARGET, name, subject, effect)
+
+    def _uid(self) -> str:
+        return f"uid-{self.rng.token()}"
+
+    def _new(self, values: Fields, *, stamp: str | None, native: str, shared: bool) -> Held:
+        self._version += 1
+        return Held(
+            key=f"AAMk{self.rng.token()}",
+            version=self._version,
+            values=dict(values),
+            modified=self.clock.now(),
+            stamp=stamp,
+            native=native,
+            shared=shared,
+        )
+
+    def _home(self, link: LinkRef) -> _Container:
+        if link.user not in self._mailboxes:
+            raise AccessDenied(f"no mailbox {link.user}", code="ErrorNonExistentMailbox")
+        container = self._containers.get((link.user, link.folder, Shelf.HOME))
+        if container is None:
+            raise ContainerGone(f"{link.user} has no folder {link.folder}", code="ErrorFolderNotFound")
+        return container
+
+    def _note(self, address: _Address, key: str) -> None:
+        self._sequence += 1
+        self._containers[address].log.append((self._sequence, key))
+
+    def _put(self, address: _Address, held: Held) -> None:
+        self._containers[address].items[held.key] = held
+        self._note(address, held.key)
+
+    def _take(self, address: _Address, held: Held) -> None:
+        del self._containers[address].items[held.key]
+        self._note(address, held.key)
+
+    def _place(self, held: Held, address: _Address) -> str:
+        """Put down what was taken up: under a new id, because that is what a move does."""
+        self._version += 1
+        held.trail.append(held.key)
+        held.key, held.version = f"AAMk{self.rng.token()}", self._version
+        self._put(address, held)
+        return held.key
+
+    def _touch(self, address: _Address, held: Held, values: Fields) -> None:
+        self._version += 1
+        held.version, held.modified = self._version, self.clock.now()
+        held.values = dict(self.normalise(values))
+        self._note(address, held.key)
+
+    def _where(self, key: str, user: str | None = None) -> tuple[_Address, Held]:
+        for address, container in self._containers.items():
+            if key in container.items and user in {None, address[0]}:
+                return address, container.items[key]
+        raise Gone(f"no item {key}", code="ErrorItemNotFound")
+
+    def _item(self, held: Held, fields: frozenset[str]) -> Item:
+        values = {**held.values, "uid": held.native}
+        return Item(
+            key=held.key,
+            version=f"CQ{held.version}",
+            values={name: values.get(name) for name in sorted(fields)},
+            stamp=held.stamp,
+            native=held.native,
+            modified=held.modified,
+            shared=held.shared,
+        )
+
+    def _answer(self, link: LinkRef, key: str) -> Item | ConnectorError:
+        try:
+            _, held = self._where(key, link.user)
+        except Gone as error:
+            return error
+        if held.unreadable is not None:
+            return Invalid(f"the item cannot be carried: {held.unreadable}", code=held.unreadable)
+        return self._item(held, link.record_fields)
+
+    def _changes(self, link: LinkRef, since: str | None) -> ChangePage:
+        container = self._home(link)
+        cursor = f"{container.epoch}|{link.user}|{link.folder}|"
+        if since is not None and not since.startswith(cursor):
+            raise WatermarkInvalid("the server does not take this watermark", code="ErrorInvalidSyncStateData")
+        start = int(since.removeprefix(cursor)) if since else 0
+        latest = {key: at for at, key in container.log}
+        new = [(at, key) for key, at in latest.items() if at > start and (since or key in container.items)]
+        new.sort()
+        page, rest = new[: self.page], new[self.page :]
+        # An exhausted feed stands at the end of the log, so that a deletion seen by nobody is not reported later.
+        behind = page[-1][0] if rest else max((at for at, _ in container.log), default=start)
+        keys = [key for _, key in reversed(page)]
+        return ChangePage(
+            changed=tuple(Ref(key, f"CQ{container.items[key].version}") for key in keys if key in container.items),
+            deleted=tuple(key for key in keys if key not in container.items),
+            watermark=f"{cursor}{behind}",
+            complete=not rest,
+        )
+
+    def _find(self, link: LinkRef, identities: Sequence[Identity]) -> list[Found]:
+        self._home(link)
+        found = []
+        for shelf in Shelf:
+            container = self._containers.get((link.user, link.folder, shelf), _Container())
+            for held in container.items.values():
+                for identity in identities:
+                    same_stamp = identity.stamp is not None and identity.stamp == held.stamp
+                    same_native = identity.native is not None and identity.native == held.native
+                    if same_stamp or same_native:
+                        found.append(Found(identity, _PLACE[shelf], held.key, f"CQ{held.version}"))
+        return found
+
+    def _write(self, link: LinkRef, write: Write) -> WriteResult:
+        home = (link.user, link.folder, Shelf.HOME)
+        self._home(link)
+        specs = SCHEMAS[link.entity]
+        fixed = sorted(name for name in write.fields if name in specs and not specs[name].writable)
+        if fixed:
+            raise ContractViolation(f"only the target may say these fields: {fixed}")
+        given = {name: write.values[name] for name in write.fields} if write.operation is not Operation.DELETE else {}
+        reason = self.reject(given)
+        if reason is not None:
+            raise Invalid(f"the server refuses the item: {reason}", code=reason)
+        if write.operation is Operation.CREATE:
+            held = self._new(self.normalise(given), stamp=write.stamp, native=self._uid(), shared=False)
+            self._put(home, held)
+            return WriteResult(held.key, f"CQ{held.version}")
+        address, held = self._where(write.key or "", link.user)
+        if write.version != f"CQ{held.version}":
+            raise VersionMoved("the change key moved on", code="ErrorIrresolvableConflict")
+        if write.operation is Operation.DELETE:
+            self._take(address, held)
+            self._place(held, (link.user, link.folder, Shelf.DELETED))
+            return WriteResult(write.key, None)
+        held.stamp = write.stamp or held.stamp
+        self._touch(address, held, {**held.values, **given})
+        return WriteResult(held.key, f"CQ{held.version}")
