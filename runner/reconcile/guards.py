@@ -1,4 +1,18 @@
-"""Guards: limits in count and ratio that stop a change set before anything of that kind is written (B-101, B-83)."""
+"""Guards: limits in count and ratio that stop a change set before anything of that kind is written (B-101, B-83).
+
+======  ==============================================================================================================
+code    trips when
+======  ==============================================================================================================
+G101    deletes exceed their ratio of the link's known items
+G102    updates exceed theirs
+G103    every known item would be deleted: one side became empty. No limit lifts it, only an explicit ``--allow-deletes``
+G104    writes of one operation exceed their absolute count
+G109    creates exceed their ratio (set by hand only: a first sync is all creates)
+======  ==============================================================================================================
+
+Limits are over 24 hours: ``spent`` counts what was already written in them. Deletes are measured against the items that
+were known before those were deleted, else many small passes could do what one may not.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +21,19 @@ from dataclasses import dataclass, field
 
 from runner.model.terms import Operation
 
+EMPTIED = "G103"
+EMPTIED_FROM = 2
+"""A link with a single item is not emptied by losing it."""
+
+_RATIO_CODES = {Operation.DELETE: "G101", Operation.UPDATE: "G102", Operation.CREATE: "G109"}
+_COUNT_CODE = "G104"
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
     """At most ``count`` writes and at most ``ratio`` of the link's known items, within 24 hours; None = no limit.
 
-    A ratio is not applied while it would allow fewer than ``floor`` writes.
+    A ratio never allows fewer than ``floor`` writes, so that it does not stop small folders.
     """
 
     count: int | None = None
@@ -58,7 +79,49 @@ class Trip:
     @property
     def remedy(self) -> str:
         """How to go on."""
+        if self.code == EMPTIED:
+            return (
+                f"see whether the other side was emptied by accident: `exsync plan {self.link}`; "
+                f"if the deletes are meant, allow them once: `exsync apply {self.link} --allow-{self.operation}s`"
+            )
         return (
             f"look at `exsync plan {self.link}`; then raise guards.max_{self.operation}s in YAML, "
             f"or allow it once: `exsync apply {self.link} --allow-{self.operation}s`"
         )
+
+
+def assess(
+    link: str,
+    wanted: Mapping[Operation, int],
+    spent: Mapping[Operation, int],
+    known: int,
+    limits: Limits,
+    allowed: frozenset[Operation] = frozenset(),
+) -> tuple[Trip, ...]:
+    """Every guard that stops this change set, in order of operation and code.
+
+    ``wanted`` and ``spent`` count writes of both sides together; ``known`` is the link's active pairings before the
+    pass. ``allowed`` silences the guards of its own operations for this once. What is not wanted never trips.
+    """
+    trips: list[Trip] = []
+    for operation in Operation:
+        want, done = wanted.get(operation, 0), spent.get(operation, 0)
+        if want <= 0 or operation in allowed:
+            continue
+        before = known + done if operation is Operation.DELETE else known
+        for code, most, rule in _ceilings(operation, before, limits.by_operation.get(operation)):
+            if want + done > most:
+                trips.append(Trip(code, link, operation, want, done, known, most, rule))
+    return tuple(trips)
+
+
+def _ceilings(operation: Operation, known: int, limit: Limit | None) -> list[tuple[str, int, str]]:
+    """(code, most writes allowed, rule) of every guard over one operation, by code."""
+    ceilings: list[tuple[str, int, str]] = []
+    if limit is not None and limit.ratio is not None:
+        ceilings.append((_RATIO_CODES[operation], max(int(limit.ratio * known + 1e-9), limit.floor), limit.rule))
+    if operation is Operation.DELETE and known >= EMPTIED_FROM:
+        ceilings.append((EMPTIED, known - 1, "built in: one side became empty"))
+    if limit is not None and limit.count is not None:
+        ceilings.append((_COUNT_CODE, limit.count, limit.rule))
+    return sorted(ceilings)
