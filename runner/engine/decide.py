@@ -1,0 +1,134 @@
+"""Subjects → decisions: the mapping and the pure rules joined. Reads nothing, writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from runner.config.plan import LinkPlan
+from runner.engine.gather import AGED
+from runner.engine.subject import Failure, Subject
+from runner.model.errors import Invalid
+from runner.model.record import Fields
+from runner.model.state import PairingStatus, Resolution
+from runner.model.terms import Private, Side
+from runner.reconcile.decision import Decision, Presented, Settlement
+from runner.reconcile.merge import reconcile
+from runner.reconcile.scope import Scope, enters_at, in_window
+
+PRIVATE = frozenset({"private", "secret"})
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A subject, its two records and what the rules say."""
+
+    subject: Subject
+    crm: Fields | None
+    target: Fields | None
+    decision: Decision
+
+    @property
+    def title(self) -> str:
+        """What people call the item."""
+        record = self.crm or self.target or {}
+        return str(record.get("title") or "(no subject)")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """The outcome of one step's decisions."""
+
+    decided: tuple[Decided, ...]
+    failures: tuple[Failure, ...]
+    ignored: tuple[int, ...]
+    """Marks of items that take no part: outside the window for good, or private."""
+    parked: tuple[tuple[int, datetime], ...]
+    detached: tuple[tuple[Subject, str], ...]
+    """Pairs to be left alone from now on, with the reason: became private (B-35), or gone after leaving the window."""
+
+
+def decide(
+    link: LinkPlan, subjects: Sequence[Subject], now: datetime, resolutions: Mapping[str, Sequence[Resolution]]
+) -> Verdicts:
+    """Decide every subject of a step; one that cannot be mapped fails alone (B-23)."""
+    decided: list[Decided] = []
+    failures: list[Failure] = []
+    ignored: list[int] = []
+    parked: list[tuple[int, datetime]] = []
+    detached: list[tuple[Subject, str]] = []
+    for subject in subjects:
+        try:
+            crm, target = _records(link, subject)
+        except Invalid as error:
+            side = Side.CRM if subject.crm else Side.TARGET
+            key = (subject.crm_key if side is Side.CRM else subject.target_key) or ""
+            failures.append(Failure(tuple(subject.marks), side, key, error))
+            continue
+        reason = _leaves(link, subject, crm, target, now)
+        if reason and subject.pairing:
+            detached.append((subject, reason))
+            continue
+        if reason or (
+            subject.pairing and subject.pairing.status is PairingStatus.DETACHED and _outside(link, crm, now)
+        ):
+            ignored += subject.marks
+            continue
+        if subject.pairing is None:
+            scope, due = _scope(link, crm or target or {}, now)
+            if scope is not Scope.INSIDE:
+                parked += [(mark, due) for mark in subject.marks] if due else []
+                ignored += [] if due else subject.marks
+                continue
+        decision = reconcile(
+            subject.pairing.base if subject.pairing else None,
+            Presented(crm, subject.crm.modified if subject.crm else None),
+            Presented(target, subject.target.modified if subject.target else None),
+            link.rules,
+            _settlements(resolutions.get(subject.crm_key or "", ())),
+        )
+        decided.append(Decided(subject, crm, target, decision))
+    return Verdicts(tuple(decided), tuple(failures), tuple(ignored), tuple(parked), tuple(detached))
+
+
+def leaves_window(link: LinkPlan, record: Fields, now: datetime) -> str | None:
+    """Why a pair whose record now reads like this is detached after it was synchronised (B-47), or None."""
+    return f"{AGED}the item lies outside the window" if _outside(link, record, now) else None
+
+
+def _records(link: LinkPlan, subject: Subject) -> tuple[Fields | None, Fields | None]:
+    crm = link.mapping.outbound(subject.crm.values) if subject.crm else None
+    if subject.target is None:
+        return crm, None
+    values = subject.target.values
+    return crm, {name: values.get(name) for unit in link.rules.units for name in unit.fields}
+
+
+def _leaves(link: LinkPlan, subject: Subject, crm: Fields | None, target: Fields | None, now: datetime) -> str | None:
+    """Why this item takes no part from now on, before the rules are asked; None = it does."""
+    if link.private is Private.SKIP and subject.target and subject.target.values.get("privacy") in PRIVATE:
+        return "the item is private on the target"
+    if subject.pairing and (crm is None) != (target is None) and _outside(link, crm or target or {}, now):
+        return f"deleted on the {'CRM' if crm is None else 'target'} side after it had left the window"
+    if subject.pairing and subject.pairing.base is None and (crm is None) != (target is None):
+        return f"gone from the {'CRM' if crm is None else 'target'} before both sides were first compared"
+    return None
+
+
+def _outside(link: LinkPlan, record: Fields | None, now: datetime) -> bool:
+    return record is not None and _scope(link, record, now)[0] is not Scope.INSIDE
+
+
+def _scope(link: LinkPlan, record: Fields, now: datetime) -> tuple[Scope, datetime | None]:
+    window = link.window
+    scope = in_window(record, window.past, window.future, now, link.time_zone)
+    due = enters_at(record, window.future, link.time_zone) if scope is Scope.FUTURE and window.future else None
+    return scope, due
+
+
+def _settlements(resolutions: Sequence[Resolution]) -> tuple[Settlement, ...]:
+    def side(take: str) -> Side | None:
+        return Side(take) if take in (Side.CRM, Side.TARGET) else None
+
+    return tuple(Settlement(entry.field, side(entry.take), entry.values) for entry in resolutions)

@@ -1,0 +1,234 @@
+"""Marks → subjects: read what both sides hold now, in batches, and follow items whose id changed.
+
+A paired item that anybody touched is read on both sides: a base is what was agreed, not what is there. A missing item is
+searched by identity before its absence is believed: found elsewhere = it left the link's scope = detached (invariant 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from runner.engine.identity import DELETED
+from runner.engine.parts import Parts
+from runner.engine.subject import Failure, Gathered, Subject
+from runner.model.errors import ConnectorError, Gone
+from runner.model.items import Found, Identity, Item, LinkRef
+from runner.model.state import Mark, Pairing, PairingStatus
+from runner.model.terms import Place, Side
+
+Read = Mapping[str, Item | ConnectorError]
+NOT_OWNED = "not-owned"
+"""Code of the CRM connector's answer for a record that belongs to somebody else now."""
+AGED = "window: "
+"""Start of the reason of pairs that left the window; they are taken up again when they come back."""
+
+
+class _Gather:
+    def __init__(self, parts: Parts, ref: LinkRef, marks: Sequence[Mark], forced: Collection[str] | None) -> None:
+        self.parts, self.ref, self.forced = parts, ref, forced
+        self.seq = {(mark.side, mark.key): mark.seq for mark in marks}
+        self.out = Gathered()
+
+    def marked(self, side: Side) -> list[str]:
+        return [key for where, key in self.seq if where is side]
+
+    def run(self) -> Gathered:
+        crm_keys, target_keys = self.marked(Side.CRM), self.marked(Side.TARGET)
+        pairings = self.parts.store.pairings(self.ref.name, crm_keys=crm_keys, target_keys=target_keys)
+        by_crm = {pairing.crm_key: pairing for pairing in pairings}
+        by_target = {pairing.target_key: pairing for pairing in pairings}
+        lone_crm = [key for key in crm_keys if key not in by_crm]
+        lone_target = [key for key in target_keys if key not in by_target]
+        crm = dict(self.parts.crm.get(self.ref, crm_keys)) if crm_keys else {}
+        pairs = [pairing for pairing in pairings if not self._echo(pairing, crm.get(pairing.crm_key))]
+        wanted = [p.target_key for p in pairs if not p.target_key.startswith(DELETED)]
+        target = dict(self.parts.target.get(self.ref, [*lone_target, *wanted])) if lone_target or wanted else {}
+        pairs = [pairing for pairing in pairs if not self._target_echo(pairing, target.get(pairing.target_key))]
+        missing = [pairing.crm_key for pairing in pairs if pairing.crm_key not in crm]
+        if missing:
+            crm.update(self.parts.crm.get(self.ref, missing))
+        pairs += self._lone_target(lone_target, target, crm)
+        self._pairs(pairs, crm, target)
+        for key in lone_crm:
+            self._lone(Side.CRM, key, crm[key])
+        return self.out
+
+    def marks_of(self, pairing: Pairing) -> list[int]:
+        places = ((Side.CRM, pairing.crm_key), (Side.TARGET, pairing.target_key))
+        return [self.seq[place] for place in places if place in self.seq]
+
+    def _forced(self, pairing: Pairing) -> bool:
+        return self.forced is None or pairing.base is None or pairing.crm_key in self.forced
+
+    def _echo(self, pairing: Pairing, item: Item | ConnectorError | None) -> bool:
+        """A CRM mark alone whose record still has the version that we know (B-12)."""
+        if (Side.TARGET, pairing.target_key) in self.seq or self._forced(pairing):
+            return False
+        if not isinstance(item, Item) or item.version != pairing.crm_version:
+            return False
+        self.out.settled += self.marks_of(pairing)
+        return True
+
+    def _target_echo(self, pairing: Pairing, item: Item | ConnectorError | None) -> bool:
+        if (Side.CRM, pairing.crm_key) in self.seq or self._forced(pairing):
+            return False
+        if not isinstance(item, Item) or item.version != pairing.target_version:
+            return False
+        self.out.settled += self.marks_of(pairing)
+        return True
+
+    def _lone(self, side: Side, key: str, read: Item | ConnectorError) -> None:
+        mark = self.seq[side, key]
+        if isinstance(read, Item):
+            subject = Subject([mark], None)
+            if side is Side.CRM:
+                subject.crm = read
+            else:
+                subject.target = read
+            self.out.subjects.append(subject)
+        elif isinstance(read, Gone) or read.code == NOT_OWNED:
+            self.out.settled.append(mark)
+        else:
+            self.out.failures.append(Failure((mark,), side, key, read))
+
+    def _lone_target(self, keys: Sequence[str], target: Read, crm: dict[str, Item | ConnectorError]) -> list[Pairing]:
+        """Unpaired target items: some are paired ones under a new id (moved out and back), some are copies."""
+        items = [item for key in keys if isinstance(item := target[key], Item)]
+        for key in keys:
+            if not isinstance(target[key], Item):
+                self._lone(Side.TARGET, key, target[key])
+        holders = self._holders(items)
+        if not holders:
+            for item in items:
+                self._lone(Side.TARGET, item.key, item)
+            return []
+        live = self.parts.target.get(
+            self.ref, [p.target_key for p in holders.values() if not p.target_key.startswith(DELETED)]
+        )
+        followed: list[Pairing] = []
+        for item in items:
+            pairing = holders.get(item.key)
+            if pairing is None:
+                self._lone(Side.TARGET, item.key, item)
+            elif isinstance(live.get(pairing.target_key), Item) or any(p.id == pairing.id for p in followed):
+                self.out.subjects.append(Subject([self.seq[Side.TARGET, item.key]], None, target=item, copy=True))
+            else:
+                self._settle_old_id(pairing)
+                followed.append(self._rebind(pairing, item))
+        unread = [p.crm_key for p in followed if p.crm_key not in crm]
+        if unread:
+            crm.update(self.parts.crm.get(self.ref, unread))
+        return followed
+
+    def _settle_old_id(self, pairing: Pairing) -> None:
+        seq = self.seq.pop((Side.TARGET, pairing.target_key), None)
+        if seq is not None:
+            self.out.settled.append(seq)
+
+    def _holders(self, items: Sequence[Item]) -> dict[str, Pairing]:
+        """For each unpaired item the pairing that has its stamp or, failing that, its native identity."""
+        stamps = [item.stamp for item in items if item.stamp]
+        natives = [item.native for item in items if item.native]
+        if not stamps and not natives:
+            return {}
+        pairings = self.parts.store.pairings(self.ref.name, stamps=stamps, natives=natives)
+        by_stamp = {pairing.stamp: pairing for pairing in pairings if pairing.stamp}
+        by_native = {pairing.native: pairing for pairing in pairings if pairing.native}
+        held = {item.key: by_stamp.get(item.stamp or "") or by_native.get(item.native or "") for item in items}
+        return {key: pairing for key, pairing in held.items() if pairing is not None}
+
+    def _rebind(self, pairing: Pairing, item: Item) -> Pairing:
+        back = (
+            pairing.status is PairingStatus.DETACHED
+            and pairing.reason is not None
+            and pairing.reason.startswith("moved")
+        )
+        bound = replace(
+            pairing,
+            target_key=item.key,
+            target_version=None,
+            status=PairingStatus.ACTIVE if back else pairing.status,
+            reason=None if back else pairing.reason,
+        )
+        self.out.rebound.append(bound)
+        return bound
+
+    def _pairs(self, pairs: Iterable[Pairing], crm: Read, target: Read) -> None:
+        gone: list[Subject] = []
+        for pairing in pairs:
+            marks = self.marks_of(pairing)
+            sides = {
+                Side.CRM: crm[pairing.crm_key],
+                Side.TARGET: target.get(pairing.target_key, Gone("in Deleted Items")),
+            }
+            if pairing.status is PairingStatus.DETACHED and not self._may_return(pairing, sides.values()):
+                self.out.settled += marks
+                continue
+            failed = self._unreadable(pairing, marks, sides)
+            if failed:
+                continue
+            held = {side: read if isinstance(read, Item) else None for side, read in sides.items()}
+            subject = Subject(marks, pairing, held[Side.CRM], held[Side.TARGET])
+            if subject.target is None and not pairing.target_key.startswith(DELETED):
+                gone.append(subject)
+            else:
+                self.out.subjects.append(subject)
+        if gone:
+            self._search(gone)
+
+    def _may_return(self, pairing: Pairing, sides: Iterable[Item | ConnectorError]) -> bool:
+        """Only pairs that left the window come back, and only while both items exist: detached means never re-created."""
+        return (pairing.reason or "").startswith(AGED) and all(isinstance(side, Item) for side in sides)
+
+    def _unreadable(self, pairing: Pairing, marks: list[int], sides: Mapping[Side, Item | ConnectorError]) -> bool:
+        for side, read in sides.items():
+            if isinstance(read, Item | Gone):
+                continue
+            if read.code == NOT_OWNED:
+                self._detach(pairing, marks, "the CRM record belongs to somebody else now")
+            else:
+                key = pairing.crm_key if side is Side.CRM else pairing.target_key
+                self.out.failures.append(Failure(tuple(marks), side, key, read))
+            return True
+        return False
+
+    def _detach(self, pairing: Pairing, marks: Iterable[int], reason: str) -> None:
+        self.out.detached.append(replace(pairing, status=PairingStatus.DETACHED, reason=reason))
+        self.out.settled += marks
+
+    def _search(self, subjects: Sequence[Subject]) -> None:
+        """Missing target items: where is their identity now?"""
+        wanted = {s.pairing.id: Identity(s.pairing.stamp, s.pairing.native) for s in subjects if s.pairing}
+        asked = [identity for identity in wanted.values() if identity.stamp or identity.native]
+        found: dict[str, list[Found]] = {}
+        for hit in self.parts.target.find(self.ref, asked) if asked else ():
+            for name in (hit.identity.stamp, hit.identity.native):
+                found.setdefault(name or "", []).append(hit)
+        for subject in subjects:
+            pairing = subject.pairing
+            assert pairing is not None  # noqa: S101 - by construction: only pairs are searched
+            hits = [
+                h for h in found.get(pairing.stamp or pairing.native or "", ()) if h.key and h.key != pairing.target_key
+            ]
+            here = next((hit for hit in hits if hit.place is Place.FOLDER), None)
+            if here and here.key and not self.parts.store.pairings(self.ref.name, target_keys=[here.key]):
+                self._follow(subject, pairing, here.key)
+            elif any(hit.place is Place.ELSEWHERE for hit in hits):
+                self._detach(pairing, subject.marks, "moved to another folder")
+            else:
+                self.out.subjects.append(subject)
+
+    def _follow(self, subject: Subject, pairing: Pairing, key: str) -> None:
+        read = self.parts.target.get(self.ref, [key])[key]
+        if not isinstance(read, Item):
+            self.out.failures.append(Failure(tuple(subject.marks), Side.TARGET, key, read))
+            return
+        subject.pairing, subject.target = self._rebind(pairing, read), read
+        self.out.subjects.append(subject)
+
+
+def gather(parts: Parts, ref: LinkRef, marks: Sequence[Mark], forced: Collection[str] | None = ()) -> Gathered:
+    """Join marks to what both sides hold now. ``forced`` names CRM keys whose unchanged version is not an echo (None:
+    all of them, after a change of the mapping)."""
+    return _Gather(parts, ref, marks, forced).run()

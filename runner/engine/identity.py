@@ -1,0 +1,30 @@
+"""What an item is known by when its id changes: stamps and native identities, as the engine writes them.
+
+A stamp is ``<crm key>:<token>``: the token makes every create distinguishable from every other, the key lets pairings be
+rebuilt from the target alone. A native identity in the CRM's key table is scoped to the mailbox, except for meetings,
+whose copies in several mailboxes are one record (B-41).
+"""
+
+from __future__ import annotations
+
+from runner.model.items import Item, LinkRef
+
+DELETED = "deleted:"
+"""Prefix of a target key that is known to be in Deleted Items: absent, without asking again."""
+
+
+def stamp_for(crm_key: str, token: str) -> str:
+    """The stamp of a target item that belongs to this CRM key."""
+    return f"{crm_key}:{token}"
+
+
+def crm_key_of(stamp: str) -> str:
+    """The CRM key that a stamp names."""
+    return stamp.rpartition(":")[0]
+
+
+def native_key(link: LinkRef, item: Item) -> str | None:
+    """What the CRM's key table notes for a record made from this target item."""
+    if item.native is None:
+        return None
+    return f"meeting:{item.native}" if item.shared else f"{link.target}/{link.user}:{item.native}"

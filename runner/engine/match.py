@@ -1,0 +1,96 @@
+"""First sync: pair what exists on both sides before anything is created (B-72).
+
+In order of trust: our own stamps and the CRM's key table (a state that was lost is rebuilt from them), then the mapping's
+declared keys, only where they are unique on both sides. Runs once per link, and only when both sides hold items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from runner.config.plan import LinkPlan
+from runner.engine.identity import crm_key_of, native_key
+from runner.engine.parts import STEP, Parts
+from runner.model.errors import ConnectorError, Invalid
+from runner.model.items import Identity, Item, LinkRef
+from runner.model.record import Fields
+from runner.model.state import Commit, Mark, MatchCandidate, Pairing
+from runner.model.terms import Place, Side
+from runner.reconcile.matching import digest
+
+
+def match(parts: Parts, link: LinkPlan, ref: LinkRef, until: int) -> int:
+    """Pair existing items of both sides; returns the number of pairs. They have no base yet: their first merge makes it."""
+    pairs = 0
+    for marks in _pages(parts, link.name, Side.TARGET, until):
+        pairs += _by_identity(parts, link, ref, [mark.key for mark in marks])
+    for side in Side:
+        for marks in _pages(parts, link.name, side, until):
+            _candidates(parts, link, ref, side, [mark.key for mark in marks])
+    made = tuple(Pairing(link.name, link.entity, crm, target) for crm, target in parts.store.matches(link.name))
+    parts.store.commit(Commit(pairings=made, matched=(link.name,)))
+    return pairs + len(made)
+
+
+def both_sides_hold(parts: Parts, link: str, until: int) -> bool:
+    """Whether a first sync finds items on both sides."""
+    return all(next(_pages(parts, link, side, until), None) for side in Side)
+
+
+def _pages(parts: Parts, link: str, side: Side, until: int) -> Iterator[list[Mark]]:
+    after, now = 0, parts.clock.now()
+    while marks := parts.store.marks(link, after=after, until=until, limit=STEP, now=now):
+        after = marks[-1].seq
+        if mine := [mark for mark in marks if mark.side is side and not mark.deleted]:
+            yield mine
+
+
+def _by_identity(parts: Parts, link: LinkPlan, ref: LinkRef, keys: Sequence[str]) -> int:
+    items = [item for item in parts.target.get(ref, keys).values() if isinstance(item, Item)]
+    natives = {native: item for item in items if (native := native_key(ref, item))}
+    partner = {item.key: crm_key_of(item.stamp) for item in items if item.stamp}
+    for hit in parts.crm.find(ref, [Identity(native=native) for native in natives]) if natives else ():
+        if hit.key and hit.place is Place.FOLDER and hit.identity.native in natives:
+            partner.setdefault(natives[hit.identity.native].key, hit.key)
+    if not partner:
+        return 0
+    there = parts.crm.get(ref, sorted(set(partner.values())))
+    taken = {p.crm_key for p in parts.store.pairings(link.name, crm_keys=list(there))}
+    made: dict[str, Pairing] = {}
+    for item in items:
+        crm_key = partner.get(item.key, "")
+        if isinstance(there.get(crm_key), Item) and crm_key not in taken and crm_key not in made:
+            made[crm_key] = Pairing(link.name, link.entity, crm_key, item.key, stamp=item.stamp, native=item.native)
+    parts.store.commit(Commit(pairings=tuple(made.values())))
+    return len(made)
+
+
+def _candidates(parts: Parts, link: LinkPlan, ref: LinkRef, side: Side, keys: Sequence[str]) -> None:
+    """Note the digests of one side's unpaired items. Items that cannot be read or mapped match nothing."""
+    store = parts.store
+    if side is Side.CRM:
+        paired = {p.crm_key for p in store.pairings(link.name, crm_keys=keys)}
+        items = parts.crm.get(ref, [key for key in keys if key not in paired])
+    else:
+        paired = {p.target_key for p in store.pairings(link.name, target_keys=keys)}
+        items = parts.target.get(ref, [key for key in keys if key not in paired])
+    found: list[MatchCandidate] = []
+    for key, item in items.items():
+        record = _record(link, side, item)
+        for rule, fields in enumerate(link.mapping.match):
+            value = digest(fields, record) if record is not None else None
+            if value is not None:
+                found.append(MatchCandidate(link.name, side, key, rule, value))
+    if found:
+        store.commit(Commit(candidates=tuple(found)))
+
+
+def _record(link: LinkPlan, side: Side, item: Item | ConnectorError) -> Fields | None:
+    if not isinstance(item, Item):
+        return None
+    if side is Side.TARGET:
+        return item.values
+    try:
+        return link.mapping.outbound(item.values)
+    except Invalid:
+        return None

@@ -1,0 +1,100 @@
+"""Observations, not work: what changed on either side becomes durable dirty marks, together with the watermark behind it.
+
+Memory does not grow with the folder: ids come page by page and go straight into the state. Our own echoes are dropped
+here by version, set-based, without reading an item (B-12).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from runner.engine.parts import Parts
+from runner.model.errors import WatermarkInvalid
+from runner.model.items import LinkRef
+from runner.model.state import Commit, LinkState, Mark
+from runner.model.terms import Direction, Side
+
+PAIRED_PAGE = 2000
+RESTARTS = 1
+"""How often one pass starts a dead watermark anew; then the next pass goes on (progress is durable)."""
+
+
+def observe_crm(parts: Parts, ref: LinkRef, state: LinkState) -> LinkState:
+    """Mark every live record of the link's owner once. Later changes come through the CRM's feed."""
+    for page in parts.crm.listing(ref):
+        marks = tuple(Mark(ref.name, Side.CRM, entry.key) for entry in page.changed)
+        if marks:
+            parts.store.commit(Commit(marks=marks))
+    state = replace(state, listed=True)
+    parts.store.commit(Commit(links=(state,)))
+    return state
+
+
+def observe_target(parts: Parts, ref: LinkRef, state: LinkState, direction: Direction) -> LinkState:
+    """Read the target's changes since the watermark into marks, page by page, and return the state behind them."""
+    for _ in range(RESTARTS + 1):
+        try:
+            return _observe_target(parts, ref, state, direction)
+        except WatermarkInvalid:
+            state = replace(state, target_watermark=None, target_complete=False)
+            parts.store.commit(Commit(links=(state,)))
+    return state
+
+
+def _observe_target(parts: Parts, ref: LinkRef, state: LinkState, direction: Direction) -> LinkState:
+    store = parts.store
+    whole = not state.target_complete
+    recheck = whole and store.count(ref.name) > 0
+    seen: set[int] = set()
+    for page in parts.target.changes(ref, state.target_watermark):
+        if page.changed or page.deleted:
+            marks = _marks(
+                parts,
+                ref,
+                (page.changed and {entry.key: entry.version for entry in page.changed}) or {},
+                page.deleted,
+                direction,
+            )
+            if recheck:
+                seen.update(hash(entry.key) for entry in page.changed)
+        else:
+            marks = ()
+        if marks or page.watermark != state.target_watermark:
+            state = replace(state, target_watermark=page.watermark)
+            store.commit(Commit(links=(state,), marks=marks))
+        if page.complete:
+            break
+    else:
+        return state
+    if recheck:
+        _recheck(parts, ref, seen)
+    if whole:
+        state = replace(state, target_complete=True)
+        store.commit(Commit(links=(state,)))
+    return state
+
+
+def _marks(
+    parts: Parts, ref: LinkRef, changed: dict[str, str | None], deleted: tuple[str, ...], direction: Direction
+) -> tuple[Mark, ...]:
+    echoes = parts.store.echoes(ref.name, Side.TARGET, changed) if changed else frozenset()
+    fresh = [key for key in changed if key not in echoes]
+    gone = list(deleted)
+    if not direction.writes(Side.CRM) and (fresh or gone):
+        known = {pairing.target_key for pairing in parts.store.pairings(ref.name, target_keys=[*fresh, *gone])}
+        fresh = [key for key in fresh if key in known]
+        gone = [key for key in gone if key in known]
+    marks = [Mark(ref.name, Side.TARGET, key) for key in fresh]
+    marks += [Mark(ref.name, Side.TARGET, key, deleted=True) for key in gone]
+    return tuple(marks)
+
+
+def _recheck(parts: Parts, ref: LinkRef, seen: set[int]) -> None:
+    """After a folder was read from nothing: pairs whose item was not in it are read directly. Absence from a listing is
+    never a delete (invariant 2); it is only a reason to look."""
+    after = 0
+    while page := parts.store.paired_keys(ref.name, Side.TARGET, after=after, limit=PAIRED_PAGE):
+        after = page[-1][0]
+        marks = tuple(Mark(ref.name, Side.TARGET, key) for _, key in page if hash(key) not in seen)
+        if marks:
+            parts.store.commit(Commit(marks=marks))

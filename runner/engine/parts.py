@@ -1,0 +1,38 @@
+"""The parts that a pass works with, and what it works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.config.plan import LinkPlan
+from runner.model.items import LinkRef
+from runner.model.ports import Clock, CrmConnector, Rng, Store, TargetConnector
+
+STEP = 200
+"""Marks that one step of a pass takes: what is held in memory at a time, and what one commit covers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The ports that one pass uses."""
+
+    store: Store
+    crm: CrmConnector
+    target: TargetConnector
+    clock: Clock
+    rng: Rng
+
+
+def ref_of(link: LinkPlan, owner: str | None) -> LinkRef:
+    """What connectors need to know of a link whose user has this CRM key."""
+    return LinkRef(
+        name=link.name,
+        target=link.target,
+        user=link.user,
+        folder=link.folder,
+        entity=link.entity,
+        time_zone=link.time_zone,
+        record_fields=link.mapping.record_fields,
+        crm_fields=link.mapping.crm_fields,
+        owner=owner,
+    )

@@ -1,0 +1,311 @@
+"""One pass of one link: observe both sides, then work off the dirty marks step by step.
+
+A rehearsal runs the very same code without writing: ``plan`` shows it, and a large pass uses it to know its totals before
+anything is written, so that a guard can stop it whole (B-101).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from runner.config.plan import LinkPlan
+from runner.engine.decide import Decided, Verdicts, decide
+from runner.engine.gather import gather
+from runner.engine.match import both_sides_hold, match
+from runner.engine.observe import observe_crm, observe_target
+from runner.engine.parts import STEP, Parts, ref_of
+from runner.engine.report import PassReport
+from runner.engine.settle import Spot, settle
+from runner.engine.subject import Failure, Gathered
+from runner.engine.write import Outcome, Writer
+from runner.model.errors import (
+    AuthRefused,
+    ContainerGone,
+    ExsyncError,
+    Invalid,
+    OutcomeUnknown,
+    Throttled,
+)
+from runner.model.lifecycle import LinkEvent, next_condition
+from runner.model.state import Commit, LinkState, Mark, PairingStatus, Quarantined, Resolution, RunRecord
+from runner.model.terms import Operation
+from runner.reconcile.guards import Trip, assess
+
+ROUNDS = 3
+"""Rounds over marks that came up during the pass itself: versions that moved, records that were adopted."""
+GUARD_WINDOW = timedelta(hours=24)
+Progress = Callable[[str, int, int], None]
+"""(link, marks done, marks due) → None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """How a pass shall run."""
+
+    run: str
+    rehearse: bool = False
+    allowed: frozenset[Operation] = frozenset()
+    """Operations whose guards the operator lifted for this once."""
+    progress: Progress | None = None
+
+
+def run_pass(parts: Parts, link: LinkPlan, owner: str, orders: Orders) -> PassReport:
+    """One pass. Expected faults end up in the report, with everything before them committed."""
+    work = _Pass(parts, link, owner, orders)
+    if not orders.rehearse:
+        return work.run()
+    with parts.store.rehearsal():
+        return work.run()
+
+
+def meaning_of(link: LinkPlan) -> str:
+    """What makes old observations worth another look when it changes: mapping, window, privacy, direction."""
+    return f"{link.mapping.digest}:{link.window}:{link.private}:{link.rules.direction}:{link.time_zone}"
+
+
+class _Pass:
+    def __init__(self, parts: Parts, link: LinkPlan, owner: str, orders: Orders) -> None:
+        self.parts, self.link, self.orders = parts, link, orders
+        self.store = parts.store
+        self.ref = ref_of(link, owner)
+        self.report = PassReport(link.name)
+        self.writer = Writer(parts, link, self.ref, orders.run)
+        self.state = self.store.link(link.name)
+        self.relist = False
+        self.barred: frozenset[Operation] = frozenset()
+        self.started = parts.clock.now()
+        self.done = 0
+        self.resolutions: dict[str, list[Resolution]] = {}
+        self.planned: Counter[Operation] = Counter()
+        self.waiting: frozenset[Spot] = frozenset()
+
+    def run(self) -> PassReport:
+        begun = self.parts.clock.monotonic()
+        try:
+            self.waiting = settle(self.parts, self.link, self.ref, self.orders.run)
+            self._observe()
+            self._work()
+            if self.orders.rehearse:
+                self._bar(self._assess(self.planned))
+        except ExsyncError as error:
+            self.report.error = error
+        self.report.seconds = self.parts.clock.monotonic() - begun
+        self._finish()
+        return self.report
+
+    def _observe(self) -> None:
+        meaning = meaning_of(self.link)
+        self.relist = bool(self.state.mapping_digest) and self.state.mapping_digest != meaning
+        if self.relist and self.state.listed:
+            self.state = replace(self.state, listed=False, target_watermark=None, target_complete=False)
+        if not self.state.listed:
+            self.state = observe_crm(self.parts, self.ref, self.state)
+        self.state = observe_target(self.parts, self.ref, self.state, self.link.rules.direction)
+        self._match()
+
+    def _match(self) -> None:
+        """Before the first writes of a link: what is already on both sides is paired, never created again."""
+        if self.state.matched:
+            return
+        until = self.store.last_mark(self.link.name)
+        if both_sides_hold(self.parts, self.link.name, until):
+            self.report.counts["matched"] += match(self.parts, self.link, self.ref, until)
+        self.state = replace(self.state, matched=True)
+        self.store.commit(Commit(links=(self.state,)))
+
+    def _work(self) -> None:
+        for entry in self.store.resolutions(self.link.name):
+            self.resolutions.setdefault(entry.crm_key or "", []).append(entry)
+        last = 0
+        for _ in range(ROUNDS):
+            until = self.store.last_mark(self.link.name)
+            if until <= last:
+                return
+            counts = self.store.mark_counts(self.link.name, self.started)
+            if not counts.due:
+                return
+            if counts.due > STEP and not self.orders.rehearse and self._may_trip(counts.paired, counts.due):
+                self._rehearse(last, until)
+            again = self._round(last, until, counts.due)
+            last = until
+            if not again or self.report.failures:
+                return
+
+    def _may_trip(self, paired: int, due: int) -> bool:
+        """Whether any guard could stop this pass at all, judged by what it may touch at most."""
+        bounds = {Operation.CREATE: due, Operation.UPDATE: paired, Operation.DELETE: paired}
+        return bool(self._assess(bounds))
+
+    def _assess(self, wanted: Mapping[Operation, int]) -> tuple[Trip, ...]:
+        wanted = {operation: count for operation, count in wanted.items() if count}
+        if not wanted:
+            return ()
+        since = self.parts.clock.now() - GUARD_WINDOW
+        spent = self.store.writes_since(self.link.name, since)
+        return assess(
+            self.link.name,
+            wanted,
+            {operation: spent.get(operation, 0) for operation in Operation},
+            self.store.count(self.link.name),
+            self.link.limits,
+            self.orders.allowed,
+        )
+
+    def _rehearse(self, after: int, until: int) -> None:
+        """Decide everything without writing, to know the totals."""
+        wanted: Counter[Operation] = Counter()
+        for marks in self._pages(after, until):
+            _, verdicts = self._decide(marks)
+            wanted.update(change.operation for item in verdicts.decided for change in item.decision.changes)
+        self._bar(self._assess(wanted))
+
+    def _bar(self, trips: Sequence[Trip]) -> None:
+        known = {(trip.code, trip.operation) for trip in self.report.trips}
+        self.report.trips += tuple(trip for trip in trips if (trip.code, trip.operation) not in known)
+        self.barred |= {trip.operation for trip in trips}
+
+    def _pages(self, after: int, until: int) -> Iterable[Sequence[Mark]]:
+        while marks := self.store.marks(self.link.name, after=after, until=until, limit=STEP, now=self.started):
+            after = marks[-1].seq
+            yield marks
+
+    def _round(self, after: int, until: int, due: int) -> int:
+        again = 0
+        whole = due <= STEP
+        for marks in self._pages(after, until):
+            again += self._step(marks, whole)
+            self.done += len(marks)
+            if self.orders.progress:
+                self.orders.progress(self.link.name, self.done, due)
+        return again
+
+    def _decide(self, marks: Sequence[Mark]) -> tuple[Gathered, Verdicts]:
+        marks = [mark for mark in marks if (mark.side, mark.key) not in self.waiting] if self.waiting else marks
+        forced = None if self.relist else self.resolutions.keys()
+        gathered = gather(self.parts, self.ref, marks, forced)
+        return gathered, decide(self.link, gathered.subjects, self.parts.clock.now(), self.resolutions)
+
+    def _step(self, marks: Sequence[Mark], whole: bool) -> int:
+        gathered, verdicts = self._decide(marks)
+        if self.orders.rehearse:
+            self.planned.update(change.operation for item in verdicts.decided for change in item.decision.changes)
+        elif whole:
+            wanted = Counter(change.operation for item in verdicts.decided for change in item.decision.changes)
+            self._bar(self._assess(wanted))
+        free = [item for item in verdicts.decided if not self._is_barred(item)]
+        for item in free:
+            self.report.note_conflicts(item)
+        outcome = self._rehearsed(free) if self.orders.rehearse else self.writer.carry_out(free, self._resolved(free))
+        for entry in outcome.done:
+            self.report.note(entry.item, entry.change)
+        failures = [*gathered.failures, *verdicts.failures, *outcome.failures]
+        self._commit(marks, gathered, verdicts, outcome, failures)
+        if outcome.stop:
+            raise outcome.stop
+        return outcome.again
+
+    def _is_barred(self, item: Decided) -> bool:
+        return any(change.operation in self.barred for change in item.decision.changes)
+
+    def _resolved(self, items: Iterable[Decided]) -> list[str]:
+        keys = {item.subject.crm_key for item in items}
+        return [entry.conflict for key in keys if key for entry in self.resolutions.get(key, ())]
+
+    def _rehearsed(self, items: Sequence[Decided]) -> Outcome:
+        """Nothing is written: note what would be, and let the marks go so that each is shown once."""
+        for item in items:
+            for change in item.decision.changes:
+                self.report.note(item, change)
+        return Outcome(Commit(settled=tuple(mark for item in items for mark in item.subject.marks)))
+
+    def _commit(
+        self,
+        marks: Sequence[Mark],
+        gathered: Gathered,
+        verdicts: Verdicts,
+        outcome: Outcome,
+        failures: Sequence[Failure],
+    ) -> None:
+        now = self.parts.clock.now()
+        by_seq = {mark.seq: mark for mark in marks}
+        settled = {*gathered.settled, *verdicts.ignored, *outcome.commit.settled}
+        pairings = {p.id: p for p in (*gathered.rebound, *gathered.detached)}
+        for subject, reason in verdicts.detached:
+            settled.update(subject.marks)
+            if subject.pairing:
+                pairings[subject.pairing.id] = replace(subject.pairing, status=PairingStatus.DETACHED, reason=reason)
+        made = [pairing for pairing in outcome.commit.pairings if not pairing.id]
+        pairings |= {pairing.id: pairing for pairing in outcome.commit.pairings if pairing.id}
+        for unpaired in outcome.commit.unpaired:
+            pairings.pop(unpaired, None)
+        self.report.counts["detached"] += sum(p.status is PairingStatus.DETACHED for p in pairings.values())
+        late, quarantined = self._set_aside(failures, by_seq, now)
+        settled.update(seq for failure in failures for seq in failure.marks)
+        parked = [replace(by_seq[seq], due=due) for seq, due in verdicts.parked if seq in by_seq]
+        clean = [by_seq[seq] for seq in settled if seq in by_seq] if self._has_quarantine() else []
+        failed = {(q.side, q.key) for q in quarantined}
+        released = tuple((self.link.name, m.side, m.key) for m in clean if (m.side, m.key) not in failed)
+        self.store.commit(
+            replace(
+                outcome.commit,
+                settled=tuple(settled),
+                pairings=(*pairings.values(), *made),
+                marks=(*late, *parked),
+                quarantined=quarantined,
+                released=released,
+            )
+        )
+
+    def _has_quarantine(self) -> bool:
+        return bool(self.store.quarantined(self.link.name))
+
+    def _set_aside(
+        self, failures: Sequence[Failure], by_seq: Mapping[int, Mark], now: datetime
+    ) -> tuple[list[Mark], tuple[Quarantined, ...]]:
+        """Failed items: in passing ones stay dirty, invalid ones go to quarantine and are tried again later (B-23)."""
+        late: list[Mark] = []
+        quarantined: list[Quarantined] = []
+        known = {(q.side, q.key): q for q in self.store.quarantined(self.link.name)} if failures else {}
+        for failure in failures:
+            self.report.failures.append(failure)
+            marks = [by_seq[seq] for seq in failure.marks if seq in by_seq]
+            error = failure.error
+            if not isinstance(error, Invalid | ContainerGone):
+                due = now + timedelta(seconds=error.after) if isinstance(error, Throttled) else None
+                late += [replace(mark, due=due, tries=mark.tries + 1, seq=0) for mark in marks]
+                self.report.counts["unknown" if isinstance(error, OutcomeUnknown) else "deferred"] += 1
+                continue
+            before = known.get((failure.side, failure.key))
+            tries = before.tries + 1 if before else 1
+            next_try = now + timedelta(hours=min(2**tries, 168))
+            late += [replace(mark, due=next_try, tries=tries, seq=0) for mark in marks]
+            first = before.first_at if before else now
+            quarantined.append(
+                Quarantined(
+                    self.link.name, failure.side, failure.key, error.code, str(error), first, now, tries, next_try
+                )
+            )
+            self.report.counts["quarantined"] += 1
+        return late, tuple(quarantined)
+
+    def _finish(self) -> None:
+        """Record what this pass was: a run when it had an effect or failed, a heartbeat otherwise."""
+        now, report = self.parts.clock.now(), self.report
+        refused = isinstance(report.error, AuthRefused | AccessDenied | ContainerGone)
+        event = LinkEvent.REFUSED if refused else LinkEvent.PASSED
+        condition = next_condition(self.state.condition, event)
+        reason = str(report.error) if report.error else (str(report.trips[0]) if report.trips else None)
+        digest = self.state.mapping_digest if report.error else meaning_of(self.link)
+        after: LinkState = replace(self.state, condition=condition, reason=reason, mapping_digest=digest)
+        effect = report.error or report.trips or any(report.counts.values())
+        if after != self.state or effect:
+            outcome = "failed" if report.error else "stopped" if report.trips else "done"
+            record = RunRecord(
+                self.orders.run, self.link.name, self.started, now, outcome, dict(+report.counts), reason
+            )
+            self.store.commit(Commit(links=(replace(after, last_pass=now),), runs=(record,) if effect else ()))
+        else:
+            self.store.heartbeat(self.link.name, now)

@@ -1,0 +1,106 @@
+"""A run: the CRM's feed is drained once, then every selected link has its pass; one link's fault never stops the others.
+
+A refused log-on stops its target at once: the remaining links of that target are not tried, so that no account is locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from runner.config.plan import LinkPlan, SyncPlan
+from runner.engine.drain import Route, drain
+from runner.engine.parts import Parts
+from runner.engine.passes import Orders, run_pass
+from runner.engine.report import PassReport
+from runner.model.errors import AuthRefused, ExsyncError, Unreachable, UsageError
+from runner.model.lifecycle import LinkEvent, next_condition
+from runner.model.ports import Clock, CrmConnector, Rng, Store, TargetConnector
+from runner.model.state import Commit, LinkState
+
+Targets = Callable[[str], TargetConnector]
+"""Target name → its connector, opened on first use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """What runs need: one state, one CRM, targets by name, time and randomness."""
+
+    plan: SyncPlan
+    store: Store
+    crm: CrmConnector
+    targets: Targets
+    clock: Clock
+    rng: Rng
+
+    def run(self, links: Sequence[LinkPlan], orders: Orders) -> list[PassReport]:
+        """Drain the CRM's feed, then one pass for each link. Raises only what concerns every link (the CRM, the state)."""
+        if orders.rehearse:
+            with self.store.rehearsal():
+                return self._run(links, orders)
+        return self._run(links, orders)
+
+    def _run(self, links: Sequence[LinkPlan], orders: Orders) -> list[PassReport]:
+        owners = self._owners()
+        self._follow_configuration()
+        routes = [Route(link.name, link.entity, owners[link.user]) for link in self._linked(owners)]
+        drain(self.store, self.crm, self.plan.crm.name, routes)
+        reports: list[PassReport] = []
+        dead: dict[str, ExsyncError] = {}
+        for link in links:
+            report = self._pass(link, owners.get(link.user), orders, dead.get(link.target))
+            if isinstance(report.error, AuthRefused | Unreachable):
+                dead.setdefault(link.target, report.error)
+            reports.append(report)
+        return reports
+
+    def _linked(self, owners: Mapping[str, str]) -> Iterable[LinkPlan]:
+        return (link for link in self.plan.links.values() if link.user in owners)
+
+    def _owners(self) -> dict[str, str]:
+        users = self.crm.users(sorted({link.user for link in self.plan.links.values()}))
+        return {address: user.key for address, user in users.items()}
+
+    def _pass(self, link: LinkPlan, owner: str | None, orders: Orders, dead: ExsyncError | None) -> PassReport:
+        target = self.plan.targets[link.target]
+        if not (link.enabled and target.enabled):
+            return PassReport(link.name, skipped="disabled in YAML")
+        if dead is not None:
+            return PassReport(link.name, skipped=f"target {link.target} is stopped: {dead}")
+        if owner is None:
+            error = UsageError(
+                f"{link.rule}: link {link.name}: no CRM user has the address {link.user}",
+                remedy="correct the address in YAML, or give the CRM user this address or alias",
+            )
+            return PassReport(link.name, error=error)
+        try:
+            parts = Parts(self.store, self.crm, self.targets(link.target), self.clock, self.rng)
+        except ExsyncError as error:
+            return PassReport(link.name, error=error)
+        return run_pass(parts, link, owner, orders)
+
+    def _follow_configuration(self) -> None:
+        """Links that left the configuration become orphaned, disabled ones disabled; nothing is deleted for it (B-73)."""
+        changed: list[LinkState] = []
+        known = self.store.links()
+        for name, state in known.items():
+            link = self.plan.links.get(name)
+            if link is None:
+                event = LinkEvent.LEFT
+            elif link.enabled and self.plan.targets[link.target].enabled:
+                event = LinkEvent.RETURNED if state.condition.value == "orphaned" else LinkEvent.ENABLED
+            else:
+                event = LinkEvent.DISABLED
+            condition = next_condition(state.condition, event)
+            if condition is not state.condition:
+                changed.append(replace(state, condition=condition))
+        if changed:
+            self.store.commit(Commit(links=tuple(changed)))
+
+
+def exit_code(reports: Iterable[PassReport]) -> int:
+    """The exit code of a run: the gravest of its links' (a guard that stopped something outranks a passing fault)."""
+    codes = {report.exit_code for report in reports} - {0}
+    if not codes:
+        return 0
+    return next(code for code in (77, 74, 78, 64, 4, 69, 70, 75, 1) if code in codes or code == 1)

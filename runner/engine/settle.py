@@ -1,0 +1,155 @@
+"""Open intents: writes that were made durable and whose outcome nobody recorded. They are settled before anything else.
+
+A create is looked up by its stamp, also among deleted items and tombstones (L4, L5); an adopted one gets the payload that
+was sent as its base on both sides (L1, L2), so that every edit or delete made meanwhile is an ordinary change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from runner.config.plan import LinkPlan
+from runner.engine.identity import DELETED
+from runner.engine.parts import Parts
+from runner.model.errors import Invalid
+from runner.model.items import Found, Identity, Item, LinkRef
+from runner.model.record import Fields
+from runner.model.state import Base, Commit, Intent, LedgerEntry, Mark, Pairing, PairingStatus
+from runner.model.terms import Operation, Place, Side
+
+_NEAREST = (Place.FOLDER, Place.ELSEWHERE, Place.DELETED, Place.TOMBSTONE)
+
+
+GRACE = timedelta(seconds=120)
+"""How long a write without an answer may still take effect on its server: before that, "not found" proves nothing."""
+
+Spot = tuple[Side, str]
+
+
+def settle(parts: Parts, link: LinkPlan, ref: LinkRef, run: str) -> frozenset[Spot]:
+    """Settle the link's open intents; returns the (side, key) places that must not be touched yet."""
+    intents = parts.store.intents(link.name)
+    if not intents:
+        return frozenset()
+    now = parts.clock.now()
+    commits = [_settle_creates(parts, ref, side, intents, run, now) for side in Side]
+    commits += [
+        _settle_change(parts, link, ref, intent) for intent in intents if intent.operation is not Operation.CREATE
+    ]
+    for commit in commits:
+        if commit:
+            parts.store.commit(commit)
+    waiting = parts.store.intents(link.name)
+    return frozenset((intent.side.other, intent.source_key) for intent in waiting if intent.source_key)
+
+
+def _settle_creates(
+    parts: Parts, ref: LinkRef, side: Side, intents: Sequence[Intent], run: str, now: datetime
+) -> Commit:
+    mine = [intent for intent in intents if intent.side is side and intent.operation is Operation.CREATE]
+    if not mine:
+        return Commit()
+    connector = parts.crm if side is Side.CRM else parts.target
+    holders: dict[str, Found] = {}
+    closed: list[str] = []
+    for hit in connector.find(ref, [Identity(stamp=intent.token) for intent in mine]):
+        token = hit.identity.stamp
+        if token and (token not in holders or _NEAREST.index(hit.place) < _NEAREST.index(holders[token].place)):
+            holders[token] = hit
+    pairings: list[Pairing] = []
+    marks: list[Mark] = []
+    ledger: list[LedgerEntry] = []
+    for intent in mine:
+        held = holders.get(intent.token)
+        if held is None and now - intent.at < GRACE:
+            continue
+        closed.append(intent.token)
+        marks.append(Mark(intent.link, side.other, intent.source_key or ""))
+        if held is None:
+            continue
+        pairing = _adopted(ref, intent, held)
+        known = parts.store.pairings(ref.name, crm_keys=[pairing.crm_key], target_keys=[pairing.target_key])
+        mine_already = next((p for p in known if p.crm_key == pairing.crm_key), None)
+        pairings.append(replace(pairing, id=mine_already.id) if mine_already else pairing)
+        marks.append(Mark(intent.link, side, pairing.crm_key if side is Side.CRM else pairing.target_key))
+        ledger.append(_entry(intent, pairing, run, now))
+    return Commit(pairings=tuple(pairings), marks=tuple(marks), closed=tuple(closed), ledger=tuple(ledger))
+
+
+def _adopted(ref: LinkRef, intent: Intent, hit: Found) -> Pairing:
+    key = hit.key or intent.token
+    if intent.side is Side.TARGET and hit.place is Place.DELETED:
+        key = f"{DELETED}{key}"
+    moved = intent.side is Side.TARGET and hit.place is Place.ELSEWHERE
+    source = intent.source_key or ""
+    return Pairing(
+        link=intent.link,
+        entity=ref.entity,
+        crm_key=key if intent.side is Side.CRM else source,
+        target_key=key if intent.side is Side.TARGET else source,
+        stamp=intent.token if intent.side is Side.TARGET else None,
+        native=None,
+        base=Base(intent.record, intent.record),
+        status=PairingStatus.DETACHED if moved else PairingStatus.ACTIVE,
+        reason="moved to another folder" if moved else None,
+    )
+
+
+def _entry(intent: Intent, pairing: Pairing, run: str, now: datetime) -> LedgerEntry:
+    return LedgerEntry(
+        run=run,
+        link=intent.link,
+        side=intent.side,
+        operation=intent.operation,
+        key=pairing.crm_key if intent.side is Side.CRM else pairing.target_key,
+        counterpart=intent.source_key,
+        before=None,
+        after=intent.record,
+        reason="created by an earlier pass whose outcome had been unknown; found by its stamp",
+        rule="",
+        at=now,
+    )
+
+
+def _settle_change(parts: Parts, link: LinkPlan, ref: LinkRef, intent: Intent) -> Commit:
+    """An update that did happen moves both bases for its fields; otherwise nothing is known and the item is read again."""
+    marks = (
+        Mark(intent.link, intent.side, intent.key or ""),
+        Mark(intent.link, intent.side.other, intent.source_key or ""),
+    )
+    commit = Commit(closed=(intent.token,), marks=tuple(mark for mark in marks if mark.key))
+    if intent.operation is Operation.DELETE or not intent.key:
+        return commit
+    keys = [intent.key]
+    known = (
+        parts.store.pairings(link.name, crm_keys=keys)
+        if intent.side is Side.CRM
+        else parts.store.pairings(link.name, target_keys=keys)
+    )
+    record = _record(parts, link, ref, intent)
+    if not known or record is None or known[0].base is None:
+        return commit
+    if any(record.get(name) != intent.record.get(name) for name in intent.fields):
+        return commit
+    base = known[0].base
+    payload = {name: intent.record.get(name) for name in intent.fields}
+    agreed = replace(
+        known[0], base=Base({**base.crm, **payload}, {**base.target, **payload}), crm_version=None, target_version=None
+    )
+    return replace(commit, pairings=(agreed,))
+
+
+def _record(parts: Parts, link: LinkPlan, ref: LinkRef, intent: Intent) -> Fields | None:
+    connector = parts.crm if intent.side is Side.CRM else parts.target
+    key = intent.key or ""
+    item = connector.get(ref, [key])[key]
+    if not isinstance(item, Item):
+        return None
+    if intent.side is Side.TARGET:
+        return item.values
+    try:
+        return link.mapping.outbound(item.values)
+    except Invalid:
+        return None

@@ -1,0 +1,385 @@
+"""Decisions → writes → read-back → one commit.
+
+Order of one step: intents and conflicts become durable → one conditional write per item → what each side really holds is
+read back → pairings, bases, ledger and marks commit together. A read-back becomes that side's base only when its version
+is the one the write returned; else the base is the payload that was sent and the item stays dirty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from runner.config.plan import LinkPlan
+from runner.engine.decide import Decided, leaves_window
+from runner.engine.identity import native_key, stamp_for
+from runner.engine.parts import Parts
+from runner.engine.subject import Failure
+from runner.model.errors import ConnectorError, Gone, Invalid, OutcomeUnknown, VersionMoved
+from runner.model.items import Item, LinkRef, Write, WriteResult
+from runner.model.record import Fields
+from runner.model.state import (
+    Base,
+    Commit,
+    Conflict,
+    Intent,
+    LedgerEntry,
+    Pairing,
+    PairingStatus,
+)
+from runner.model.terms import Operation, Side
+from runner.reconcile.decision import Change, Clash
+
+
+@dataclass(slots=True)
+class Planned:
+    """One change with its write and, later, its outcome."""
+
+    item: Decided
+    change: Change
+    write: Write
+    token: str
+    result: WriteResult | None = None
+    held: Item | None = None
+    """What the side holds after the write, when the read-back saw exactly what the write made."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a step did: the commit that records it, and what the pass must know."""
+
+    commit: Commit
+    again: int = 0
+    """Items to look at once more in this pass (a version moved, an existing record was adopted)."""
+    failures: list[Failure] = field(default_factory=list)
+    done: list[Planned] = field(default_factory=list)
+    stop: ConnectorError | None = None
+
+
+class Writer:
+    """Carries out one step's decisions for one link."""
+
+    def __init__(self, parts: Parts, link: LinkPlan, ref: LinkRef, run: str) -> None:
+        self.parts, self.link, self.ref, self.run = parts, link, ref, run
+        self.adopted: set[str] = set()
+
+    def carry_out(self, decided: Sequence[Decided], resolved: Sequence[str]) -> Outcome:
+        """Write, read back and return the commit that records it all (not yet committed)."""
+        now = self.parts.clock.now()
+        decided, planned, failures = self._plans(decided)
+        conflicts = self._conflicts(decided, now)
+        if planned or conflicts:
+            self.parts.store.commit(Commit(intents=tuple(self._intent(p, now) for p in planned), conflicts=conflicts))
+        stop = None
+        for side in (Side.CRM, Side.TARGET):
+            stop = self._send(side, [p for p in planned if p.change.side is side]) or stop
+        for side in (Side.CRM, Side.TARGET):
+            self._read_back(side, [p for p in planned if p.change.side is side])
+        outcome = self._record(decided, planned, resolved, now, stop)
+        outcome.failures += failures
+        return outcome
+
+    def _plans(self, decided: Sequence[Decided]) -> tuple[list[Decided], list[Planned], list[Failure]]:
+        """Every item's writes; one that cannot be expressed in the CRM's fields fails alone, with all of its writes."""
+        fit: list[Decided] = []
+        planned: list[Planned] = []
+        failures: list[Failure] = []
+        for item in decided:
+            try:
+                planned += [p for change in item.decision.changes if (p := self._plan(item, change))]
+                fit.append(item)
+            except Invalid as error:
+                key = item.subject.target_key or item.subject.crm_key or ""
+                side = Side.TARGET if item.subject.target_key else Side.CRM
+                failures.append(Failure(tuple(item.subject.marks), side, key, error))
+        return fit, planned, failures
+
+    def _plan(self, item: Decided, change: Change) -> Planned | None:
+        subject, pairing, token = item.subject, item.subject.pairing, self.parts.rng.token()
+        if change.side is Side.CRM:
+            values = self.link.mapping.inbound(change.values) if change.operation is not Operation.DELETE else {}
+            held, key = subject.crm, subject.crm_key
+            names = self.link.mapping.inbound_fields(change.fields)
+            fields = frozenset(values) if change.operation is Operation.CREATE else names & frozenset(values)
+            stamp = token if change.operation is Operation.CREATE else None
+        else:
+            values, held, key, fields = change.values, subject.target, subject.target_key, change.fields
+            crm_key = subject.crm_key or ""
+            stamp = stamp_for(crm_key, token)
+            if change.operation is Operation.UPDATE and pairing and held and held.stamp == pairing.stamp and held.stamp:
+                stamp = None
+        if change.operation is Operation.CREATE:
+            native = native_key(self.ref, subject.target) if subject.target and not subject.copy else None
+            write = Write(
+                Operation.CREATE, None, None, values, fields, stamp, native if change.side is Side.CRM else None
+            )
+            return Planned(item, change, write, stamp or token)
+        if held is None or key is None:
+            return None
+        write = Write(change.operation, key, held.version, values, fields, stamp)
+        return Planned(item, change, write, token)
+
+    def _intent(self, planned: Planned, now: datetime) -> Intent:
+        change, subject = planned.change, planned.item.subject
+        return Intent(
+            token=planned.token,
+            link=self.link.name,
+            side=change.side,
+            operation=change.operation,
+            key=planned.write.key,
+            source_key=subject.target_key if change.side is Side.CRM else subject.crm_key,
+            record=change.values,
+            fields=change.fields,
+            native=planned.write.native,
+            run=self.run,
+            at=now,
+        )
+
+    def _conflicts(self, decided: Sequence[Decided], now: datetime) -> tuple[Conflict, ...]:
+        return tuple(self._conflict(item, clash, now) for item in decided for clash in item.decision.clashes)
+
+    def _conflict(self, item: Decided, clash: Clash, now: datetime) -> Conflict:
+        subject = item.subject
+        return Conflict(
+            id=self._conflict_id(item, clash),
+            link=self.link.name,
+            crm_key=subject.crm_key,
+            target_key=subject.target_key,
+            field=clash.unit,
+            base=clash.base,
+            crm=clash.crm,
+            target=clash.target,
+            policy=clash.policy,
+            winner=clash.winner,
+            rule=clash.rule,
+            run=self.run,
+            at=now,
+            crm_modified=subject.crm.modified if subject.crm else None,
+            target_modified=subject.target.modified if subject.target else None,
+        )
+
+    def _conflict_id(self, item: Decided, clash: Clash) -> str:
+        """A held conflict keeps its id from pass to pass; a decided one is an event of its own."""
+        if clash.winner is None and item.subject.pairing:
+            for known in self.parts.store.conflicts(self.link.name, open_only=True):
+                if known.crm_key == item.subject.crm_key and known.field == clash.unit:
+                    return known.id
+        return self.parts.rng.token()
+
+    def _send(self, side: Side, planned: Sequence[Planned]) -> ConnectorError | None:
+        """Send one side's writes in order. An error that concerns more than its item ends the sending."""
+        if not planned:
+            return None
+        connector = self.parts.crm if side is Side.CRM else self.parts.target
+        results = connector.write(self.ref, [p.write for p in planned])
+        try:
+            for entry, result in zip(planned, results, strict=False):
+                entry.result = result
+                if result.error and not isinstance(result.error, VersionMoved | Gone | Invalid | OutcomeUnknown):
+                    return result.error
+        except ConnectorError as error:
+            unanswered = next((entry for entry in planned if entry.result is None), None)
+            if unanswered:
+                unanswered.result = WriteResult(error=error)
+            return error
+        return None
+
+    def _read_back(self, side: Side, planned: Sequence[Planned]) -> None:
+        written = {
+            p.result.key: p for p in planned if p.result and p.result.key and p.result.version and not p.result.adopted
+        }
+        if not written:
+            return
+        connector = self.parts.crm if side is Side.CRM else self.parts.target
+        try:
+            items = connector.get(self.ref, [key for key in written if key])
+        except ConnectorError:
+            return  # the writes stand; without a read-back their items stay dirty and are read in the next pass
+        for key, entry in written.items():
+            item = items.get(key or "")
+            if isinstance(item, Item) and entry.result and item.version == entry.result.version:
+                entry.held = item
+
+    def _record(
+        self,
+        decided: Sequence[Decided],
+        planned: Sequence[Planned],
+        resolved: Sequence[str],
+        now: datetime,
+        stop: ConnectorError | None,
+    ) -> Outcome:
+        made = {p.result.key for p in planned if p.result and p.result.key and not p.result.adopted}
+        self.adopted = {key for key in made if key}
+        by_item: dict[int, list[Planned]] = {}
+        for entry in planned:
+            by_item.setdefault(id(entry.item), []).append(entry)
+        out = Outcome(Commit(), stop=stop)
+        settled: list[int] = []
+        pairings: list[Pairing] = []
+        unpaired: list[int] = []
+        for item in decided:
+            mine = by_item.get(id(item), [])
+            done, failed = self._sort(mine, out)
+            if failed:
+                out.failures += failed
+            pairing = self._paired(item, done, now)
+            complete = len(done) == len(item.decision.changes) and not failed
+            clean = all(p.change.operation is Operation.DELETE or p.held for p in done) and not any(
+                p.result and p.result.adopted for p in done
+            )
+            if complete and clean:
+                settled += item.subject.marks
+            elif not failed and done:
+                out.again += 1
+            if pairing is not None and pairing != item.subject.pairing:
+                pairings.append(pairing)
+            elif pairing is None and item.subject.pairing and complete:
+                unpaired.append(item.subject.pairing.id)
+        ledger = tuple(self._entry(p, now) for p in out.done)
+        closed = tuple(p.token for p in planned if not (p.result and isinstance(p.result.error, OutcomeUnknown)))
+        out.commit = Commit(
+            settled=tuple(settled),
+            pairings=tuple(pairings),
+            unpaired=tuple(unpaired),
+            closed=closed,
+            ledger=ledger,
+            resolved=tuple(resolved),
+        )
+        return out
+
+    def _sort(self, mine: Sequence[Planned], out: Outcome) -> tuple[list[Planned], list[Failure]]:
+        """One item's writes into done and failed; what merely moved is looked at again."""
+        done: list[Planned] = []
+        failed: list[Failure] = []
+        for entry in mine:
+            result = entry.result
+            if result is None:
+                continue  # never sent: the intent closes, the mark stays
+            error = result.error
+            if error is None or (isinstance(error, Gone) and entry.change.operation is Operation.DELETE):
+                done.append(entry)
+                out.done.append(entry)
+            elif isinstance(error, VersionMoved) or (isinstance(error, Gone) and entry.write.key is not None):
+                out.again += 1
+            else:
+                side = entry.change.side
+                key = entry.write.key or (
+                    entry.item.subject.target_key if side is Side.CRM else entry.item.subject.crm_key
+                )
+                where = side if entry.write.key else side.other
+                failed.append(Failure(tuple(entry.item.subject.marks), where, key or "", error))
+        return done, failed
+
+    def _paired(self, item: Decided, done: Sequence[Planned], now: datetime) -> Pairing | None:
+        """The pairing as it stands after the writes that succeeded; None when none remains."""
+        subject, decision = item.subject, item.decision
+        by_side = {entry.change.side: entry for entry in done}
+        if decision.detach and subject.pairing:
+            return replace(subject.pairing, status=PairingStatus.DETACHED, reason=decision.detach)
+        if any(entry.change.operation is Operation.DELETE for entry in done) or decision.base is None:
+            return None if len(done) == len(decision.changes) else subject.pairing
+        pairing = subject.pairing or self._new_pairing(item, by_side)
+        if pairing is None:
+            return None
+        made = next((e for e in done if e.change.operation is Operation.CREATE and e.result), None)
+        if made and made.result and made.result.adopted:
+            return None if self._taken(made) else replace(self._with_key(pairing, made), base=None)
+        if made:
+            pairing = self._with_key(pairing, made)
+        if len(done) < len(decision.changes):
+            return self._partly(pairing, decision.base, done)
+        crm, target = (self._held(side, item, by_side.get(side), decision.base.of(side)) for side in Side)
+        pairing = replace(
+            pairing,
+            base=Base(crm[0], target[0]),
+            crm_version=crm[1],
+            target_version=target[1],
+            status=PairingStatus.ACTIVE,
+            reason=None,
+        )
+        written = by_side.get(Side.TARGET)
+        seen = written.held if written and written.held else subject.target
+        if seen:
+            pairing = replace(pairing, stamp=seen.stamp or pairing.stamp, native=seen.native or pairing.native)
+        reason = leaves_window(self.link, crm[0], now) if subject.pairing else None
+        return replace(pairing, status=PairingStatus.DETACHED, reason=reason) if reason else pairing
+
+    def _taken(self, made: Planned) -> bool:
+        """Whether the record that a create found is another item's already: then this item is a copy of that one."""
+        key = made.result.key if made.result else None
+        if key is None or key in self.adopted or self.parts.store.pairings(self.link.name, crm_keys=[key]):
+            return True
+        self.adopted.add(key)
+        return False
+
+    def _new_pairing(self, item: Decided, by_side: Mapping[Side, Planned]) -> Pairing | None:
+        subject = item.subject
+        made = next((e for e in by_side.values() if e.change.operation is Operation.CREATE), None)
+        if made is None or made.result is None or not made.result.key:
+            return None
+        key = made.result.key
+        crm_key = key if made.change.side is Side.CRM else subject.crm_key
+        target_key = key if made.change.side is Side.TARGET else subject.target_key
+        return Pairing(self.link.name, self.link.entity, crm_key or "", target_key or "")
+
+    def _with_key(self, pairing: Pairing, made: Planned) -> Pairing:
+        key = made.result.key if made.result and made.result.key else ""
+        if made.change.side is Side.CRM:
+            return replace(pairing, crm_key=key)
+        return replace(pairing, target_key=key, stamp=made.write.stamp)
+
+    def _partly(self, pairing: Pairing, agreed: Base, done: Sequence[Planned]) -> Pairing:
+        """Only some of an item's writes happened: both bases move for their fields alone, so that the rest stays a change
+        of the side that made it. Versions are forgotten: the item is read again."""
+        if pairing.base is None or not done:
+            return pairing
+        names = frozenset().union(*(entry.change.fields for entry in done))
+        crm, target = (
+            {**pairing.base.of(side), **{name: agreed.of(side).get(name) for name in names}} for side in Side
+        )
+        return replace(pairing, base=Base(crm, target), crm_version=None, target_version=None)
+
+    def _held(self, side: Side, item: Decided, entry: Planned | None, agreed: Fields) -> tuple[Fields, str | None]:
+        """(base, version) of one side: what was read back, the payload sent, or what was read and not written."""
+        if entry is None:
+            read = item.subject.crm if side is Side.CRM else item.subject.target
+            return agreed, read.version if read else None
+        if entry.held is None:
+            return agreed, None
+        record = self._record_of(side, entry.held)
+        if record is None:
+            return agreed, None
+        return {**agreed, **{name: record.get(name) for name in entry.change.fields}}, entry.held.version
+
+    def _record_of(self, side: Side, item: Item) -> Fields | None:
+        if side is Side.TARGET:
+            return item.values
+        try:
+            return self.link.mapping.outbound(item.values)
+        except Invalid:
+            return None  # a trigger made something unmappable of it: the payload stays the base, the item stays dirty
+
+    def _entry(self, planned: Planned, now: datetime) -> LedgerEntry:
+        change, subject = planned.change, planned.item.subject
+        key = planned.write.key or (planned.result.key if planned.result else None)
+        whole = change.operation is not Operation.UPDATE
+        before = change.before if whole else _only(change.before, change.fields)
+        after = None if change.operation is Operation.DELETE else _only(change.values, change.fields)
+        return LedgerEntry(
+            run=self.run,
+            link=self.link.name,
+            side=change.side,
+            operation=change.operation,
+            key=key or "",
+            counterpart=subject.target_key if change.side is Side.CRM else subject.crm_key,
+            before=before,
+            after=after,
+            reason=change.reason,
+            rule=change.rule,
+            at=now,
+        )
+
+
+def _only(record: Fields | None, names: frozenset[str]) -> Fields | None:
+    return None if record is None else {name: record.get(name) for name in sorted(names)}
