@@ -22,6 +22,7 @@ from runner.engine.settle import Spot, settle
 from runner.engine.subject import Failure, Gathered
 from runner.engine.write import Outcome, Writer
 from runner.model.errors import (
+    AccessDenied,
     AuthRefused,
     ContainerGone,
     ExsyncError,
@@ -53,12 +54,11 @@ class Orders:
 
 
 def run_pass(parts: Parts, link: LinkPlan, owner: str, orders: Orders) -> PassReport:
-    """One pass. Expected faults end up in the report, with everything before them committed."""
-    work = _Pass(parts, link, owner, orders)
-    if not orders.rehearse:
-        return work.run()
-    with parts.store.rehearsal():
-        return work.run()
+    """One pass. Expected faults end up in the report, with everything before them committed.
+
+    A rehearsing pass commits observations like any other: its caller wraps it in ``store.rehearsal()``.
+    """
+    return _Pass(parts, link, owner, orders).run()
 
 
 def meaning_of(link: LinkPlan) -> str:

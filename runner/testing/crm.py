@@ -111,7 +111,7 @@ class FakeCrm:
             yield page
 
     def get(self, link: LinkRef, keys: Sequence[str]) -> Mapping[str, Item | ConnectorError]:
-        """Live records by key; one call of the boundary for all of them."""
+        """The owner's live records by key, ``Invalid`` with code ``not-owned`` for others'; one call of the boundary."""
         return self._call("get", ",".join(keys), lambda: {key: self._answer(link, key) for key in keys})
 
     def write(self, link: LinkRef, writes: Sequence[Write]) -> Iterator[WriteResult]:
@@ -233,6 +233,8 @@ class FakeCrm:
             row = self._live(key)
         except Gone as error:
             return error
+        if row.owner != link.owner:
+            return Invalid(f"record {key} belongs to somebody else", code="not-owned")
         if row.unreadable is not None:
             return Invalid(f"the record cannot be carried: {row.unreadable}", code=row.unreadable)
         return self._item(row, link.crm_fields)
