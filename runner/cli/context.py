@@ -1,0 +1,152 @@
+"""What commands share: where configuration and state lie, and how parts are opened and closed."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import secrets
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import click
+
+from runner.config import load_plan
+from runner.config.plan import LinkPlan, SyncPlan
+from runner.config.secrets import SecretRef
+from runner.engine.runs import Runner
+from runner.model.errors import UsageError
+from runner.model.ports import CrmConnector, TargetConnector
+from runner.store import DuckStore, open_store
+
+
+class SystemClock:
+    """The machine's time."""
+
+    def now(self) -> datetime:
+        """The current instant, UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds that never jump back."""
+        return time.monotonic()
+
+
+class SystemRng:
+    """The operating system's randomness."""
+
+    def token(self) -> str:
+        """32 unguessable hex digits."""
+        return secrets.token_hex(16)
+
+
+def reveal(value: str | SecretRef) -> str:
+    """The text behind a value that may be a reference to a secret."""
+    if isinstance(value, str):
+        return value
+    return value.reveal(os.environ, lambda name: Path(name).read_text(encoding="utf-8"))
+
+
+@dataclass(slots=True)
+class Context:
+    """The context object of every command."""
+
+    root: Path
+    state: Path
+
+    def plan(self) -> SyncPlan:
+        """The compiled configuration. Raises ``ConfigurationInvalid`` with every finding."""
+        return load_plan(self.root)
+
+    def store(self) -> DuckStore:
+        """The state, opened for this process alone."""
+        return open_store(self.state, clock=SystemClock())
+
+    def crm(self, plan: SyncPlan) -> CrmConnector:
+        """The CRM."""
+        from runner.connectors.crm import connect
+
+        return connect(plan.crm, reveal(plan.crm.url), clock=SystemClock())
+
+    def session(self) -> Session:
+        """Plan, state and connectors of one command, closed together."""
+        return Session(self)
+
+
+pass_context = click.make_pass_decorator(Context)
+
+
+@dataclass
+class Session:
+    """The open parts of one command; use as a context manager."""
+
+    context: Context
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _targets: dict[str, TargetConnector] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @cached_property
+    def plan(self) -> SyncPlan:
+        """The compiled configuration."""
+        return self.context.plan()
+
+    @cached_property
+    def store(self) -> DuckStore:
+        """The state."""
+        store = self.context.store()
+        self._stack.callback(store.close)
+        return store
+
+    @cached_property
+    def crm(self) -> CrmConnector:
+        """The CRM."""
+        crm = self.context.crm(self.plan)
+        self._stack.callback(crm.close)
+        return crm
+
+    def target(self, name: str) -> TargetConnector:
+        """A target's connector, opened on first use."""
+        if name not in self._targets:
+            from runner.connectors.exchange import connect
+
+            plan = self.plan.targets[name]
+            connector = connect(plan, reveal(plan.auth.password))
+            self._stack.callback(connector.close)
+            self._targets[name] = connector
+        return self._targets[name]
+
+    def runner(self) -> Runner:
+        """A runner over all of it."""
+        return Runner(self.plan, self.store, self.crm, self.target, SystemClock(), SystemRng())
+
+    def links(self, names: tuple[str, ...]) -> list[LinkPlan]:
+        """The links that names or prefixes select (none given: all). Raises ``UsageError`` for a name that fits nothing."""
+        links = self.plan.links
+        if not names:
+            return list(links.values())
+        chosen: dict[str, LinkPlan] = {}
+        for name in names:
+            hits = {known: link for known, link in links.items() if known == name or known.startswith(f"{name}/")}
+            hits = hits or {known: link for known, link in links.items() if f"/{name.lower()}/" in f"/{known}/"}
+            if not hits:
+                raise UsageError(f"no link is called {name!r}", remedy=_suggest(name, links))
+            chosen |= hits
+        return list(chosen.values())
+
+
+def _suggest(name: str, links: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(links), n=1)
+    return f"did you mean {close[0]!r}?" if close else "`exsync show links` lists them"
