@@ -110,7 +110,8 @@ class Writer:
             if change.operation is Operation.UPDATE and pairing and held and held.stamp == pairing.stamp and held.stamp:
                 stamp = None
         if change.operation is Operation.CREATE:
-            native = native_key(self.ref, subject.target) if subject.target and not subject.copy else None
+            fresh = subject.target if pairing is None and not subject.copy else None
+            native = native_key(self.ref, fresh) if fresh else None
             write = Write(
                 Operation.CREATE, None, None, values, fields, stamp, native if change.side is Side.CRM else None
             )
@@ -137,7 +138,9 @@ class Writer:
         )
 
     def _conflicts(self, decided: Sequence[Decided], now: datetime) -> tuple[Conflict, ...]:
-        return tuple(self._conflict(item, clash, now) for item in decided for clash in item.decision.clashes)
+        return tuple(
+            self._conflict(item, clash, now) for item in decided for clash in item.decision.clashes if not clash.settled
+        )
 
     def _conflict(self, item: Decided, clash: Clash, now: datetime) -> Conflict:
         subject = item.subject

@@ -1,0 +1,55 @@
+# Two commands for a fresh Debian machine with Python 3.11+:  make demo   and   make test
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+DEBS := postgresql
+WORKERS ?= 2
+
+.PHONY: demo demo-stop test lint bench lock clean
+
+demo: .venv/.run
+	@$(BIN)/python -m runner.sandbox.demo
+
+demo-stop: .venv/.run
+	@$(BIN)/python -m runner.sandbox.demo --stop
+
+test: .venv/.dev debs lint
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+lint: .venv/.dev
+	$(BIN)/ruff check runner tests
+	$(BIN)/ruff format --check -q runner tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.dev
+	$(BIN)/python -m tests.bench
+
+.PHONY: debs
+debs:
+	@missing=$$(for deb in $(DEBS); do dpkg-query -W -f='$${Status}' $$deb 2>/dev/null | grep -q 'ok installed' || echo $$deb; done); \
+	if [ -n "$$missing" ]; then \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  echo "installing Debian packages: $$missing"; \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: no venv support. On Debian: apt install python3-venv" >&2; exit 1; }
+	rm -rf .venv && $(PYTHON) -m venv .venv && touch $@
+
+.venv/.run: requirements.txt pyproject.toml | .venv/.made
+	$(PIP) --require-hashes -r requirements.txt
+	$(PIP) --no-deps --no-build-isolation -e . && touch $@
+
+.venv/.dev: requirements-dev.txt | .venv/.run
+	$(PIP) --require-hashes -r requirements-dev.txt && touch $@
+
+lock: .venv/.dev
+	$(PIP) uv
+	$(BIN)/uv pip compile -q --generate-hashes --all-extras --python-version 3.11 --universal --no-emit-index-url --no-header pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --generate-hashes --extra build --extra postgres --python-version 3.11 --universal --no-emit-index-url --no-header -c requirements-dev.txt pyproject.toml -o requirements.txt
+
+clean:
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
