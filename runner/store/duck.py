@@ -1,0 +1,424 @@
+"""``DuckStore``: the ``Store`` port over one DuckDB file that this process owns."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from runner.model.errors import StateError
+from runner.model.ports import Clock
+from runner.model.state import (
+    Commit,
+    Conflict,
+    Intent,
+    LinkState,
+    Mark,
+    MarkCounts,
+    Pairing,
+    Quarantined,
+    Resolution,
+    RunRecord,
+)
+from runner.model.terms import Side
+from runner.store import reading
+from runner.store.faults import damaged, explained
+from runner.store.memory import Remembered
+from runner.store.opening import Opened, open_file, open_memory, private_files, wal_path
+from runner.store.overview import LinkOverview, overview
+from runner.store.rows import is_sound, pairing_of, stored
+from runner.store.tables import insert
+from runner.store.writing import Writing, link_row
+
+_FLUSH_EVERY = 60.0
+"""Seconds between two writes of heartbeats alone."""
+_IDLE_CHECKPOINT = 16 << 20
+_BUSY_CHECKPOINT = 128 << 20
+"""Bytes of write-ahead log at which an idle moment, or even a commit, is used for a checkpoint."""
+
+
+def open_store(path: Path | None, *, clock: Clock) -> DuckStore:
+    """Open a state file, creating it (mode 0600) when there has never been one; None gives a state in memory.
+
+    Raises ``StateLocked``, ``StateDamaged``, ``StateTooNew`` or another ``StateError``; nothing is changed then.
+    """
+    return DuckStore(open_memory() if path is None else open_file(path), clock)
+
+
+class DuckStore:
+    """The state in DuckDB. Safe to share between threads: one at a time works on the connection."""
+
+    def __init__(self, opened: Opened, clock: Clock) -> None:
+        self._opened = opened
+        self._con = opened.con
+        self._name = opened.name
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._rehearsing = False
+        self._closed = False
+        self._commits = self._last_id = 0
+        self._beats: dict[str, tuple[int, datetime]] = {}
+        self._flushed = clock.monotonic()
+        self._recall()
+
+    def __enter__(self) -> DuckStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _recall(self) -> None:
+        """Read anew what is kept in memory: at the start, and after anything was undone."""
+        [(self._commits, self._last_id)] = self._con.execute("SELECT commits, last_id FROM state").fetchall()
+        self._known = Remembered(
+            links=self._con.execute("SELECT id, name, quiet_passes FROM link").fetchall(),
+            crms=self._con.execute("SELECT id, name, watermark FROM crm").fetchall(),
+        )
+
+    @contextmanager
+    def _work(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._lock:
+            if self._closed:
+                raise StateError(f"the state {self._name} is closed")
+            with explained(self._name):
+                yield self._con
+
+    def links(self) -> Mapping[str, LinkState]:
+        """Every link that the state knows (anything of it was ever stored), by name."""
+        with self._work() as con:
+            return {state.name: self._beaten(state) for _, state in reading.link_states(con)}
+
+    def link(self, name: str) -> LinkState:
+        """The link's state; a fresh one (not yet stored) for an unknown name."""
+        with self._work() as con:
+            state = self._known.state(name)
+            if state is None:
+                link_id = self._known.link_ids.get(name)
+                found = [] if link_id is None else reading.link_states(con, [link_id])
+                state = found[0][1] if found else LinkState(name)
+                self._known.keep_state(state)
+            return self._beaten(state)
+
+    def _beaten(self, state: LinkState) -> LinkState:
+        beat = self._beats.get(state.name)
+        if beat is None or (state.last_pass is not None and state.last_pass >= beat[1]):
+            return state
+        return replace(state, last_pass=beat[1])
+
+    def crm_watermark(self, crm: str) -> str | None:
+        """The watermark of a CRM's feed."""
+        with self._work():
+            return self._known.crms.get(crm, (0, None))[1]
+
+    def marks(self, link: str, *, after: int, until: int, limit: int, now: datetime) -> Sequence[Mark]:
+        """Due marks with ``after < seq <= until`` in order of ``seq``."""
+        with self._work() as con:
+            if self._last_mark(link) <= after:
+                return ()
+            return reading.due_marks(con, link, self._known.link_ids[link], after, until, limit, now)
+
+    def last_mark(self, link: str) -> int:
+        """The highest ``seq`` of the link's marks, 0 when there are none."""
+        with self._work():
+            return self._last_mark(link)
+
+    def _last_mark(self, link: str) -> int:
+        link_id = self._known.link_ids.get(link)
+        if link_id is None:
+            return 0
+        seq = self._known.last_marks.get(link_id)
+        if seq is None:
+            seq = self._known.last_marks[link_id] = reading.last_mark(self._con, link_id)
+        return seq
+
+    def mark_counts(self, link: str, now: datetime) -> MarkCounts:
+        """How many marks are due, and how many of those have an active pairing."""
+        with self._work() as con:
+            if not self._last_mark(link):
+                return MarkCounts(due=0, paired=0)
+            return reading.mark_counts(con, self._known.link_ids[link], now)
+
+    def pairings(
+        self,
+        link: str,
+        *,
+        crm_keys: Sequence[str] = (),
+        target_keys: Sequence[str] = (),
+        stamps: Sequence[str] = (),
+        natives: Sequence[str] = (),
+    ) -> Sequence[Pairing]:
+        """The link's pairings that match any of the keys, each once, in order of id. Raises ``StateDamaged`` for a row
+        that is not what was written."""
+        with self._work() as con:
+            link_id = self._known.link_ids.get(link)
+            if link_id is None:
+                return ()
+            rows = reading.pairing_rows(
+                con,
+                link_id,
+                {"crm_key": crm_keys, "target_key": target_keys, "stamp": stamps, "native": natives},
+            )
+            for row in rows:
+                if not is_sound(row):
+                    raise damaged(self._name, f"the row of pairing {row[0]} (link {link}) is not what was written")
+            crm, target, stamp, native = set(crm_keys), set(target_keys), set(stamps), set(natives)
+            return [
+                pairing_of(row, link)
+                for row in sorted(rows)
+                if row[3] in crm or row[4] in target or row[7] in stamp or row[8] in native
+            ]
+
+    def echoes(self, link: str, side: Side, refs: Mapping[str, str | None]) -> frozenset[str]:
+        """Those keys whose paired version on this side equals the given one (B-12); an unknown version is no echo."""
+        with self._work() as con:
+            link_id = self._known.link_ids.get(link)
+            if link_id is None or not refs:
+                return frozenset()
+            found = reading.versions(con, link_id, side, list(refs))
+            return frozenset(key for key, version in found if version is not None and refs.get(key) == version)
+
+    def count(self, link: str) -> int:
+        """Number of the link's active pairings."""
+        with self._work() as con:
+            link_id = self._known.link_ids.get(link)
+            if link_id is None:
+                return 0
+            number = self._known.counts.get(link_id)
+            if number is None:
+                number = self._known.counts[link_id] = reading.count_active(con, link_id)
+            return number
+
+    def paired_keys(self, link: str, side: Side, *, after: int, limit: int) -> Sequence[tuple[int, str]]:
+        """(pairing id, this side's key) of active pairings with ``id > after``, in order of id."""
+        with self._work() as con:
+            link_id = self._known.link_ids.get(link)
+            return () if link_id is None else reading.paired_keys(con, link_id, side, after, limit)
+
+    def paired_links(self, crm_keys: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """For each CRM key the names of the links that hold a pairing of it (keys without one: an empty set)."""
+        with self._work() as con:
+            names: dict[str, set[str]] = {key: set() for key in crm_keys}
+            if names:
+                for key, link_id in reading.links_of(con, list(names)):
+                    if key in names:
+                        names[key].add(self._known.link_names[link_id])
+            return {key: frozenset(links) for key, links in names.items()}
+
+    def matches(self, link: str) -> Sequence[tuple[str, str]]:
+        """(crm_key, target_key) of first-sync candidates whose digest is unique on both sides (B-72)."""
+        with self._work() as con:
+            link_id = self._known.link_ids.get(link)
+            return () if link_id is None else reading.matches(con, link_id)
+
+    def intents(self, link: str) -> Sequence[Intent]:
+        """Open intents, oldest first."""
+        with self._work() as con:
+            link_id = self._known.link_ids.get(link)
+            if link_id is None or link_id in self._known.without_intents:
+                return ()
+            found = reading.intents(con, link, link_id)
+            if not found:
+                self._known.without_intents.add(link_id)
+            return found
+
+    def writes_since(self, link: str, since: datetime) -> Mapping[str, int]:
+        """Ledger counts per operation (both sides together) of this link since an instant."""
+        with self._work() as con:
+            link_id = self._known.link_ids.get(link)
+            return {} if link_id is None else reading.writes_since(con, link_id, since)
+
+    def quarantined(self, link: str | None = None) -> Sequence[Quarantined]:
+        """Items set aside, oldest first."""
+        with self._work() as con:
+            link_id = None if link is None else self._known.link_ids.get(link, 0)
+            return () if link_id == 0 else reading.quarantined(con, link_id, self._known.link_names)
+
+    def conflicts(self, link: str | None = None, *, open_only: bool = False) -> Sequence[Conflict]:
+        """The conflict ledger, newest first; open are those with neither winner nor resolution."""
+        with self._work() as con:
+            link_id = None if link is None else self._known.link_ids.get(link, 0)
+            if link_id == 0:
+                return ()
+            return reading.conflicts(con, link_id, self._known.link_names, open_only=open_only)
+
+    def resolutions(self, link: str) -> Sequence[Resolution]:
+        """Operators' decisions that no pass has carried out yet, oldest first."""
+        with self._work() as con:
+            link_id = self._known.link_ids.get(link)
+            if link_id is None or link_id in self._known.without_resolutions:
+                return ()
+            found = reading.resolutions(con, link, link_id)
+            if not found:
+                self._known.without_resolutions.add(link_id)
+            return found
+
+    def runs(self, limit: int) -> Sequence[RunRecord]:
+        """The newest runs, newest first."""
+        with self._work() as con:
+            return reading.runs(con, limit, self._known.link_names)
+
+    def overview(self) -> Sequence[LinkOverview]:
+        """One line per known link, in order of name, for ``exsync status``."""
+        with self._work() as con:
+            return overview(con, self._beats)
+
+    def commit(self, commit: Commit) -> None:
+        """Apply one commit: all of it or nothing, durable on return. Raises ``StateError`` when it cannot be written."""
+        with self._work():
+            if not commit:
+                return
+            with self._transaction():
+                self._write(commit)
+            self._beats.clear()
+            self._flushed = self._clock.monotonic()
+            self._checkpoint_beyond(_BUSY_CHECKPOINT)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """One durable transaction that also counts as a commit; within a rehearsal, a part of its transaction."""
+        if self._rehearsing:
+            yield
+            return
+        try:
+            with private_files():
+                self._con.begin()
+                yield
+                self._con.commit()
+        except BaseException:
+            self._undo()
+            raise
+        if self._opened.counter is not None:
+            try:
+                self._opened.counter.write(self._commits)
+            except OSError as error:
+                raise StateError(f"the commit counter of {self._name} cannot be written: {error.strerror}") from error
+
+    def _undo(self) -> None:
+        with explained(self._name):
+            with suppress(duckdb.TransactionException):  # a failed COMMIT has already ended it
+                self._con.rollback()
+            self._recall()
+
+    def _new_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def _write(self, commit: Commit) -> None:
+        known = self._known
+        states = {state.name: state for state in commit.links}
+        fresh: list[str] = []
+
+        def link_id(name: str) -> int:
+            number = known.link_ids.get(name)
+            if number is None:
+                number = self._new_id()
+                known.add_link(number, name)
+                fresh.append(name)
+            return number
+
+        writing = Writing(self._con, self._new_id, link_id)
+        writing.apply(commit)
+        for name in (*states, *self._beats):
+            link_id(name)
+        rows = [
+            link_row(known.link_ids[name], states.get(name) or LinkState(name), known.quiet_passes[name])
+            for name in dict.fromkeys((*states, *fresh))
+        ]
+        insert(self._con, "link", rows, replacing=True)
+        self._write_beats()
+        crms = [
+            (known.crms.get(name, (0, ""))[0] or self._new_id(), name, mark)
+            for name, mark in commit.crm_watermarks.items()
+        ]
+        insert(self._con, "crm", crms, replacing=True)
+        self._commits += 1
+        self._con.execute("UPDATE state SET commits = ?, last_id = ?", [self._commits, self._last_id]).fetchall()
+        known.crms.update({name: (number, mark) for number, name, mark in crms})
+        known.forget(writing.touched)
+        for state in states.values():
+            known.keep_state(self._beaten(state))
+
+    def _write_beats(self) -> None:
+        if not self._beats:
+            return
+        names = list(self._beats)
+        for name in names:
+            self._known.quiet_passes[name] += self._beats[name][0]
+        self._con.execute(
+            "UPDATE link SET quiet_passes = beat.passes, last_pass = greatest(coalesce(last_pass, beat.moment), beat.moment) "
+            "FROM (SELECT unnest(?::BIGINT[]) AS link_id, unnest(?::BIGINT[]) AS passes, "
+            "unnest(?::TIMESTAMP[]) AS moment) AS beat WHERE link.id = beat.link_id",
+            [
+                [self._known.link_ids[name] for name in names],
+                [self._known.quiet_passes[name] for name in names],
+                [stored(self._beats[name][1]) for name in names],
+            ],
+        ).fetchall()
+        for name in names:
+            self._known.drop_state(name)
+
+    def heartbeat(self, link: str, now: datetime) -> None:
+        """Note a pass without effect; written with the next commit, on close, or after a minute."""
+        with self._work():
+            passes, _ = self._beats.get(link, (0, now))
+            self._beats[link] = (passes + 1, now)
+            if not self._rehearsing and self._clock.monotonic() - self._flushed >= _FLUSH_EVERY:
+                self._flush()
+                self._checkpoint_beyond(_IDLE_CHECKPOINT)
+
+    def _flush(self) -> None:
+        if self._beats:
+            with self._transaction():
+                self._write(Commit())
+            self._beats.clear()
+        self._flushed = self._clock.monotonic()
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Inside, commits are visible to reads; at the end all of them are undone and nothing on disk has changed."""
+        with self._work():
+            if self._rehearsing:
+                raise RuntimeError("a rehearsal cannot be held inside another one")
+            beats = dict(self._beats)
+            self._con.begin()
+            self._rehearsing = True
+            try:
+                yield
+            finally:
+                self._rehearsing = False
+                self._beats = beats
+                self._undo()
+
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the file; for idle moments."""
+        with self._work() as con, private_files():
+            if not self._rehearsing:
+                con.execute("CHECKPOINT").fetchall()
+
+    def _checkpoint_beyond(self, size: int) -> None:
+        path = self._opened.path
+        if path is None or self._rehearsing:
+            return
+        try:
+            pending = wal_path(path).stat().st_size
+        except FileNotFoundError:
+            return
+        if pending > size:
+            self.checkpoint()
+
+    def close(self) -> None:
+        """Flush heartbeats, checkpoint, and give the state file back. Closing twice is allowed."""
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                with explained(self._name):
+                    self._flush()
+            finally:
+                self._closed = True
+                self._opened.close()

@@ -1,0 +1,60 @@
+"""Numbered migrations: each ``NNNN_name.sql`` runs once, in one transaction with the note that it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import duckdb
+
+from runner.model.errors import StateTooNew
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema: its number (from 1, without gaps), its name, its SQL."""
+
+    number: int
+    name: str
+    sql: str
+
+
+def migrations() -> tuple[Migration, ...]:
+    """The migrations that this version knows, in order."""
+    found = []
+    for file in files("runner.store").joinpath("migrations").iterdir():
+        if file.name.endswith(".sql"):
+            number, _, name = file.name.removesuffix(".sql").partition("_")
+            found.append(Migration(int(number), name, file.read_text("utf-8")))
+    return tuple(sorted(found, key=lambda migration: migration.number))
+
+
+def schema_of(con: duckdb.DuckDBPyConnection) -> int | None:
+    """The number of the newest migration that ran on this file; None when the file is not a state of ours."""
+    tables = con.execute("SELECT table_name FROM information_schema.tables").fetchall()
+    if ("migration",) not in tables:
+        return None
+    [(number,)] = con.execute("SELECT coalesce(max(id), 0) FROM migration").fetchall()
+    return int(number)
+
+
+def migrate(con: duckdb.DuckDBPyConnection, steps: Sequence[Migration], *, state: str) -> None:
+    """Bring a file up to the newest step. Raises ``StateTooNew`` when it is beyond; a failing step is undone whole."""
+    con.execute("CREATE TABLE IF NOT EXISTS migration (id BIGINT PRIMARY KEY, name VARCHAR NOT NULL)").fetchall()
+    done = schema_of(con) or 0
+    if done > steps[-1].number:
+        raise StateTooNew(
+            f"the state {state} has schema {done}, and this version knows schemas up to {steps[-1].number}",
+            remedy="run the version that wrote it, or a later one; nothing was changed",
+        )
+    for step in steps:
+        if step.number > done:
+            con.begin()
+            try:
+                con.execute(step.sql).fetchall()
+                con.execute("INSERT INTO migration VALUES (?, ?)", [step.number, step.name]).fetchall()
+                con.commit()
+            except BaseException:
+                con.rollback()
+                raise

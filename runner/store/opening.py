@@ -1,0 +1,235 @@
+"""From a path to an open, trusted DuckDB connection; or an error that says what is wrong and that nothing was changed.
+
+A damaged, truncated or missing file is never answered with an empty state: an empty state beside two filled sides would
+mean duplicates or a mass conflict (fault A7). A new file is made under another name and put in place when it is whole,
+so that a crash while it is created leaves nothing behind that looks like a damaged state.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from runner.model.errors import StateError
+from runner.store.counter import CommitCounter, Count, counter_path, read_count
+from runner.store.faults import damaged, explained, locked
+from runner.store.migration import Migration, migrate, migrations, schema_of
+
+STORAGE_VERSION = "v1.5.0"
+"""The storage format that every supported DuckDB can read."""
+
+_SETTINGS = {
+    "threads": "1",
+    "storage_compatibility_version": STORAGE_VERSION,
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+_MEMORY_LIMIT = "256MB"
+_LATE_CHECKPOINTS = {"checkpoint_threshold": "1GB", "auto_checkpoint_skip_wal_threshold": "1000000000"}
+"""DuckDB's own thresholds stall commits for up to a second; the store checkpoints by itself when it is idle."""
+
+_MAGIC = slice(8, 12)
+_open_here: set[Path] = set()
+
+
+@dataclass(slots=True)
+class Opened:
+    """An open state: the connection, and for a file its path and commit counter."""
+
+    con: duckdb.DuckDBPyConnection
+    name: str
+    path: Path | None = None
+    counter: CommitCounter | None = None
+
+    def close(self) -> None:
+        """Checkpoint, close, and give the file free."""
+        try:
+            with private_files(), explained(self.name):
+                self.con.close()
+        finally:
+            if self.counter is not None:
+                self.counter.close()
+            if self.path is not None:
+                _open_here.discard(self.path)
+
+
+def wal_path(state: Path) -> Path:
+    """DuckDB's write-ahead log of a state file."""
+    return state.with_name(state.name + ".wal")
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Files that DuckDB creates inside are readable by their owner only."""
+    old = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(old)
+
+
+def open_memory() -> Opened:
+    """A fresh state that lives in memory only."""
+    con = duckdb.connect(":memory:", config=dict(_SETTINGS))
+    migrate(con, migrations(), state="in memory")
+    con.execute("INSERT INTO state VALUES (1, ?, 0, 0)", [uuid.uuid4().hex]).fetchall()
+    return Opened(con, "in memory")
+
+
+def open_file(path: Path, steps: Sequence[Migration] = ()) -> Opened:
+    """Open the state file, creating it when there has never been one.
+
+    Raises ``StateLocked``, ``StateDamaged``, ``StateTooNew``, or ``StateError`` when the place cannot be used.
+    """
+    steps = steps or migrations()
+    try:
+        path = path.resolve()
+        if not path.parent.exists():
+            path.parent.mkdir(mode=0o700, parents=True)
+        count = _count_of(path)
+        if _must_create(path, count):
+            _create(path, steps)
+        else:
+            _check_header(path)
+        return _open(path, steps, _count_of(path))
+    except OSError as error:
+        raise StateError(
+            f"the state {path} cannot be opened: {error.strerror or error}", remedy="check the path and its permissions"
+        ) from error
+
+
+def _count_of(path: Path) -> Count | None:
+    try:
+        return read_count(counter_path(path))
+    except (ValueError, UnicodeDecodeError) as error:
+        counter = counter_path(path)
+        raise damaged(
+            str(path),
+            f"its commit counter {counter} does not read",
+            remedy=f"restore {counter}, or delete it if {path} is certainly the newest state",
+        ) from error
+
+
+def _must_create(path: Path, count: Count | None) -> bool:
+    if path.exists():
+        return False
+    if wal_path(path).exists():
+        raise damaged(str(path), f"the file is missing, and its write-ahead log {wal_path(path)} is still there")
+    if count is not None and count.commits:
+        raise damaged(
+            str(path),
+            f"the file is missing; it held {count.commits} commits by its counter {counter_path(path)}",
+            remedy=f"restore {path} from a backup; or, to start over (what is on both sides is paired anew and nothing is "
+            f"deleted), delete {counter_path(path)} too",
+        )
+    return True
+
+
+def _create(path: Path, steps: Sequence[Migration]) -> None:
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
+    try:
+        with private_files(), explained(str(path), opening=True):
+            con = _connect(draft)
+            try:
+                migrate(con, steps, state=str(path))
+                con.execute("INSERT INTO state VALUES (1, ?, 0, 0)", [uuid.uuid4().hex]).fetchall()
+            finally:
+                con.close()
+        counter_path(path).unlink(missing_ok=True)
+        os.link(draft, path)
+    except FileExistsError as error:
+        raise locked(str(path), "another process, which is just creating it") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _check_header(path: Path) -> None:
+    name = str(path)
+    if path.is_dir():
+        raise damaged(name, "it is a directory, not a file", remedy="give the path of the state file")
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if not head:
+        raise damaged(name, "the file is empty (0 bytes)")
+    if head[_MAGIC] != b"DUCK":
+        what = "its header is zeroed" if not any(head) else "it is not a DuckDB file"
+        raise damaged(name, what)
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect(str(path), config={**_SETTINGS, "memory_limit": _MEMORY_LIMIT})
+    known = {name for (name,) in con.execute("SELECT name FROM duckdb_settings()").fetchall()}
+    for setting, value in _LATE_CHECKPOINTS.items():
+        if setting in known:
+            con.execute(f"SET {setting} = '{value}'").fetchall()
+    return con
+
+
+def _open(path: Path, steps: Sequence[Migration], count: Count | None) -> Opened:
+    name = str(path)
+    if path in _open_here:
+        raise locked(name, "this very process")
+    with private_files(), explained(name, opening=True):
+        con = _connect(path)
+    try:
+        with private_files(), explained(name, opening=True):
+            schema = schema_of(con)
+            if schema is None:
+                raise damaged(name, "it is a DuckDB file, but not a state of exsync")
+            identity, commits = _state_of(con, name)
+            _compare(name, identity, commits, count, counter_path(path))
+            if schema < steps[-1].number:
+                con.execute("CHECKPOINT").fetchall()
+                shutil.copyfile(path, path.with_name(f"{path.name}.before-{steps[-1].number:04d}"))
+            migrate(con, steps, state=name)
+        opened = Opened(con, name, path, CommitCounter(counter_path(path), identity, commits))
+    except BaseException:
+        con.execute("PRAGMA disable_checkpoint_on_shutdown").fetchall()
+        con.close()
+        raise
+    _open_here.add(path)
+    return opened
+
+
+def _state_of(con: duckdb.DuckDBPyConnection, name: str) -> tuple[str, int]:
+    rows = con.execute("SELECT identity, commits FROM state").fetchall()
+    if len(rows) != 1:
+        raise damaged(name, "the row that describes the state is missing")
+    identity, commits = rows[0]
+    return identity, commits
+
+
+def _compare(name: str, identity: str, commits: int, count: Count | None, counter: Path) -> None:
+    """Raise ``StateDamaged`` when the counter knows commits that the file does not have (fault A8).
+
+    A missing counter is taken as it is: deleting it is how an operator says that an older state shall be carried on.
+    """
+    if count is None:
+        return
+    if count.identity != identity:
+        raise damaged(
+            name,
+            f"its commit counter {counter} belongs to another state",
+            remedy=f"put the state and the counter that belong together in place, or delete {counter}",
+        )
+    if count.commits > commits:
+        lost = count.commits - commits
+        raise damaged(
+            name,
+            f"the last {lost} commit{'s are' if lost > 1 else ' is'} missing: it ends with commit {commits}, and commit "
+            f"{count.commits} was made. Its write-ahead log was deleted, or the file is an old copy",
+            remedy=f"restore {name} and {name}.wal of the same moment; or delete {counter} to carry on from this older "
+            "state: what happened since is then found and paired again on both sides",
+        )

@@ -1,0 +1,332 @@
+"""Queries of the state: set-based look-ups that stay flat in memory, whatever a link or the whole state holds.
+
+A look-up by keys has two steps. The first joins the page's key hashes against the narrow hash columns (zone maps skip
+other links' rows). The second fetches the few rows found: as a join when they stand together, else row by row through the
+primary key, because a scan would unpack a whole vector of wide texts for each of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import duckdb
+
+from runner.model.record import Fields
+from runner.model.state import (
+    Conflict,
+    Intent,
+    LinkCondition,
+    LinkState,
+    Mark,
+    MarkCounts,
+    Quarantined,
+    Resolution,
+    RunRecord,
+)
+from runner.model.terms import Operation, Side
+from runner.store.rows import Row, aware, fields_of, hash_of, stored
+from runner.store.tables import columns_of
+
+HASHES = {"crm_key": "crm_hash", "target_key": "target_hash", "stamp": "stamp_hash", "native": "native_hash"}
+_VECTOR = 2048
+_VECTOR_COST = 20
+"""Unpacking one vector of rows costs about as much as fetching this many rows one by one."""
+_BY_ONE = 50
+"""Rows fetched one by one hold a block each while the query runs: more at a time would exceed the memory limit."""
+
+
+def pairing_rows(con: duckdb.DuckDBPyConnection, link_id: int, keys: Mapping[str, Sequence[str]]) -> list[Row]:
+    """The link's pairing rows whose key hash is among those of the keys (by column: ``crm_key``, ``stamp`` …)."""
+    steps, values = [], []
+    for column, wanted in keys.items():
+        if wanted:
+            steps.append(
+                f"SELECT pairing.id, pairing.rowid FROM pairing "  # noqa: S608 - names are ours
+                f"JOIN (SELECT DISTINCT unnest(?::BIGINT[]) AS wanted) ON {HASHES[column]} = wanted WHERE link_id = ?"
+            )
+            values += [[hash_of(key) for key in wanted], link_id]
+    if not steps:
+        return []
+    places = dict(con.execute(" UNION ALL ".join(steps), values).fetchall())
+    return _fetch_pairings(con, places)
+
+
+def _fetch_pairings(con: duckdb.DuckDBPyConnection, places: Mapping[int, int]) -> list[Row]:
+    ids = sorted(places)
+    columns = columns_of("pairing")
+    vectors = len({place // _VECTOR for place in places.values()})
+    if len(ids) > vectors * _VECTOR_COST:
+        sql = f"SELECT {columns} FROM pairing JOIN (SELECT unnest(?::BIGINT[]) AS wanted) ON id = wanted"  # noqa: S608
+        return con.execute(sql, [ids]).fetchall()
+    rows: list[Row] = []
+    for start in range(0, len(ids), _BY_ONE):
+        batch = ids[start : start + _BY_ONE]
+        marks = ", ".join("?" * len(batch))
+        rows += con.execute(f"SELECT {columns} FROM pairing WHERE id IN ({marks})", batch).fetchall()  # noqa: S608
+    return rows
+
+
+def versions(
+    con: duckdb.DuckDBPyConnection, link_id: int, side: Side, keys: Sequence[str]
+) -> list[tuple[str, str | None]]:
+    """(key, version) of one side for the link's pairings among these keys."""
+    key, version = f"{side.value}_key", f"{side.value}_version"
+    return con.execute(
+        f"SELECT {key}, {version} FROM pairing "  # noqa: S608 - names are ours
+        f"JOIN (SELECT DISTINCT unnest(?::BIGINT[]) AS wanted) ON {side.value}_hash = wanted WHERE link_id = ?",
+        [[hash_of(one) for one in keys], link_id],
+    ).fetchall()
+
+
+def count_active(con: duckdb.DuckDBPyConnection, link_id: int) -> int:
+    """Number of the link's active pairings."""
+    [(number,)] = con.execute(
+        "SELECT count(*) FROM pairing WHERE link_id = ? AND status = 'active'", [link_id]
+    ).fetchall()
+    return int(number)
+
+
+def paired_keys(
+    con: duckdb.DuckDBPyConnection, link_id: int, side: Side, after: int, limit: int
+) -> list[tuple[int, str]]:
+    """(id, key) of active pairings after an id, in order of id."""
+    return con.execute(
+        f"SELECT id, {side.value}_key FROM pairing "  # noqa: S608 - names are ours
+        "WHERE link_id = ? AND id > ? AND status = 'active' ORDER BY id LIMIT ?",
+        [link_id, after, limit],
+    ).fetchall()
+
+
+def links_of(con: duckdb.DuckDBPyConnection, crm_keys: Sequence[str]) -> list[tuple[str, int]]:
+    """(crm_key, link id) of every pairing of these CRM keys."""
+    return con.execute(
+        "SELECT DISTINCT crm_key, link_id FROM pairing "
+        "JOIN (SELECT DISTINCT unnest(?::BIGINT[]) AS wanted) ON crm_hash = wanted",
+        [[hash_of(key) for key in crm_keys]],
+    ).fetchall()
+
+
+def link_states(con: duckdb.DuckDBPyConnection, ids: Sequence[int] | None = None) -> list[tuple[int, LinkState]]:
+    """Link states, all or those of some ids."""
+    where, values = ("", []) if ids is None else (" WHERE id IN (SELECT unnest(?::BIGINT[]))", [list(ids)])
+    return [
+        (
+            row[0],
+            LinkState(
+                name=row[1],
+                condition=LinkCondition(row[2]),
+                target_watermark=row[3],
+                target_complete=row[4],
+                listed=row[5],
+                matched=row[6],
+                mapping_digest=row[7],
+                reason=row[8],
+                last_pass=aware(row[9]),
+            ),
+        )
+        for row in con.execute(f"SELECT {columns_of('link')} FROM link{where} ORDER BY id", values).fetchall()  # noqa: S608
+    ]
+
+
+def last_mark(con: duckdb.DuckDBPyConnection, link_id: int) -> int:
+    """The highest seq of the link's marks, 0 for none."""
+    [(seq,)] = con.execute("SELECT coalesce(max(id), 0) FROM mark WHERE link_id = ?", [link_id]).fetchall()
+    return int(seq)
+
+
+def due_marks(
+    con: duckdb.DuckDBPyConnection, link: str, link_id: int, after: int, until: int, limit: int, now: datetime
+) -> list[Mark]:
+    """The link's due marks of a range of seq, in order."""
+    return [
+        Mark(
+            link=link,
+            side=Side(side),
+            key=key,
+            deleted=deleted,
+            due=aware(due),
+            tries=tries,
+            seq=seq,
+        )
+        for seq, side, key, deleted, due, tries in con.execute(
+            "SELECT id, side, key, deleted, due, tries FROM mark WHERE link_id = ? AND id > ? AND id <= ? "
+            "AND (due IS NULL OR due <= ?::TIMESTAMP) ORDER BY id LIMIT ?",
+            [link_id, after, until, stored(now), limit],
+        ).fetchall()
+    ]
+
+
+def mark_counts(con: duckdb.DuckDBPyConnection, link_id: int, now: datetime) -> MarkCounts:
+    """How many of the link's marks are due, and how many of those belong to an active pairing."""
+    [(due, paired)] = con.execute(
+        "WITH due AS (SELECT id, side, key, key_hash FROM mark "
+        "WHERE link_id = $1 AND (due IS NULL OR due <= $2::TIMESTAMP)), "
+        "active AS (SELECT crm_key, target_key, crm_hash, target_hash FROM pairing "
+        "WHERE link_id = $1 AND status = 'active') "
+        "SELECT (SELECT count(*) FROM due), "
+        "(SELECT count(DISTINCT due.id) FROM due JOIN active "
+        "ON due.side = 'crm' AND key_hash = crm_hash AND key = crm_key) + "
+        "(SELECT count(DISTINCT due.id) FROM due JOIN active "
+        "ON due.side = 'target' AND key_hash = target_hash AND key = target_key)",
+        [link_id, stored(now)],
+    ).fetchall()
+    return MarkCounts(due=due, paired=paired)
+
+
+def matches(con: duckdb.DuckDBPyConnection, link_id: int) -> list[tuple[str, str]]:
+    """Pairs of lone candidates with equal digests, rule by rule; an item that an earlier rule paired is taken."""
+    rows = con.execute(
+        "WITH latest AS (SELECT side, key, rule, arg_max(digest, id) AS digest FROM candidate WHERE link_id = ? "
+        "GROUP BY side, key, rule) "
+        "SELECT max(key) FILTER (side = 'crm'), max(key) FILTER (side = 'target') FROM latest GROUP BY rule, digest "
+        "HAVING count(*) FILTER (side = 'crm') = 1 AND count(*) FILTER (side = 'target') = 1 ORDER BY rule, 1",
+        [link_id],
+    ).fetchall()
+    crm_taken: set[str] = set()
+    target_taken: set[str] = set()
+    pairs = []
+    for crm_key, target_key in rows:
+        if crm_key not in crm_taken and target_key not in target_taken:
+            crm_taken.add(crm_key)
+            target_taken.add(target_key)
+            pairs.append((crm_key, target_key))
+    return pairs
+
+
+def intents(con: duckdb.DuckDBPyConnection, link: str, link_id: int) -> list[Intent]:
+    """The link's open intents, oldest first."""
+    return [
+        Intent(
+            token=row[2],
+            link=link,
+            side=Side(row[3]),
+            operation=Operation(row[4]),
+            key=row[5],
+            source_key=row[6],
+            record=_fields(row[7]),
+            fields=frozenset(json.loads(row[8])),
+            native=row[9],
+            run=row[10],
+            at=_aware(row[11]),
+        )
+        for row in con.execute(
+            f"SELECT {columns_of('intent')} FROM intent WHERE link_id = ? ORDER BY id",  # noqa: S608
+            [link_id],
+        ).fetchall()
+    ]
+
+
+def writes_since(con: duckdb.DuckDBPyConnection, link_id: int, since: datetime) -> dict[str, int]:
+    """Ledger counts per operation, both sides together."""
+    return dict(
+        con.execute(
+            "SELECT operation, count(*) FROM ledger WHERE link_id = ? AND written_at >= ?::TIMESTAMP GROUP BY operation",
+            [link_id, stored(since)],
+        ).fetchall()
+    )
+
+
+def quarantined(con: duckdb.DuckDBPyConnection, link_id: int | None, names: Mapping[int, str]) -> list[Quarantined]:
+    """Items set aside, oldest first."""
+    where, values = _of_link(link_id)
+    return [
+        Quarantined(
+            link=names[row[1]],
+            side=Side(row[2]),
+            key=row[3],
+            code=row[4],
+            reason=row[5],
+            first_at=_aware(row[6]),
+            last_at=_aware(row[7]),
+            tries=row[8],
+            next_try=aware(row[9]),
+        )
+        for row in con.execute(
+            f"SELECT {columns_of('quarantine')} FROM quarantine WHERE {where} ORDER BY first_at, id",  # noqa: S608
+            values,
+        ).fetchall()
+    ]
+
+
+def conflicts(
+    con: duckdb.DuckDBPyConnection, link_id: int | None, names: Mapping[int, str], *, open_only: bool
+) -> list[Conflict]:
+    """The conflict ledger, newest first; open ones have neither winner nor resolution."""
+    where, values = _of_link(link_id)
+    if open_only:
+        where += " AND winner IS NULL AND resolved_at IS NULL"
+    return [
+        Conflict(
+            id=row[2],
+            link=names[row[1]],
+            crm_key=row[3],
+            target_key=row[4],
+            field=row[5],
+            base=fields_of(row[6]),
+            crm=fields_of(row[7]),
+            target=fields_of(row[8]),
+            policy=row[9],
+            winner=None if row[10] is None else Side(row[10]),
+            rule=row[11],
+            run=row[12],
+            at=_aware(row[13]),
+            crm_modified=aware(row[14]),
+            target_modified=aware(row[15]),
+            resolved_at=aware(row[16]),
+            resolution=row[17],
+        )
+        for row in con.execute(
+            f"SELECT {columns_of('conflict')} FROM conflict WHERE {where} ORDER BY found_at DESC, id DESC",  # noqa: S608
+            values,
+        ).fetchall()
+    ]
+
+
+def resolutions(con: duckdb.DuckDBPyConnection, link: str, link_id: int) -> list[Resolution]:
+    """The link's decisions that wait for a pass, oldest first."""
+    return [
+        Resolution(
+            conflict=row[2],
+            link=link,
+            crm_key=row[3],
+            target_key=row[4],
+            field=row[5],
+            take=row[6],
+            values=fields_of(row[7]),
+            at=_aware(row[8]),
+        )
+        for row in con.execute(
+            f"SELECT {columns_of('resolution')} FROM resolution WHERE link_id = ? ORDER BY id",  # noqa: S608
+            [link_id],
+        ).fetchall()
+    ]
+
+
+def runs(con: duckdb.DuckDBPyConnection, limit: int, names: Mapping[int, str]) -> list[RunRecord]:
+    """The newest runs, newest first."""
+    return [
+        RunRecord(
+            run=row[2],
+            link=names[row[1]],
+            started=_aware(row[3]),
+            finished=_aware(row[4]),
+            outcome=row[5],
+            counts=json.loads(row[6]),
+            message=row[7],
+        )
+        for row in con.execute(f"SELECT {columns_of('run')} FROM run ORDER BY id DESC LIMIT ?", [limit]).fetchall()  # noqa: S608
+    ]
+
+
+def _of_link(link_id: int | None) -> tuple[str, list[int]]:
+    return ("true", []) if link_id is None else ("link_id = ?", [link_id])
+
+
+def _fields(text: str) -> Fields:
+    return fields_of(text) or {}
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC)

@@ -1,0 +1,147 @@
+"""The state's tables as the writing side sees them: columns with types, and set-based statements over them.
+
+Rows go in as one list per column, unnested by DuckDB: a row at a time costs a hundredfold. Two traps are closed here:
+lists of unequal length would be padded with NULL, and a key that comes twice in one upsert would silently keep the first
+row; callers hand over rows of one shape and distinct ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
+
+import duckdb
+
+from runner.store.rows import PAIRING_COLUMNS, Row
+
+_LINK = (("id", "BIGINT"), ("link_id", "BIGINT"))
+_ITEM = (*_LINK, ("side", "VARCHAR"), ("key", "VARCHAR"))
+
+TABLES: dict[str, tuple[tuple[str, str], ...]] = {
+    "link": (
+        ("id", "BIGINT"),
+        ("name", "VARCHAR"),
+        ("condition", "VARCHAR"),
+        ("target_watermark", "VARCHAR"),
+        ("target_complete", "BOOLEAN"),
+        ("listed", "BOOLEAN"),
+        ("matched", "BOOLEAN"),
+        ("mapping_digest", "VARCHAR"),
+        ("reason", "VARCHAR"),
+        ("last_pass", "TIMESTAMP"),
+        ("quiet_passes", "BIGINT"),
+    ),
+    "crm": (("id", "BIGINT"), ("name", "VARCHAR"), ("watermark", "VARCHAR")),
+    "mark": (*_ITEM, ("key_hash", "BIGINT"), ("deleted", "BOOLEAN"), ("due", "TIMESTAMP"), ("tries", "BIGINT")),
+    "pairing": PAIRING_COLUMNS,
+    "candidate": (*_ITEM, ("rule", "BIGINT"), ("digest", "VARCHAR")),
+    "intent": (
+        *_LINK,
+        ("token", "VARCHAR"),
+        ("side", "VARCHAR"),
+        ("operation", "VARCHAR"),
+        ("key", "VARCHAR"),
+        ("source_key", "VARCHAR"),
+        ("record", "VARCHAR"),
+        ("fields", "VARCHAR"),
+        ("native", "VARCHAR"),
+        ("run", "VARCHAR"),
+        ("noted_at", "TIMESTAMP"),
+    ),
+    "ledger": (
+        *_LINK,
+        ("run", "VARCHAR"),
+        ("side", "VARCHAR"),
+        ("operation", "VARCHAR"),
+        ("key", "VARCHAR"),
+        ("counterpart", "VARCHAR"),
+        ("before_fields", "VARCHAR"),
+        ("after_fields", "VARCHAR"),
+        ("reason", "VARCHAR"),
+        ("rule", "VARCHAR"),
+        ("written_at", "TIMESTAMP"),
+    ),
+    "conflict": (
+        *_LINK,
+        ("name", "VARCHAR"),
+        ("crm_key", "VARCHAR"),
+        ("target_key", "VARCHAR"),
+        ("field", "VARCHAR"),
+        ("base", "VARCHAR"),
+        ("crm", "VARCHAR"),
+        ("target", "VARCHAR"),
+        ("policy", "VARCHAR"),
+        ("winner", "VARCHAR"),
+        ("rule", "VARCHAR"),
+        ("run", "VARCHAR"),
+        ("found_at", "TIMESTAMP"),
+        ("crm_modified", "TIMESTAMP"),
+        ("target_modified", "TIMESTAMP"),
+        ("resolved_at", "TIMESTAMP"),
+        ("resolution", "VARCHAR"),
+    ),
+    "resolution": (
+        *_LINK,
+        ("conflict", "VARCHAR"),
+        ("crm_key", "VARCHAR"),
+        ("target_key", "VARCHAR"),
+        ("field", "VARCHAR"),
+        ("take", "VARCHAR"),
+        ("taken_values", "VARCHAR"),
+        ("decided_at", "TIMESTAMP"),
+    ),
+    "quarantine": (
+        *_ITEM,
+        ("code", "VARCHAR"),
+        ("reason", "VARCHAR"),
+        ("first_at", "TIMESTAMP"),
+        ("last_at", "TIMESTAMP"),
+        ("tries", "BIGINT"),
+        ("next_try", "TIMESTAMP"),
+    ),
+    "run": (
+        *_LINK,
+        ("run", "VARCHAR"),
+        ("started", "TIMESTAMP"),
+        ("finished", "TIMESTAMP"),
+        ("outcome", "VARCHAR"),
+        ("counts", "VARCHAR"),
+        ("message", "VARCHAR"),
+    ),
+}
+
+
+@lru_cache(maxsize=64)
+def columns_of(table: str) -> str:
+    """The table's columns as a select list."""
+    return ", ".join(name for name, _ in TABLES[table])
+
+
+@lru_cache(maxsize=64)
+def _insert_sql(table: str, replacing: bool) -> str:
+    columns = TABLES[table]
+    values = ", ".join(f"unnest(?::{kind}[])" for _, kind in columns)
+    sql = f"INSERT INTO {table} ({columns_of(table)}) SELECT {values}"
+    if replacing:
+        changes = ", ".join(f"{name} = excluded.{name}" for name, _ in columns if name != "id")
+        sql += f" ON CONFLICT (id) DO UPDATE SET {changes}"
+    return sql
+
+
+def insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row], *, replacing: bool = False) -> None:
+    """Insert rows in one statement; with ``replacing``, rows whose id is there already are overwritten."""
+    if rows:
+        con.execute(_insert_sql(table, replacing), [list(column) for column in zip(*rows, strict=True)])
+
+
+def delete(con: duckdb.DuckDBPyConnection, table: str, column: str, values: Sequence[int] | Sequence[str]) -> set[int]:
+    """Delete the rows with one of these values in one statement; answers the links that lost rows."""
+    if not values:
+        return set()
+    kind = dict(TABLES[table])[column]
+    found = con.execute(
+        f"DELETE FROM {table} WHERE {column} IN (SELECT unnest(?::{kind}[])) RETURNING link_id",  # noqa: S608
+        [list(values)],
+    ).fetchall()
+    return set(chain.from_iterable(found))

@@ -1,0 +1,286 @@
+"""One commit as set-based statements inside an open transaction. What ends goes first, then what begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import duckdb
+
+from runner.model.state import (
+    Commit,
+    Conflict,
+    Intent,
+    LedgerEntry,
+    LinkState,
+    Mark,
+    Quarantined,
+    Resolution,
+    RunRecord,
+)
+from runner.store.rows import Row, Texts, hash_of, pairing_row, stored, text_of
+from runner.store.tables import delete, insert
+
+
+@dataclass(slots=True)
+class Touched:
+    """The links (by id) whose cached answers a commit makes stale."""
+
+    marks: set[int] = field(default_factory=set)
+    pairings: set[int] = field(default_factory=set)
+    intents: set[int] = field(default_factory=set)
+    resolutions: set[int] = field(default_factory=set)
+
+
+class Writing:
+    """Applies one commit. ``new_id`` gives out ids, ``link_id`` the surrogate of a link's name (known or new)."""
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, new_id: Callable[[], int], link_id: Callable[[str], int]
+    ) -> None:
+        self._con = con
+        self._new_id = new_id
+        self._link_id = link_id
+        self._texts = Texts()
+        self.touched = Touched()
+
+    def apply(self, commit: Commit) -> None:
+        """Write everything but link states and CRM watermarks. Raises ``ValueError`` for a replaced pairing that is not
+        there."""
+        self._end(commit)
+        self._marks(commit.marks)
+        self._pairings(commit)
+        insert(self._con, "intent", [self._intent(intent) for intent in commit.intents])
+        insert(self._con, "ledger", [self._entry(entry) for entry in commit.ledger])
+        self._conflicts(commit.conflicts)
+        self._resolutions(commit.resolutions)
+        self._quarantined(commit.quarantined)
+        insert(
+            self._con,
+            "candidate",
+            [
+                (self._new_id(), self._link_id(one.link), one.side.value, one.key, one.rule, one.digest)
+                for one in commit.candidates
+            ],
+        )
+        insert(self._con, "run", [self._run(run) for run in commit.runs])
+
+    def _end(self, commit: Commit) -> None:
+        touched = self.touched
+        touched.marks |= delete(self._con, "mark", "id", commit.settled)
+        touched.pairings |= delete(self._con, "pairing", "id", commit.unpaired)
+        touched.intents |= delete(self._con, "intent", "token", commit.closed)
+        touched.resolutions |= delete(self._con, "resolution", "conflict", commit.resolved)
+        delete(self._con, "candidate", "link_id", [self._link_id(name) for name in commit.matched])
+        self._delete_items("quarantine", commit.released)
+
+    def _delete_items(self, table: str, items: Iterable[tuple[str, str, str]]) -> None:
+        distinct = sorted({(self._link_id(link), str(side), key) for link, side, key in items})
+        if not distinct:
+            return
+        links, sides, keys = zip(*distinct, strict=True)
+        self._con.execute(
+            f"DELETE FROM {table} USING (SELECT unnest(?::BIGINT[]) AS link_id, unnest(?::VARCHAR[]) AS side, "  # noqa: S608
+            f"unnest(?::VARCHAR[]) AS key) AS gone WHERE {table}.link_id = gone.link_id AND {table}.side = gone.side "
+            f"AND {table}.key = gone.key",
+            [list(links), list(sides), list(keys)],
+        ).fetchall()
+
+    def _marks(self, marks: tuple[Mark, ...]) -> None:
+        """Insert marks; an older mark of the same key gives way and hands on its tries."""
+        if not marks:
+            return
+        newest: dict[tuple[int, str, str], tuple[Mark, int]] = {}
+        for mark in marks:
+            place = (self._link_id(mark.link), mark.side.value, mark.key)
+            replaced = newest.pop(place, None)
+            newest[place] = (mark, max(mark.tries, replaced[1] if replaced else 0))
+        hashes = [hash_of(key) for _, _, key in newest]
+        older: dict[tuple[int, str, str], int] = {}
+        gone: list[int] = []
+        for seq, link_id, side, key, tries in self._con.execute(
+            "SELECT mark.id, link_id, side, key, tries FROM mark "
+            "JOIN (SELECT DISTINCT unnest(?::BIGINT[]) AS wanted) ON key_hash = wanted "
+            "WHERE link_id IN (SELECT unnest(?::BIGINT[]))",
+            [hashes, sorted({place[0] for place in newest})],
+        ).fetchall():
+            if (link_id, side, key) in newest:
+                older[link_id, side, key] = tries
+                gone.append(seq)
+        delete(self._con, "mark", "id", gone)
+        rows: list[Row] = [
+            (
+                self._new_id(),
+                *place,
+                key_hash,
+                mark.deleted,
+                stored(mark.due),
+                max(tries, older.get(place, 0)),
+            )
+            for (place, (mark, tries)), key_hash in zip(newest.items(), hashes, strict=True)
+        ]
+        insert(self._con, "mark", rows)
+        self.touched.marks.update(place[0] for place in newest)
+
+    def _pairings(self, commit: Commit) -> None:
+        new: list[Row] = []
+        replaced: dict[int, Row] = {}
+        for pairing in commit.pairings:
+            number = pairing.id or self._new_id()
+            link_id = self._link_id(pairing.link)
+            row = pairing_row(pairing, number, link_id, self._texts)
+            if pairing.id:
+                replaced[number] = row
+            else:
+                new.append(row)
+            self.touched.pairings.add(link_id)
+        if replaced:
+            known = self._con.execute(
+                "SELECT id FROM pairing JOIN (SELECT unnest(?::BIGINT[]) AS wanted) ON id = wanted", [list(replaced)]
+            ).fetchall()
+            missing = sorted(replaced.keys() - {number for (number,) in known})
+            if missing:
+                raise ValueError(f"pairings {missing} are to be replaced and do not exist")
+            insert(self._con, "pairing", list(replaced.values()), replacing=True)
+        insert(self._con, "pairing", new)
+
+    def _intent(self, intent: Intent) -> Row:
+        link_id = self._link_id(intent.link)
+        self.touched.intents.add(link_id)
+        return (
+            self._new_id(),
+            link_id,
+            intent.token,
+            intent.side.value,
+            intent.operation.value,
+            intent.key,
+            intent.source_key,
+            self._texts.of(intent.record),
+            text_of(sorted(intent.fields)),
+            intent.native,
+            intent.run,
+            stored(intent.at),
+        )
+
+    def _entry(self, entry: LedgerEntry) -> Row:
+        return (
+            self._new_id(),
+            self._link_id(entry.link),
+            entry.run,
+            entry.side.value,
+            entry.operation.value,
+            entry.key,
+            entry.counterpart,
+            self._texts.of(entry.before),
+            self._texts.of(entry.after),
+            entry.reason,
+            entry.rule,
+            stored(entry.at),
+        )
+
+    def _conflicts(self, conflicts: tuple[Conflict, ...]) -> None:
+        if not conflicts:
+            return
+        latest = {conflict.id: conflict for conflict in conflicts}
+        numbers = dict(
+            self._con.execute(
+                "SELECT name, conflict.id FROM conflict JOIN (SELECT unnest(?::VARCHAR[]) AS wanted) ON name = wanted",
+                [list(latest)],
+            ).fetchall()
+        )
+        rows = [
+            (
+                numbers.get(one.id) or self._new_id(),
+                self._link_id(one.link),
+                one.id,
+                one.crm_key,
+                one.target_key,
+                one.field,
+                self._texts.of(one.base),
+                self._texts.of(one.crm),
+                self._texts.of(one.target),
+                one.policy,
+                None if one.winner is None else one.winner.value,
+                one.rule,
+                one.run,
+                stored(one.at),
+                stored(one.crm_modified),
+                stored(one.target_modified),
+                stored(one.resolved_at),
+                one.resolution,
+            )
+            for one in latest.values()
+        ]
+        insert(self._con, "conflict", rows, replacing=True)
+
+    def _resolutions(self, resolutions: tuple[Resolution, ...]) -> None:
+        latest = {resolution.conflict: resolution for resolution in resolutions}
+        self.touched.resolutions |= delete(self._con, "resolution", "conflict", list(latest))
+        rows = [
+            (
+                self._new_id(),
+                self._link_id(one.link),
+                one.conflict,
+                one.crm_key,
+                one.target_key,
+                one.field,
+                one.take,
+                self._texts.of(one.values),
+                stored(one.at),
+            )
+            for one in latest.values()
+        ]
+        insert(self._con, "resolution", rows)
+        self.touched.resolutions.update(row[1] for row in rows)
+
+    def _quarantined(self, quarantined: tuple[Quarantined, ...]) -> None:
+        latest = {(one.link, one.side.value, one.key): one for one in quarantined}
+        self._delete_items("quarantine", latest)
+        insert(
+            self._con,
+            "quarantine",
+            [
+                (
+                    self._new_id(),
+                    self._link_id(one.link),
+                    one.side.value,
+                    one.key,
+                    one.code,
+                    one.reason,
+                    stored(one.first_at),
+                    stored(one.last_at),
+                    one.tries,
+                    stored(one.next_try),
+                )
+                for one in latest.values()
+            ],
+        )
+
+    def _run(self, run: RunRecord) -> Row:
+        return (
+            self._new_id(),
+            self._link_id(run.link),
+            run.run,
+            stored(run.started),
+            stored(run.finished),
+            run.outcome,
+            text_of(run.counts),
+            run.message,
+        )
+
+
+def link_row(number: int, state: LinkState, quiet_passes: int) -> Row:
+    """The row of a link's state."""
+    return (
+        number,
+        state.name,
+        state.condition.value,
+        state.target_watermark,
+        state.target_complete,
+        state.listed,
+        state.matched,
+        state.mapping_digest,
+        state.reason,
+        stored(state.last_pass),
+        quiet_passes,
+    )
