@@ -1,1 +1,23 @@
-"""The Exchange connector: EWS through exchangelib, tamed. Nothing of exchangelib is visible outside this package."""
+"""The Exchange connector: EWS through exchangelib, tamed. Nothing of exchangelib is visible outside this package.
+
+What it is not: it never decides, never retries, never sleeps and never sends mail; notifications are not here.
+Invariant: a request is sent once, with its precondition if it writes, and ends as a result or as a classed error;
+nothing of exchangelib is changed for other users of it in the same process.
+
+From the wire up: ``names`` and ``text`` (XML), ``faults`` (the error classes), ``transport`` (sessions), ``mailbox``
+and ``services`` (requests), ``zones``, ``identity``, ``decode`` and ``encode`` (records), ``feed`` and ``search``
+(the two ways to look), ``connector`` (the port).
+"""
+
+from runner.config.plan import ExchangePlan
+from runner.connectors.exchange.connector import ExchangeConnector
+
+__all__ = ["ExchangeConnector", "connect"]
+
+
+def connect(plan: ExchangePlan, password: str) -> ExchangeConnector:
+    """The connector of one Exchange server. Sends nothing yet.
+
+    ``password`` is the revealed secret. Raises ``UsageError`` for an endpoint, CA file or version that cannot be used.
+    """
+    return ExchangeConnector(plan, password)

@@ -1,0 +1,198 @@
+"""The port ``TargetConnector`` over EWS: what the engine asks, in the fewest requests that answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from runner.config.plan import ExchangePlan
+from runner.connectors.exchange import feed, search
+from runner.connectors.exchange.decode import Decoder, item_shape
+from runner.connectors.exchange.encode import create_request, delete_request, update_request
+from runner.connectors.exchange.mailbox import Mailbox
+from runner.connectors.exchange.names import Element, add, root
+from runner.connectors.exchange.services import ITEM_ID, CreateItem, DeleteItem, GetItem, UpdateItem
+from runner.connectors.exchange.transport import EwsProtocol
+from runner.model.errors import (
+    ConnectorError,
+    ContainerGone,
+    Invalid,
+    ProtocolFault,
+    Throttled,
+    Transient,
+    VersionMoved,
+)
+from runner.model.items import Capabilities, ChangePage, Found, Identity, Item, LinkRef, Ref, Write, WriteResult
+from runner.model.terms import Entity, Folder, Operation
+
+_DOOMED = 3
+"""Items in a row that fail like the whole batch did, before the fault is believed to be the server's."""
+
+
+class ExchangeConnector:
+    """One Exchange server. Safe to share between threads; close it when done.
+
+    After a refused log-on it refuses everything itself: a new attempt takes a new connector.
+    """
+
+    def __init__(self, plan: ExchangePlan, password: str) -> None:
+        self._plan = plan
+        self._protocol = EwsProtocol(plan, password)
+        self._mailboxes: dict[str, Mailbox] = {}
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Schedule items; meetings can be written without mail."""
+        return Capabilities(entities=frozenset({Entity.SCHEDULE_ITEM}))
+
+    def check(self, link: LinkRef) -> None:
+        """Raise what a pass over this link would meet: connection, log-on, access, folder."""
+        mailbox = self._mailbox(link)
+        mailbox.folders.pop(link.folder, None)
+        self._folder(mailbox, link.folder)
+
+    def changes(self, link: LinkRef, since: str | None) -> Iterator[ChangePage]:
+        """Pages of changed and deleted ids since a watermark (None: everything). One request for each page."""
+        mailbox = self._mailbox(link)
+        try:
+            yield from feed.changes(mailbox, self._folder(mailbox, link.folder), since, self._plan.page)
+        except ContainerGone:
+            mailbox.folders.pop(link.folder, None)
+            raise
+
+    def get(self, link: LinkRef, keys: Sequence[str]) -> Mapping[str, Item | ConnectorError]:
+        """The items of these ids, every one answered; ``plan.batch`` of them per request.
+
+        Raises when the server, the log-on or the mailbox is at fault rather than an item.
+        """
+        mailbox, decode = self._mailbox(link), Decoder(link)
+        distinct = list(dict.fromkeys(keys))
+        answers: dict[str, Item | ConnectorError] = {}
+        for first in range(0, len(distinct), self._plan.batch):
+            batch = distinct[first : first + self._plan.batch]
+            try:
+                answers.update(self._items(mailbox, link, decode, batch))
+            except Throttled:
+                raise
+            except (Transient, ProtocolFault) as fault:
+                answers.update(self._one_by_one(mailbox, link, decode, batch, fault))
+        return answers
+
+    def write(self, link: LinkRef, writes: Sequence[Write]) -> Iterator[WriteResult]:
+        """One request per write, sent when its result is asked for and never again.
+
+        A delete is preceded by a read of the item's version: DeleteItem does not check a change key. What changes in
+        the time of one round trip between the two is deleted with it (and can be taken back from Deleted Items).
+        """
+        mailbox = self._mailbox(link)
+        for write in writes:
+            try:
+                yield self._written(mailbox, link, write)
+            except ConnectorError as error:
+                yield WriteResult(key=write.key, error=error)
+
+    def find(self, link: LinkRef, identities: Sequence[Identity]) -> Sequence[Found]:
+        """Every holder of these identities in the folder, in other folders of its class, and among the deleted."""
+        mailbox = self._mailbox(link)
+        known = list(dict.fromkeys(identity for identity in identities if identity.stamp or identity.native))
+        if not known:
+            return ()
+        return search.find(mailbox, link, self._folder(mailbox, link.folder), known)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._protocol.close()
+
+    def _mailbox(self, link: LinkRef) -> Mailbox:
+        if link.entity is not Entity.SCHEDULE_ITEM or link.folder is not Folder.CALENDAR:
+            raise ProtocolFault(
+                f"{link.name}: {link.entity} in {link.folder} is not carried yet", code="entity-unsupported"
+            )
+        mailbox = self._mailboxes.get(link.user)
+        if mailbox is None:
+            impersonate = self._plan.access == "impersonation"
+            mailbox = Mailbox(link.user, self._protocol, impersonate=impersonate, version=self._plan.version)
+            mailbox = self._mailboxes.setdefault(link.user, mailbox)
+        return mailbox
+
+    def _folder(self, mailbox: Mailbox, folder: Folder) -> str:
+        known = mailbox.folders.get(folder)
+        if known is None:
+            answer = search.folder_ids(mailbox, (mailbox.folder_name(folder),))[0]
+            if isinstance(answer, ConnectorError):
+                raise answer
+            known = mailbox.folders[folder] = answer
+        return known
+
+    def _items(
+        self, mailbox: Mailbox, link: LinkRef, decode: Decoder, keys: Sequence[str]
+    ) -> Mapping[str, Item | ConnectorError]:
+        request = root("GetItem")
+        request.append(item_shape(link.record_fields))
+        wanted = add(request, "m:ItemIds")
+        for key in keys:
+            add(wanted, "t:ItemId", Id=key)
+        answers = GetItem(mailbox, decode).ask(request)
+        if len(answers) != len(keys):
+            raise ProtocolFault(f"GetItem answered {len(answers)} times for {len(keys)} items", code="answers-missing")
+        if len(keys) == 1:
+            # Asked for alone there is no doubt which item is meant, even if the server writes its id in another way.
+            return {keys[0]: replace(only, key=keys[0]) if isinstance(only := answers[0], Item) else only}
+        for key, answer in zip(keys, answers, strict=True):
+            if isinstance(answer, Item) and answer.key != key:
+                raise ProtocolFault("GetItem answered with another item than was asked for", code="answers-mixed")
+        return dict(zip(keys, answers, strict=True))
+
+    def _one_by_one(
+        self, mailbox: Mailbox, link: LinkRef, decode: Decoder, keys: Sequence[str], fault: ConnectorError
+    ) -> Mapping[str, Item | ConnectorError]:
+        """A batch that failed as a whole, item by item: the culprit becomes ``Invalid``, its neighbours live on."""
+        if len(keys) == 1:
+            return {keys[0]: _culprit(fault)}
+        answers: dict[str, Item | ConnectorError] = {}
+        for key in keys:
+            try:
+                answers.update(self._items(mailbox, link, decode, [key]))
+            except Throttled:
+                raise
+            except (Transient, ProtocolFault) as alone:
+                answers[key] = _culprit(alone)
+                if len(answers) == _DOOMED and all(isinstance(answer, ConnectorError) for answer in answers.values()):
+                    raise fault from None
+        return answers
+
+    def _written(self, mailbox: Mailbox, link: LinkRef, write: Write) -> WriteResult:
+        if write.operation is Operation.CREATE:
+            key, version = CreateItem(mailbox).one(create_request(mailbox, link, write))
+            return WriteResult(key, version)
+        if not write.key or not write.version:
+            raise ProtocolFault(f"a {write.operation} without a precondition is never sent", code="no-precondition")
+        if write.operation is Operation.DELETE:
+            self._demand_version(mailbox, write)
+            DeleteItem(mailbox).one(delete_request(write))
+            return WriteResult(write.key)
+        request = update_request(link, write)
+        if request is None:
+            return WriteResult(write.key, write.version)
+        key, version = UpdateItem(mailbox).one(request)
+        return WriteResult(key, version)
+
+    def _demand_version(self, mailbox: Mailbox, write: Write) -> None:
+        request = root("GetItem")
+        add(add(request, "m:ItemShape"), "t:BaseShape", "IdOnly")
+        add(add(request, "m:ItemIds"), "t:ItemId", Id=write.key or "")
+        ref: Ref = GetItem(mailbox, _ref).one(request)
+        if ref.version != write.version:
+            raise VersionMoved("the item changed since it was read", code="change-key-moved")
+
+
+def _ref(element: Element) -> Ref:
+    item_id = element.find(ITEM_ID)
+    if item_id is None:
+        raise ProtocolFault("an item without an id", code="unreadable-answer")
+    return Ref(item_id.get("Id", ""), item_id.get("ChangeKey"))
+
+
+def _culprit(fault: ConnectorError) -> ConnectorError:
+    """What a lone item is told when its request failed as a whole: an unreadable one waits, a busy server is retried."""
+    return Invalid(str(fault), code=fault.code) if isinstance(fault, ProtocolFault) else fault

@@ -1,0 +1,39 @@
+"""Names of the EWS vocabulary and the one way to build elements of it (web-service-reference, schema types/messages)."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from lxml import etree
+
+Element: TypeAlias = etree._Element
+
+SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
+MESSAGES = "http://schemas.microsoft.com/exchange/services/2006/messages"
+TYPES = "http://schemas.microsoft.com/exchange/services/2006/types"
+ERRORS = "http://schemas.microsoft.com/exchange/services/2006/errors"
+_NSMAP = {"m": MESSAGES, "t": TYPES}
+_PREFIXES = {"m": f"{{{MESSAGES}}}", "t": f"{{{TYPES}}}"}
+
+
+def m(name: str) -> str:
+    """The tag of a name in the messages namespace."""
+    return f"{{{MESSAGES}}}{name}"
+
+
+def t(name: str) -> str:
+    """The tag of a name in the types namespace."""
+    return f"{{{TYPES}}}{name}"
+
+
+def root(name: str, **attributes: str) -> Element:
+    """A request's own element, in the messages namespace, declaring both prefixes."""
+    return etree.Element(m(name), attributes, nsmap=_NSMAP)
+
+
+def add(parent: Element, name: str, text: str | None = None, **attributes: str) -> Element:
+    """Append ``<prefix:name>`` to an element and return it. ``text`` must be what XML can carry."""
+    element = etree.SubElement(parent, f"{_PREFIXES[name[0]]}{name[2:]}", attributes)
+    if text is not None:
+        element.text = text
+    return element

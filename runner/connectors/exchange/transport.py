@@ -1,0 +1,229 @@
+"""One EWS endpoint: sessions, log-on, TLS and answers read whole, on exchangelib's session pool.
+
+What is tamed here, and why:
+
+- A protocol of our own class is in no process-wide cache, so neither its pool nor its credentials are shared with
+  another user of exchangelib, and :meth:`EwsProtocol.close` closes all of it.
+- ``decrease_poolsize`` takes a lock that it then waits for; the pool never shrinks here, so the call is refused.
+- Nothing is retried and nothing sleeps: a request is sent once.
+- Sessions take no cookies: they serve many mailboxes, and one mailbox's back-end cookie must not steer another's request.
+- Answers are read in large chunks up to a size limit and within a time limit, then parsed strictly; exchangelib's own
+  reader goes byte by byte and silently accepts half a document.
+- TLS is always verified; the CA file belongs to this endpoint, not to the process. Environment proxies and ``.netrc``
+  are not looked at.
+- After a refused log-on every further request is refused here: no account gets locked by repetition.
+"""
+
+from __future__ import annotations
+
+import binascii
+import ipaddress
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import requests.cookies
+from exchangelib.configuration import Configuration
+from exchangelib.credentials import Credentials
+from exchangelib.errors import SessionPoolMinSizeReached
+from exchangelib.protocol import BaseProtocol, FailFast
+from exchangelib.transport import BASIC, NTLM
+from exchangelib.version import VERSIONS, Version
+from lxml import etree
+from requests.auth import HTTPBasicAuth
+from requests_ntlm import HttpNtlmAuth
+from spnego.exceptions import SpnegoError
+
+from runner.config.plan import ExchangePlan
+from runner.connectors.exchange.faults import of_exception, of_status, unreadable
+from runner.connectors.exchange.names import Element
+from runner.connectors.exchange.text import mended
+from runner.model.errors import AuthRefused, ConnectorError, OutcomeUnknown, ProtocolFault, Transient, UsageError
+
+ANSWER_LIMIT = 64 << 20
+"""Bytes of one answer, decompressed. A full page of ids has 0.2 MB, a batch of 50 items with long bodies a few."""
+
+_CHUNK = 1 << 16
+_AUTH_TYPES = {"basic": BASIC, "ntlm": NTLM}
+
+
+class EwsProtocol(BaseProtocol):  # type: ignore[misc]
+    """A pool of logged-on sessions to one endpoint. Safe to share between threads."""
+
+    USERAGENT = "exsync"
+
+    def __init__(self, plan: ExchangePlan, password: str) -> None:
+        _check_endpoint(plan)
+        super().__init__(
+            Configuration(
+                credentials=Credentials(plan.auth.username, password),
+                service_endpoint=plan.endpoint,
+                auth_type=_AUTH_TYPES[plan.auth.type],
+                version=_version_of(plan),
+                retry_policy=FailFast(),
+                max_connections=plan.connections,
+            )
+        )
+        self.TIMEOUT = plan.timeout.total_seconds()
+        self.answer_limit = ANSWER_LIMIT
+        self._verify: str | bool = plan.ca_file or True
+        self._refused: AuthRefused | None = None
+
+    @property
+    def version(self) -> Any:
+        """The planned version: nothing is guessed, so there are no round trips to find out."""
+        return self.config.version
+
+    def decrease_poolsize(self) -> None:
+        """Refused: the pool keeps its size (see the module)."""
+        raise SessionPoolMinSizeReached("the pool keeps its size")
+
+    def create_session(self) -> Any:
+        """A session without cookies, environment or redirects, verifying TLS against this endpoint's CA."""
+        session = super().create_session()
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        session.trust_env = False
+        session.verify = self._verify
+        credentials = self.config.credentials
+        if self.config.auth_type == BASIC:
+            # RFC 7617: UTF-8. requests would encode to Latin-1 and fail on anything else.
+            session.auth = HTTPBasicAuth(credentials.username.encode(), credentials.password.encode())
+        else:
+            session.auth = _Ntlm(session.auth.username, session.auth.password)
+        return session
+
+    def post(self, body: bytes, headers: dict[str, str], *, writing: bool) -> Element:
+        """Send one request once and return the answer's root element. Raises only classed errors."""
+        if self._refused is not None:
+            raise AuthRefused(str(self._refused), code=self._refused.code, remedy=self._refused.remedy)
+        session = self.get_session()
+        healthy = False
+        try:
+            status, answer_headers, document = self._exchanged(session, body, headers, writing=writing)
+            healthy = status in (200, 500)
+        except AuthRefused as refused:
+            self._refused = refused
+            raise
+        finally:
+            # A session whose connection is in doubt is replaced, so that nobody reads the rest of an old answer.
+            if healthy:
+                self.release_session(session)
+            else:
+                self.retire_session(session)
+        if status == 200 or (status == 500 and document.lstrip()[:1] == b"<" and b"Envelope" in document[:400]):
+            return parsed(document, writing=writing)
+        error = of_status(status, answer_headers, endpoint=self.service_endpoint, writing=writing)
+        if isinstance(error, AuthRefused):
+            self._refused = error
+        raise error
+
+    def _exchanged(
+        self, session: Any, body: bytes, headers: dict[str, str], *, writing: bool
+    ) -> tuple[int, Any, bytes]:
+        try:
+            with session.post(
+                self.service_endpoint,
+                data=body,
+                headers=headers,
+                timeout=self.TIMEOUT,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return response.status_code, response.headers, self._read(response, writing=writing)
+        except requests.RequestException as error:
+            raise of_exception(error, endpoint=self.service_endpoint, writing=writing) from None
+        except PermissionError:
+            raise of_status(401, {}, endpoint=self.service_endpoint, writing=writing) from None
+        except (KeyError, SpnegoError, binascii.Error) as error:
+            # The NTLM handshake got an answer that belongs to no handshake: the request itself was never accepted.
+            raise Transient(
+                f"the log-on dialogue with {self.service_endpoint} broke off ({type(error).__name__})",
+                code="log-on-broken",
+            ) from None
+
+    def _read(self, response: requests.Response, *, writing: bool) -> bytes:
+        deadline = monotonic() + self.TIMEOUT
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in response.iter_content(_CHUNK):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self.answer_limit:
+                raise _too_large(self.answer_limit, writing=writing)
+            if monotonic() > deadline:
+                raise of_exception(requests.Timeout(), endpoint=self.service_endpoint, writing=writing)
+        return b"".join(chunks)
+
+
+class _Ntlm(HttpNtlmAuth):
+    """NTLM that survives a 401 without a body: there the library looks for the certificate where none is any more."""
+
+    def _get_server_cert(self, response: requests.Response) -> bytes | None:
+        try:
+            return super()._get_server_cert(response)
+        except AttributeError:
+            return None
+
+
+def parsed(document: bytes, *, writing: bool = False) -> Element:
+    """The root of an answer. A document that is cut off, is no XML or declares a DTD is no answer.
+
+    Exchange sends characters that XML forbids, as references: for them alone there is a second, cleaned try.
+    """
+    try:
+        root = _tree(document)
+    except etree.XMLSyntaxError:
+        try:
+            root = _tree(mended(document))
+        except etree.XMLSyntaxError:
+            raise unreadable("a document that is broken or cut off", writing=writing) from None
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise unreadable("a document with a DTD", writing=writing)
+    return root
+
+
+def _tree(document: bytes) -> Element:
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, huge_tree=True, remove_comments=True, remove_pis=True
+    )
+    return etree.fromstring(document, parser)
+
+
+def _too_large(limit: int, *, writing: bool) -> ConnectorError:
+    message = f"an answer of more than {limit >> 20} MiB was not read to its end"
+    if writing:
+        return OutcomeUnknown(message, code="answer-too-large")
+    return ProtocolFault(message, code="answer-too-large")
+
+
+def _check_endpoint(plan: ExchangePlan) -> None:
+    parts = urlsplit(plan.endpoint)
+    if not parts.hostname or parts.scheme not in ("http", "https"):
+        raise UsageError(
+            f"{plan.rule}: {plan.endpoint!r} is no EWS endpoint", remedy="write https://HOST/EWS/Exchange.asmx"
+        )
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise UsageError(
+            f"{plan.rule}: {plan.endpoint} would send the password unencrypted",
+            remedy="use https; plain http is for loopback addresses only",
+        )
+    if plan.ca_file and not Path(plan.ca_file).is_file():
+        raise UsageError(f"{plan.rule}: there is no CA file {plan.ca_file}", remedy="correct ca_file")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _version_of(plan: ExchangePlan) -> Version:
+    for build, api_version, _ in VERSIONS:
+        if api_version == plan.version:
+            return Version(build, api_version)
+    known = sorted({api_version for _, api_version, _ in VERSIONS})
+    raise UsageError(f"{plan.rule}: unknown Exchange version {plan.version!r}", remedy=f"one of {', '.join(known)}")
