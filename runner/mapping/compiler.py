@@ -1,0 +1,152 @@
+"""A mapping document in, a :class:`~runner.mapping.program.Program` out, or every finding at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+
+from runner.mapping.compiled import CompiledMapping, MappedUnit
+from runner.mapping.entries import Computed, Draft, Entry, compile_entry
+from runner.mapping.expressions import Bundle
+from runner.mapping.findings import Findings, suggest
+from runner.mapping.program import Program, Step
+from runner.mapping.source import CrmFieldType, MappingSource
+from runner.model.diagnostics import Diagnostic
+from runner.model.record import SCHEMAS, FieldSpec
+from runner.model.terms import ConflictPolicy, Direction, Entity, Side
+
+_MEANING = 1
+"""Raised when the same YAML comes to map differently: it is part of every digest."""
+
+
+def compile_mapping(
+    source: MappingSource, crm_fields: Mapping[str, CrmFieldType]
+) -> tuple[CompiledMapping | None, tuple[Diagnostic, ...]]:
+    """Compile one document that holds against the schema, for a CRM entity with these fields.
+
+    Answers the mapping (None when there is an error) and everything found, warnings included, by place.
+    """
+    findings = Findings(source)
+    data = source.data
+    entity = Entity(data["entity"])
+    record = SCHEMAS.get(entity)
+    if record is None:
+        findings.error("unknown-entity", f"this version does not carry {entity} records yet", ("entity",),
+                       hint=suggest(entity, SCHEMAS, listing="carried"))  # fmt: skip
+        return None, findings.sorted()
+    match = _match(data.get("match", ()), record, findings)
+    entries = []
+    for index, item in enumerate(data["fields"]):
+        path = ("fields", index)
+        conflict = ConflictPolicy(item["conflict"]) if "conflict" in item else None
+        draft = Draft(item, path, Direction(item.get("direction", "both")), conflict, crm_fields, record, findings,
+                      str(source.span(path)))  # fmt: skip
+        entry = compile_entry(draft)
+        if entry is not None and entry.direction is not Direction.NONE:
+            entries.append(entry)
+    units = _units(entries, findings)
+    if findings.errors:
+        return None, findings.sorted()
+    reads = frozenset().union(*(entry.crm_reads | entry.crm_writes for entry in entries))
+    program = Program(
+        name=data["name"],
+        entity=entity,
+        digest=_digest(source, match, {name: crm_fields[name] for name in sorted(reads)}),
+        rule=str(source.span(())),
+        units=units,
+        match=match,
+        crm_fields=reads,
+        record_fields=frozenset(name for keys in match for name in keys).union(
+            *(entry.record_reads for entry in entries)
+        ),
+        outbound_steps=_steps("crm", (entry.outbound for entry in entries)),
+        inbound_steps=_steps("record", (entry.inbound for entry in entries)),
+        blank={name: None for unit in units for name in unit.fields},
+        depends=_depends(entries),
+    )
+    return program, findings.sorted()
+
+
+def _match(
+    declared: Iterable[Iterable[str]], record: Mapping[str, FieldSpec], findings: Findings
+) -> tuple[tuple[str, ...], ...]:
+    match = []
+    for index, names in enumerate(declared):
+        for place, name in enumerate(names):
+            if name not in record:
+                findings.error("unknown-field", f"the record has no field {name!r}", ("match", index, place),
+                               hint=suggest(name, record))  # fmt: skip
+        match.append(tuple(names))
+    return tuple(match)
+
+
+def _units(entries: list[Entry], findings: Findings) -> tuple[MappedUnit, ...]:
+    """What merges as one. Every record field belongs to exactly one unit, every CRM field is written by one entry."""
+    span = findings.source.span
+    stated: dict[str, Entry] = {}
+    written: dict[str, Entry] = {}
+    for entry in entries:
+        for holders, names, what in ((stated, entry.states, "record field"), (written, entry.crm_writes, "CRM field")):
+            for name in sorted(names):
+                other = holders.setdefault(name, entry)
+                if other is not entry:
+                    findings.error(
+                        "duplicate-field",
+                        f"two entries claim the {what} {name!r}: {span(entry.path)} and {span(other.path)}",
+                        entry.path, related=span(other.path),
+                        hint="keep one of them, or write one entry with both `inbound:` and `outbound:`",
+                    )  # fmt: skip
+    units = []
+    for entry in entries:
+        fields = list(entry.states)
+        for name in entry.follows:
+            holder = stated.setdefault(name, entry)
+            if holder is entry and name not in fields:
+                fields.append(name)
+            elif not holder.direction.writes(Side.CRM):
+                findings.error(
+                    "never-arrives", f"the entry reads record.{name}, but {span(holder.path)} keeps it {holder.direction}",
+                    (*entry.path, "inbound"), related=span(holder.path),
+                    hint="let that entry run both ways, or read another field",
+                )  # fmt: skip
+        if fields:
+            name = entry.name if entry.states else fields[0]
+            units.append(MappedUnit(name, tuple(fields), entry.direction, entry.conflict, str(span(entry.path))))
+    return tuple(units)
+
+
+def _steps(scope: str, parts: Iterable[Step | Computed | None]) -> tuple[Step, ...]:
+    """The plain steps in order, then one for all computed fields."""
+    steps: list[Step] = []
+    computed: list[Computed] = []
+    for part in parts:
+        if isinstance(part, Computed):
+            computed.append(part)
+        elif part is not None:
+            steps.append(part)
+    if computed:
+        steps.append(Bundle(scope, tuple((one.slot, one.parsed.tree) for one in computed)))
+    return tuple(steps)
+
+
+def _depends(entries: list[Entry]) -> dict[str, frozenset[str]]:
+    depends: dict[str, frozenset[str]] = {}
+    for entry in entries:
+        for name in entry.record_reads if entry.crm_writes else ():
+            depends[name] = depends.get(name, frozenset()) | entry.crm_writes
+    return depends
+
+
+def _digest(source: MappingSource, match: tuple[tuple[str, ...], ...], types: Mapping[str, CrmFieldType]) -> str:
+    """Over what decides the results: entity, entries, match keys and the CRM's types; not over comments or places."""
+    meaning = {
+        "meaning": _MEANING,
+        "entity": source.data["entity"],
+        "match": match,
+        "fields": [{"direction": "both", **entry} for entry in source.data["fields"]],
+        "types": {name: asdict(kind) for name, kind in types.items()},
+    }
+    text = json.dumps(meaning, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
