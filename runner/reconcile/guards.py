@@ -90,6 +90,39 @@ class Trip:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """One guard measured: ``wanted`` writes on top of those ``spent`` already, against the most that it lets pass."""
+
+    code: str
+    operation: Operation
+    wanted: int
+    spent: int
+    limit: int
+    rule: str
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether it stops its operation. What is not wanted is never stopped."""
+        return self.wanted > 0 and self.wanted + self.spent > self.limit
+
+
+def measure(
+    wanted: Mapping[Operation, int], spent: Mapping[Operation, int], known: int, limits: Limits
+) -> tuple[Gauge, ...]:
+    """Every guard that applies, in order of operation and code, exceeded or not.
+
+    ``wanted`` and ``spent`` count writes of both sides together; ``known`` is the link's active pairings before the pass.
+    """
+    gauges: list[Gauge] = []
+    for operation in Operation:
+        want, done = wanted.get(operation, 0), spent.get(operation, 0)
+        before = known + done if operation is Operation.DELETE else known
+        for code, most, rule in _ceilings(operation, before, limits.by_operation.get(operation)):
+            gauges.append(Gauge(code, operation, want, done, most, rule))
+    return tuple(gauges)
+
+
 def assess(
     link: str,
     wanted: Mapping[Operation, int],
@@ -98,21 +131,12 @@ def assess(
     limits: Limits,
     allowed: frozenset[Operation] = frozenset(),
 ) -> tuple[Trip, ...]:
-    """Every guard that stops this change set, in order of operation and code.
-
-    ``wanted`` and ``spent`` count writes of both sides together; ``known`` is the link's active pairings before the
-    pass. ``allowed`` silences the guards of its own operations for this once. What is not wanted never trips.
-    """
-    trips: list[Trip] = []
-    for operation in Operation:
-        want, done = wanted.get(operation, 0), spent.get(operation, 0)
-        if want <= 0 or operation in allowed:
-            continue
-        before = known + done if operation is Operation.DELETE else known
-        for code, most, rule in _ceilings(operation, before, limits.by_operation.get(operation)):
-            if want + done > most:
-                trips.append(Trip(code, link, operation, want, done, known, most, rule))
-    return tuple(trips)
+    """Every guard that stops this change set. ``allowed`` silences the guards of its own operations for this once."""
+    return tuple(
+        Trip(gauge.code, link, gauge.operation, gauge.wanted, gauge.spent, known, gauge.limit, gauge.rule)
+        for gauge in measure(wanted, spent, known, limits)
+        if gauge.exceeded and gauge.operation not in allowed
+    )
 
 
 def _ceilings(operation: Operation, known: int, limit: Limit | None) -> list[tuple[str, int, str]]:

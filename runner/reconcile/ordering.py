@@ -1,0 +1,44 @@
+"""The order of a change set: a function of what is in it, never of the order in which it was found.
+
+What can hurt stands first: deletes, then updates, then creates; within them by title and keys, so that two writes of one
+item stand together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from runner.model.terms import Operation
+from runner.reconcile.decision import Change
+
+_RANK = {Operation.DELETE: 0, Operation.UPDATE: 1, Operation.CREATE: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What people know an item by: its title and its keys, where it has them."""
+
+    title: str
+    crm_key: str | None = None
+    target_key: str | None = None
+
+    @property
+    def order(self) -> tuple[str, str, str, str]:
+        """Sorts labels."""
+        return (self.title.casefold(), self.title, self.crm_key or "", self.target_key or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One change of one item."""
+
+    label: Label
+    change: Change
+
+
+def arranged(changes: Iterable[Planned]) -> tuple[Planned, ...]:
+    """The changes in the order in which they are shown."""
+    return tuple(
+        sorted(changes, key=lambda each: (_RANK[each.change.operation], *each.label.order, each.change.side.value))
+    )

@@ -1,0 +1,242 @@
+"""Change sets as text for terminals and Markdown for a pull-request comment. No colour: that is the command line's.
+
+Values come from strangers (the subject of anybody's meeting). Control and direction-changing characters are shown as
+escapes, long values are shortened, and Markdown carries them in code spans, where nothing is a link or a mention.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from runner.model.record import Fields, Value
+from runner.model.terms import Operation
+from runner.reconcile.changeset import ChangeSet, Clashing, FieldLine, LinkChanges, field_lines
+from runner.reconcile.ordering import Label, Planned
+
+SYMBOLS = {Operation.CREATE: "+", Operation.UPDATE: "~", Operation.DELETE: "-"}
+LONGEST = 48
+"""Characters of a value before it is shortened."""
+COMMENT = 60_000
+"""Characters of Markdown; hosts of pull requests refuse comments of more than 65,536."""
+_PER_LINK = 50
+_FIRST = ("title", "start", "duration")
+
+
+def text(changes: ChangeSet) -> str:
+    """For a terminal: grouped by link, the changes with symbols, then what is left alone, then the guards."""
+    lines: list[str] = []
+    for link in changes.links:
+        lines += _link_text(link)
+        lines.append("")
+    lines.append(summary(changes))
+    return "\n".join(lines) + "\n"
+
+
+def as_json(changes: ChangeSet) -> str:
+    """As JSON text, stable to the byte."""
+    return json.dumps(changes.as_dict(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def summary(changes: ChangeSet) -> str:
+    """The whole in one line."""
+    conflicts, held = sum(len(link.clashes) for link in changes.links), sum(link.held for link in changes.links)
+    if not changes and not conflicts and not changes.trips:
+        return f"No changes: {_count(len(changes.links), 'link')} in step."
+    parts = [f"{changes.total(operation)} to {operation}" for operation in Operation]
+    parts.append(_count(conflicts, "conflict") + (f" ({held} held)" if held else ""))
+    parts.append(_count(changes.mails, "mail"))
+    stopped = f" Stopped by {', '.join(sorted({trip.code for trip in changes.trips}))}." if changes.trips else ""
+    return f"Plan: {', '.join(parts)}.{stopped}"
+
+
+def markdown(changes: ChangeSet) -> str:
+    """For a pull-request comment: a table of links, then each link's changes folded away, within the size of a comment."""
+    head = [f"**{summary(changes)}**", ""]
+    if changes.links:
+        head += ["| link | create | update | delete | conflicts | stopped by |", "|---|--:|--:|--:|--:|---|"]
+    blocks: list[str] = []
+    for link in changes.links:
+        codes = ", ".join(sorted({trip.code for trip in link.trips})) or ("an error" if link.error else "")
+        numbers = " | ".join(str(link.writes().get(operation, 0)) for operation in Operation)
+        head.append(f"| {_code(link.link)} | {numbers} | {len(link.clashes)} | {codes} |")
+        if not link.quiet:
+            blocks.append(_link_markdown(link))
+    out, left_out = "\n".join(head) + "\n", 0
+    if len(out) > COMMENT:
+        return f"**{summary(changes)}**\n\n{_count(len(changes.links), 'link')}: too many to list here.\n"
+    for block in blocks:
+        if len(out) + len(block) > COMMENT:
+            left_out += 1
+        else:
+            out += "\n" + block
+    if left_out:
+        out += f"\nThe details of {_count(left_out, 'link')} do not fit here.\n"
+    return out
+
+
+def shown(value: Value, longest: int = LONGEST) -> str:
+    """A value on one line: quoted text, escapes for what does not print, the middle of long text left out."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(shown(each, longest) for each in value) + "]"
+    if isinstance(value, int):
+        return str(value)
+    return '"' + shortened(printable(value.replace("\\", "\\\\").replace('"', '\\"')), longest) + '"'
+
+
+def printable(raw: str) -> str:
+    """Text in which every character shows: control and direction-changing ones as escapes."""
+    return "".join(c if c.isprintable() else {"\n": "\\n", "\t": "\\t"}.get(c, f"\\u{{{ord(c):x}}}") for c in raw)
+
+
+def shortened(raw: str, longest: int) -> str:
+    """Text of at most ``longest`` characters: its head, an ellipsis and a little of its tail."""
+    if len(raw) <= longest:
+        return raw
+    tail = longest // 4
+    return raw[: longest - tail - 1] + "…" + raw[-tail:]
+
+
+def _link_text(link: LinkChanges) -> Iterator[str]:
+    yield f"{link.link}   {_count(link.known, 'known item')}"
+    if link.error:
+        yield f"  error: {printable(link.error)}"
+    if link.quiet:
+        yield "  nothing to do"
+    for planned in link.changes:
+        yield from _change_text(planned, link.stopped.get(planned.change.operation))
+    if link.omitted:
+        yield f"  … and {link.omitted} more"
+    for each in link.clashes:
+        yield from _clash_text(each)
+    for heading, noted in (
+        ("detached", link.detached),
+        ("drifted", link.drifted),
+        ("quarantined", link.quarantined),
+    ):
+        for one in noted:
+            yield f"  {heading}: {_name(one.label)}: {printable(one.reason)}"
+    for unsure in link.unsure:
+        crm, target = (", ".join(map(printable, keys)) for keys in (unsure.crm, unsure.target))
+        yield f"  unsure match (key set {unsure.rule + 1}): CRM {crm} with target {target}: left alone"
+    for gauge in link.gauges:
+        if gauge.wanted:
+            spent = f" after {gauge.spent} in the last 24 hours" if gauge.spent else ""
+            state = "passed"
+            if gauge.exceeded:
+                state = "stopped" if gauge.operation in link.stopped else "lifted for this once"
+            wanted = f"{gauge.wanted} to {gauge.operation}{spent}, limit {gauge.limit}"
+            yield f"  guard {gauge.code}: {wanted}: {state}  [{gauge.rule}]"
+    for trip in link.trips:
+        yield f"  stopped: {trip}"
+        yield f"           {trip.remedy}"
+
+
+def _change_text(planned: Planned, stopped: str | None) -> Iterator[str]:
+    change = planned.change
+    mark = f"  (stopped by {stopped})" if stopped else ""
+    yield f"  {SYMBOLS[change.operation]} {change.side:<6}  {_name(planned.label)}{mark}"
+    lines = field_lines(planned)
+    if change.operation is not Operation.UPDATE:
+        if lines:
+            yield f"             {_gist(lines, change.operation)}"
+        yield f"             because {printable(change.reason)}  [{change.rule}]"
+        return
+    width = max(len(line.field) for line in lines)
+    for line in lines:
+        yield (
+            f"             {line.field:<{width}}  {shown(line.before)} → {shown(line.after)}"
+            f"   {printable(line.reason)}  [{line.rule}]"
+        )
+
+
+def _clash_text(each: Clashing) -> Iterator[str]:
+    clash = each.clash
+    yield f"  ! {clash.unit or 'edit against delete'}  {_name(each.label)}: {_outcome(each)}  [{clash.rule}]"
+    for name, fields in (("base", clash.base), ("crm", clash.crm), ("target", clash.target)):
+        yield f"             {name:<6}  {_record(fields, deleted=clash.unit is None)}"
+
+
+def _outcome(each: Clashing) -> str:
+    clash = each.clash
+    if clash.held:
+        return f"conflict held ({clash.policy}): decide with `exsync conflicts resolve`"
+    if clash.settled:
+        return f"conflict settled by the operator: {clash.winner or 'values given'}"
+    return f"conflict, {clash.policy}: {clash.winner} won"
+
+
+def _record(fields: Fields | None, *, deleted: bool) -> str:
+    if fields is None:
+        return "deleted" if deleted else "never agreed"
+    if len(fields) == 1:
+        return shown(next(iter(fields.values())))
+    held = [f"{name} {shown(value)}" for name, value in fields.items() if value is not None]
+    return shortened(", ".join(held), 4 * LONGEST) or "nothing"
+
+
+def _gist(lines: tuple[FieldLine, ...], operation: Operation) -> str:
+    """A created or deleted item on one line: what it is known by first."""
+    ordered = sorted(lines, key=lambda line: (line.field not in _FIRST, line.field))
+    values = [(line.field, line.after if operation is Operation.CREATE else line.before) for line in ordered]
+    return shortened(", ".join(f"{name} {shown(value, 24)}" for name, value in values), 3 * LONGEST)
+
+
+def _name(label: Label) -> str:
+    keys = [f"{side} {printable(key)}" for side, key in (("crm", label.crm_key), ("target", label.target_key)) if key]
+    where = f"  ({', '.join(shortened(key, 32) for key in keys)})" if keys else ""
+    return shown(label.title) + where
+
+
+def _link_markdown(link: LinkChanges) -> str:
+    out = [f"<details><summary>{_html(link.link)}</summary>", ""]
+    if link.error:
+        out += [f"Error: {_code(printable(link.error))}", ""]
+    if link.trips:
+        out += [f"- **{trip.code}** {_code(str(trip))}" for trip in link.trips] + [""]
+    if link.changes:
+        out += ["| | side | item | change | rule |", "|---|---|---|---|---|"]
+        out += [_row(planned) for planned in link.changes[:_PER_LINK]]
+        rest = link.omitted + max(0, len(link.changes) - _PER_LINK)
+        out += [f"\n… and {rest} more", ""] if rest else [""]
+    for each in link.clashes[:_PER_LINK]:
+        unit = each.clash.unit or "edit against delete"
+        out.append(f"- conflict {_code(unit)} in {_code(shown(each.label.title))}: {_code(_outcome(each))}")
+    for heading, noted in (("detached", link.detached), ("drifted", link.drifted), ("quarantined", link.quarantined)):
+        out += [f"- {heading}: {_code(shown(n.label.title))}: {_code(printable(n.reason))}" for n in noted[:_PER_LINK]]
+    for unsure in link.unsure[:_PER_LINK]:
+        out.append(f"- unsure match: CRM {_code(', '.join(unsure.crm))}, target {_code(', '.join(unsure.target))}")
+    return "\n".join([*out, "", "</details>", ""])
+
+
+def _row(planned: Planned) -> str:
+    change = planned.change
+    lines = field_lines(planned)
+    if change.operation is Operation.UPDATE:
+        what = "<br>".join(_code(f"{n.field}: {shown(n.before)} → {shown(n.after)}") for n in lines)
+    else:
+        what = _code(_gist(lines, change.operation)) if lines else ""
+    name = _code(shown(planned.label.title))
+    return f"| `{SYMBOLS[change.operation]}` | {change.side} | {name} | {what} | {_code(change.rule)} |"
+
+
+def _code(raw: str) -> str:
+    """A code span that holds any text, also within a table cell (GitHub Flavored Markdown)."""
+    flat = printable(raw).replace("|", "\\|")
+    fence = "`"
+    while fence in flat:
+        fence += "`"
+    pad = " " if len(fence) > 1 or not flat else ""
+    return f"{fence}{pad}{flat}{pad}{fence}"
+
+
+def _html(raw: str) -> str:
+    return printable(raw).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
