@@ -87,6 +87,7 @@ class _Pass:
         try:
             self.waiting = settle(self.parts, self.link, self.ref, self.orders.run)
             self._observe()
+            self.report.known = self.store.count(self.link.name)
             self._work()
             if self.orders.rehearse:
                 self._bar(self._assess(self.planned))
@@ -149,7 +150,7 @@ class _Pass:
             self.link.name,
             wanted,
             {operation: spent.get(operation, 0) for operation in Operation},
-            self.store.count(self.link.name),
+            self.report.known,
             self.link.limits,
             self.orders.allowed,
         )
@@ -197,10 +198,10 @@ class _Pass:
             self._bar(self._assess(wanted))
         free = [item for item in verdicts.decided if not self._is_barred(item)]
         for item in free:
-            self.report.note_conflicts(item)
+            self.report.note_decision(item)
         outcome = self._rehearsed(free) if self.orders.rehearse else self.writer.carry_out(free, self._resolved(free))
         for entry in outcome.done:
-            self.report.note(entry.item, entry.change)
+            self.report.note_change(entry.item, entry.change)
         failures = [*gathered.failures, *verdicts.failures, *outcome.failures]
         self._commit(marks, gathered, verdicts, outcome, failures)
         if outcome.stop:
@@ -218,7 +219,7 @@ class _Pass:
         """Nothing is written: note what would be, and let the marks go so that each is shown once."""
         for item in items:
             for change in item.decision.changes:
-                self.report.note(item, change)
+                self.report.note_change(item, change)
         return Outcome(Commit(settled=tuple(mark for item in items for mark in item.subject.marks)))
 
     def _commit(
@@ -233,15 +234,17 @@ class _Pass:
         by_seq = {mark.seq: mark for mark in marks}
         settled = {*gathered.settled, *verdicts.ignored, *outcome.commit.settled}
         pairings = {p.id: p for p in (*gathered.rebound, *gathered.detached)}
+        for pairing in gathered.detached:
+            self.report.note_detached(pairing, pairing.reason or "")
         for subject, reason in verdicts.detached:
             settled.update(subject.marks)
             if subject.pairing:
+                self.report.note_detached(subject.pairing, reason)
                 pairings[subject.pairing.id] = replace(subject.pairing, status=PairingStatus.DETACHED, reason=reason)
         made = [pairing for pairing in outcome.commit.pairings if not pairing.id]
         pairings |= {pairing.id: pairing for pairing in outcome.commit.pairings if pairing.id}
         for unpaired in outcome.commit.unpaired:
             pairings.pop(unpaired, None)
-        self.report.counts["detached"] += sum(p.status is PairingStatus.DETACHED for p in pairings.values())
         late, quarantined = self._set_aside(failures, by_seq, now)
         settled.update(seq for failure in failures for seq in failure.marks)
         parked = [replace(by_seq[seq], due=due) for seq, due in verdicts.parked if seq in by_seq]

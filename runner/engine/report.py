@@ -1,4 +1,4 @@
-"""What a pass did or would do, as a value: counts for machines, change lines for people."""
+"""What a pass did or would do, as a value: counts for machines, and the change set that people read."""
 
 from __future__ import annotations
 
@@ -8,33 +8,34 @@ from dataclasses import dataclass, field
 from runner.engine.decide import Decided
 from runner.engine.subject import Failure
 from runner.model.errors import ExsyncError
-from runner.model.terms import Operation
+from runner.model.state import Pairing
+from runner.model.terms import Operation, Side
+from runner.reconcile.changeset import Clashing, LinkChanges, Noted
 from runner.reconcile.decision import Change
 from runner.reconcile.guards import Trip
+from runner.reconcile.ordering import Label, Planned
 
 SHOWN = 1000
-"""Changes of one pass that are kept for display; all of them are in the ledger."""
+"""Changes of one pass that are kept for display; all of them are counted, and every write is in the ledger."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One change as people see it."""
-
-    title: str
-    crm_key: str | None
-    target_key: str | None
-    change: Change
+def label_of(item: Decided) -> Label:
+    """What people know an item by."""
+    return Label(item.title, item.subject.crm_key, item.subject.target_key)
 
 
 @dataclass(slots=True)
 class PassReport:
-    """The outcome of one pass over one link."""
+    """The outcome of one pass over one link. ``counts``: ``crm.create``, ``target.update``, ``conflict``, ``held``,
+    ``quarantined``, ``deferred``, ``unknown``, ``detached``, ``drift``, ``matched`` → how many."""
 
     link: str
+    known: int = 0
     counts: Counter[str] = field(default_factory=Counter)
-    """``crm.create``, ``target.update``, ``conflict``, ``quarantined``, ``detached`` … → how many."""
-    shown: list[Shown] = field(default_factory=list)
-    conflicts: list[tuple[str, Decided]] = field(default_factory=list)
+    changes: list[Planned] = field(default_factory=list)
+    clashes: list[Clashing] = field(default_factory=list)
+    detached: list[Noted] = field(default_factory=list)
+    drifted: list[Noted] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     trips: tuple[Trip, ...] = ()
     error: ExsyncError | None = None
@@ -44,7 +45,7 @@ class PassReport:
     @property
     def writes(self) -> int:
         """Writes to either side (done, or planned in a rehearsal)."""
-        return sum(n for name, n in self.counts.items() if name.partition(".")[2] in set(Operation))
+        return sum(self.counts[f"{side}.{operation}"] for side in Side for operation in Operation)
 
     @property
     def exit_code(self) -> int:
@@ -53,17 +54,53 @@ class PassReport:
             return self.error.exit_code
         return 4 if self.trips else 0
 
-    def note(self, item: Decided, change: Change) -> None:
+    def note_change(self, item: Decided, change: Change) -> None:
         """Count a change and keep it for display while there is room."""
         self.counts[f"{change.side}.{change.operation}"] += 1
-        if len(self.shown) < SHOWN:
-            self.shown.append(Shown(item.title, item.subject.crm_key, item.subject.target_key, change))
+        if len(self.changes) < SHOWN:
+            self.changes.append(Planned(label_of(item), change))
 
-    def note_conflicts(self, item: Decided) -> None:
-        """Count the conflicts and the reported drift of an item."""
-        if item.decision.drift:
+    def note_decision(self, item: Decided) -> None:
+        """Count the conflicts, the drift and the detaching of an item."""
+        decision = item.decision
+        for clash in decision.clashes:
+            self.counts["held" if clash.held else "conflict"] += 1
+            if len(self.clashes) < SHOWN:
+                self.clashes.append(Clashing(label_of(item), clash))
+        if decision.drift:
             self.counts["drift"] += 1
-        for clash in item.decision.clashes:
-            self.counts["conflict" if clash.winner else "held"] += 1
-            if len(self.conflicts) < SHOWN:
-                self.conflicts.append((clash.unit or "edit against delete", item))
+            self.drifted.append(Noted(label_of(item), f"edited on the read-only side: {', '.join(decision.drift)}"))
+        if decision.detach:
+            self._note_detached(label_of(item), decision.detach)
+
+    def note_detached(self, pairing: Pairing, reason: str) -> None:
+        """Count a pair that is left alone from now on."""
+        title = str((pairing.base.crm.get("title") if pairing.base else None) or "(no subject)")
+        self._note_detached(Label(title, pairing.crm_key, pairing.target_key), reason)
+
+    def _note_detached(self, label: Label, reason: str) -> None:
+        self.counts["detached"] += 1
+        if len(self.detached) < SHOWN:
+            self.detached.append(Noted(label, reason))
+
+    def as_changes(self) -> LinkChanges:
+        """The change set of this link."""
+        message = str(self.error) if self.error else self.skipped
+        return LinkChanges(
+            link=self.link,
+            known=self.known,
+            changes=tuple(self.changes),
+            clashes=tuple(self.clashes),
+            detached=tuple(self.detached),
+            drifted=tuple(self.drifted),
+            quarantined=tuple(_failed(failure) for failure in self.failures[:SHOWN]),
+            trips=self.trips,
+            counts=dict(self.counts),
+            error=message,
+        )
+
+
+def _failed(failure: Failure) -> Noted:
+    crm = failure.key if failure.side is Side.CRM else None
+    target = failure.key if failure.side is Side.TARGET else None
+    return Noted(Label(f"({failure.side} item)", crm, target), f"{failure.error.code}: {failure.error}")

@@ -33,7 +33,7 @@ from runner.reconcile.decision import Change, Clash
 
 
 @dataclass(slots=True)
-class Planned:
+class Sending:
     """One change with its write and, later, its outcome."""
 
     item: Decided
@@ -53,7 +53,7 @@ class Outcome:
     again: int = 0
     """Items to look at once more in this pass (a version moved, an existing record was adopted)."""
     failures: list[Failure] = field(default_factory=list)
-    done: list[Planned] = field(default_factory=list)
+    done: list[Sending] = field(default_factory=list)
     stop: ConnectorError | None = None
 
 
@@ -80,10 +80,10 @@ class Writer:
         outcome.failures += failures
         return outcome
 
-    def _plans(self, decided: Sequence[Decided]) -> tuple[list[Decided], list[Planned], list[Failure]]:
+    def _plans(self, decided: Sequence[Decided]) -> tuple[list[Decided], list[Sending], list[Failure]]:
         """Every item's writes; one that cannot be expressed in the CRM's fields fails alone, with all of its writes."""
         fit: list[Decided] = []
-        planned: list[Planned] = []
+        planned: list[Sending] = []
         failures: list[Failure] = []
         for item in decided:
             try:
@@ -95,7 +95,7 @@ class Writer:
                 failures.append(Failure(tuple(item.subject.marks), side, key, error))
         return fit, planned, failures
 
-    def _plan(self, item: Decided, change: Change) -> Planned | None:
+    def _plan(self, item: Decided, change: Change) -> Sending | None:
         subject, pairing, token = item.subject, item.subject.pairing, self.parts.rng.token()
         if change.side is Side.CRM:
             values = self.link.mapping.inbound(change.values) if change.operation is not Operation.DELETE else {}
@@ -115,13 +115,13 @@ class Writer:
             write = Write(
                 Operation.CREATE, None, None, values, fields, stamp, native if change.side is Side.CRM else None
             )
-            return Planned(item, change, write, stamp or token)
+            return Sending(item, change, write, stamp or token)
         if held is None or key is None:
             return None
         write = Write(change.operation, key, held.version, values, fields, stamp)
-        return Planned(item, change, write, token)
+        return Sending(item, change, write, token)
 
-    def _intent(self, planned: Planned, now: datetime) -> Intent:
+    def _intent(self, planned: Sending, now: datetime) -> Intent:
         change, subject = planned.change, planned.item.subject
         return Intent(
             token=planned.token,
@@ -170,7 +170,7 @@ class Writer:
                     return known.id
         return self.parts.rng.token()
 
-    def _send(self, side: Side, planned: Sequence[Planned]) -> ConnectorError | None:
+    def _send(self, side: Side, planned: Sequence[Sending]) -> ConnectorError | None:
         """Send one side's writes in order. An error that concerns more than its item ends the sending."""
         if not planned:
             return None
@@ -188,7 +188,7 @@ class Writer:
             return error
         return None
 
-    def _read_back(self, side: Side, planned: Sequence[Planned]) -> None:
+    def _read_back(self, side: Side, planned: Sequence[Sending]) -> None:
         written = {
             p.result.key: p for p in planned if p.result and p.result.key and p.result.version and not p.result.adopted
         }
@@ -207,14 +207,14 @@ class Writer:
     def _record(
         self,
         decided: Sequence[Decided],
-        planned: Sequence[Planned],
+        planned: Sequence[Sending],
         resolved: Sequence[str],
         now: datetime,
         stop: ConnectorError | None,
     ) -> Outcome:
         made = {p.result.key for p in planned if p.result and p.result.key and not p.result.adopted}
         self.adopted = {key for key in made if key}
-        by_item: dict[int, list[Planned]] = {}
+        by_item: dict[int, list[Sending]] = {}
         for entry in planned:
             by_item.setdefault(id(entry.item), []).append(entry)
         out = Outcome(Commit(), stop=stop)
@@ -251,9 +251,9 @@ class Writer:
         )
         return out
 
-    def _sort(self, mine: Sequence[Planned], out: Outcome) -> tuple[list[Planned], list[Failure]]:
+    def _sort(self, mine: Sequence[Sending], out: Outcome) -> tuple[list[Sending], list[Failure]]:
         """One item's writes into done and failed; what merely moved is looked at again."""
-        done: list[Planned] = []
+        done: list[Sending] = []
         failed: list[Failure] = []
         for entry in mine:
             result = entry.result
@@ -274,7 +274,7 @@ class Writer:
                 failed.append(Failure(tuple(entry.item.subject.marks), where, key or "", error))
         return done, failed
 
-    def _paired(self, item: Decided, done: Sequence[Planned], now: datetime) -> Pairing | None:
+    def _paired(self, item: Decided, done: Sequence[Sending], now: datetime) -> Pairing | None:
         """The pairing as it stands after the writes that succeeded; None when none remains."""
         subject, decision = item.subject, item.decision
         by_side = {entry.change.side: entry for entry in done}
@@ -308,7 +308,7 @@ class Writer:
         reason = leaves_window(self.link, crm[0], now) if subject.pairing else None
         return replace(pairing, status=PairingStatus.DETACHED, reason=reason) if reason else pairing
 
-    def _taken(self, made: Planned) -> bool:
+    def _taken(self, made: Sending) -> bool:
         """Whether the record that a create found is another item's already: then this item is a copy of that one."""
         key = made.result.key if made.result else None
         if key is None or key in self.adopted or self.parts.store.pairings(self.link.name, crm_keys=[key]):
@@ -316,7 +316,7 @@ class Writer:
         self.adopted.add(key)
         return False
 
-    def _new_pairing(self, item: Decided, by_side: Mapping[Side, Planned]) -> Pairing | None:
+    def _new_pairing(self, item: Decided, by_side: Mapping[Side, Sending]) -> Pairing | None:
         subject = item.subject
         made = next((e for e in by_side.values() if e.change.operation is Operation.CREATE), None)
         if made is None or made.result is None or not made.result.key:
@@ -326,13 +326,13 @@ class Writer:
         target_key = key if made.change.side is Side.TARGET else subject.target_key
         return Pairing(self.link.name, self.link.entity, crm_key or "", target_key or "")
 
-    def _with_key(self, pairing: Pairing, made: Planned) -> Pairing:
+    def _with_key(self, pairing: Pairing, made: Sending) -> Pairing:
         key = made.result.key if made.result and made.result.key else ""
         if made.change.side is Side.CRM:
             return replace(pairing, crm_key=key)
         return replace(pairing, target_key=key, stamp=made.write.stamp)
 
-    def _partly(self, pairing: Pairing, agreed: Base, done: Sequence[Planned]) -> Pairing:
+    def _partly(self, pairing: Pairing, agreed: Base, done: Sequence[Sending]) -> Pairing:
         """Only some of an item's writes happened: both bases move for their fields alone, so that the rest stays a change
         of the side that made it. Versions are forgotten: the item is read again."""
         if pairing.base is None or not done:
@@ -343,7 +343,7 @@ class Writer:
         )
         return replace(pairing, base=Base(crm, target), crm_version=None, target_version=None)
 
-    def _held(self, side: Side, item: Decided, entry: Planned | None, agreed: Fields) -> tuple[Fields, str | None]:
+    def _held(self, side: Side, item: Decided, entry: Sending | None, agreed: Fields) -> tuple[Fields, str | None]:
         """(base, version) of one side: what was read back, the payload sent, or what was read and not written."""
         if entry is None:
             read = item.subject.crm if side is Side.CRM else item.subject.target
@@ -363,7 +363,7 @@ class Writer:
         except Invalid:
             return None  # a trigger made something unmappable of it: the payload stays the base, the item stays dirty
 
-    def _entry(self, planned: Planned, now: datetime) -> LedgerEntry:
+    def _entry(self, planned: Sending, now: datetime) -> LedgerEntry:
         change, subject = planned.change, planned.item.subject
         key = planned.write.key or (planned.result.key if planned.result else None)
         whole = change.operation is not Operation.UPDATE

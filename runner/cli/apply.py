@@ -1,0 +1,44 @@
+"""``exsync apply``: one pass, shown."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from runner.cli.context import Context, SystemRng, pass_context
+from runner.cli.progress import progress
+from runner.engine.passes import Orders
+from runner.engine.report import PassReport
+from runner.engine.runs import exit_code
+from runner.model.terms import Operation
+from runner.reconcile.changeset import ChangeSet
+from runner.reconcile.rendering import markdown, text
+
+
+@click.command()
+@click.argument("links", nargs=-1)
+@click.option("-o", "--output", type=click.Choice(("text", "json", "markdown")), default="text", show_default=True)
+@click.option("--allow-creates", is_flag=True, help="Lift the guard on creates for this once.")
+@click.option("--allow-updates", is_flag=True, help="Lift the guard on updates for this once.")
+@click.option("--allow-deletes", is_flag=True, help="Lift the guard on deletes for this once.")
+@pass_context
+def apply(
+    context: Context, links: tuple[str, ...], output: str, allow_creates: bool, allow_updates: bool, allow_deletes: bool
+) -> int:
+    """Run one pass over LINKS (none: all) and show what it did."""
+    lifted = {Operation.CREATE: allow_creates, Operation.UPDATE: allow_updates, Operation.DELETE: allow_deletes}
+    allowed = frozenset(operation for operation, on in lifted.items() if on)
+    with context.session() as session, progress() as shown:
+        orders = Orders(SystemRng().token(), allowed=allowed, progress=shown)
+        reports = session.runner().run(session.links(links), orders)
+    click.echo(_rendered(reports, orders.run, output), nl=False)
+    return exit_code(reports)
+
+
+def _rendered(reports: list[PassReport], run: str, output: str) -> str:
+    changes = ChangeSet(tuple(report.as_changes() for report in reports))
+    if output == "json":
+        return json.dumps({"run": run, **changes.as_dict()}, ensure_ascii=False, indent=2) + "\n"
+    shown = markdown(changes) if output == "markdown" else text(changes)
+    return shown.replace("Plan: ", f"Run {run[:8]} did: ")
