@@ -29,6 +29,8 @@ class Slot:
     name: str
     type: FieldType
     required: bool = True
+    both_ways: bool = False
+    """Needed when the entry runs both ways, though not otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ INTERVAL = Codec(
     slots=(
         Slot("start", FieldType.INSTANT),
         Slot("end", FieldType.INSTANT),
-        Slot("zone", FieldType.ZONE, required=False),
+        Slot("zone", FieldType.ZONE, required=False, both_ways=True),
         Slot("all_day", FieldType.BOOLEAN, required=False),
     ),
     fields=("start", "time_zone", "duration", "show_without_time"),
@@ -128,7 +130,8 @@ INTERVAL = Codec(
 """Start and end as instants ↔ RFC 8984 start, time zone, duration and show_without_time (B-46).
 
 All-day items are UTC midnights in the CRM, the end exclusive, and dates in the record. A start in the ambiguous hour of
-an autumn clock change is carried in ``Etc/UTC`` (see ``model.moments``).
+an autumn clock change is carried in ``Etc/UTC`` (see ``model.moments``). Both ways, the zone slot is needed: a merge
+carries over only the fields that moved, and a start without its zone would be read in the other side's.
 """
 
 CODECS: Mapping[str, Codec] = MappingProxyType({INTERVAL.name: INTERVAL})

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 
+from runner.mapping.coded import compile_codec
 from runner.mapping.compiled import CompiledMapping, MappedUnit
-from runner.mapping.entries import Computed, Draft, Entry, compile_entry
+from runner.mapping.computed import compile_computed
+from runner.mapping.entries import Computed, Draft, Entry
 from runner.mapping.expressions import Bundle
 from runner.mapping.findings import Findings, suggest
+from runner.mapping.plain import compile_rename, compile_values
 from runner.mapping.program import Program, Step
 from runner.mapping.source import CrmFieldType, MappingSource
 from runner.model.diagnostics import Diagnostic
 from runner.model.record import SCHEMAS, FieldSpec
 from runner.model.terms import ConflictPolicy, Direction, Entity, Side
+
+KINDS: Mapping[str, Callable[[Draft], Entry | None]] = MappingProxyType(
+    {"codec": compile_codec, "values": compile_values, "inbound": compile_computed, "outbound": compile_computed}
+)
+"""Key that marks a kind of entry → its compile function. An entry without any of them is a rename."""
 
 _MEANING = 1
 """Raised when the same YAML comes to map differently: it is part of every digest."""
@@ -43,7 +52,8 @@ def compile_mapping(
         conflict = ConflictPolicy(item["conflict"]) if "conflict" in item else None
         draft = Draft(item, path, Direction(item.get("direction", "both")), conflict, crm_fields, record, findings,
                       str(source.span(path)))  # fmt: skip
-        entry = compile_entry(draft)
+        kind = next((compile_kind for key, compile_kind in KINDS.items() if key in item), compile_rename)
+        entry = kind(draft)
         if entry is not None and entry.direction is not Direction.NONE:
             entries.append(entry)
     units = _units(entries, findings)
@@ -100,20 +110,20 @@ def _units(entries: list[Entry], findings: Findings) -> tuple[MappedUnit, ...]:
                     )  # fmt: skip
     units = []
     for entry in entries:
-        fields = list(entry.states)
+        rule = str(span(entry.path))
+        if entry.states:
+            units.append(MappedUnit(entry.name, entry.states, entry.direction, entry.conflict, rule))
         for name in entry.follows:
             holder = stated.setdefault(name, entry)
-            if holder is entry and name not in fields:
-                fields.append(name)
+            if holder is entry and name not in entry.states:
+                # Nothing else carries the field: it is a unit of its own, so that a change of it reaches this entry.
+                units.append(MappedUnit(name, (name,), Direction.INBOUND, entry.conflict, rule))
             elif not holder.direction.writes(Side.CRM):
                 findings.error(
                     "never-arrives", f"the entry reads record.{name}, but {span(holder.path)} keeps it {holder.direction}",
                     (*entry.path, "inbound"), related=span(holder.path),
                     hint="let that entry run both ways, or read another field",
                 )  # fmt: skip
-        if fields:
-            name = entry.name if entry.states else fields[0]
-            units.append(MappedUnit(name, tuple(fields), entry.direction, entry.conflict, str(span(entry.path))))
     return tuple(units)
 
 

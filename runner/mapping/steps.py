@@ -31,6 +31,8 @@ class Slot:
     canonical: Canonical
     entry: str
     required: bool = False
+    allowed: tuple[str, ...] = ()
+    """The closed vocabulary of a record field; empty = open."""
     has_default: bool = False
     default: Value = None
     lenient: bool = False
@@ -52,13 +54,17 @@ class Slot:
                 return self.default
             if self.required:
                 raise self.refuse("the field must not be empty, and the mapping declares no default for it")
+        elif self.allowed and found not in self.allowed:
+            if self.lenient:
+                return None
+            raise self.refuse(f"the value is none of {', '.join(self.allowed)}")
         return found
 
 
 def rename(read: str, slot: Slot) -> Step:
     """The same value under another name."""
     write, canonical = slot.field, slot.canonical
-    if slot.required or slot.has_default or slot.lenient:
+    if slot.required or slot.has_default or slot.lenient or slot.allowed:
 
         def settle(source: Fields, result: dict[str, Value]) -> None:
             result[write] = slot.settle(source.get(read))
