@@ -50,6 +50,18 @@ class Document:
         """``file:line:column`` of the value at a path."""
         return str(self.source.span(path))
 
+    def get(self, *path: str | int) -> Any:
+        """The value at a path, None when there is none (any more)."""
+        value: Any = self.data
+        for part in path:
+            if isinstance(value, dict):
+                value = value.get(str(part))
+            elif isinstance(value, list) and isinstance(part, int):
+                value = value[part] if part < len(value) else None
+            else:
+                return None
+        return value
+
     def is_broken(self, *path: str | int) -> bool:
         """Whether the value at a path (or one that holds it) was refused."""
         return bool(self.broken) and any(path[:length] in self.broken for length in range(len(path) + 1))

@@ -56,10 +56,7 @@ def _continued_lines(source: Source) -> set[int]:
     for path in source.keys:
         if is_secret_key(str(path[-1])) and path in source.values:
             first, _, last, column = source.values[path]
-            value = source.data
-            for part in path:
-                value = value[part]
-            if not isinstance(value, dict):
+            if not source.complete or not isinstance(source.value(path), dict):
                 lines.update(range(first + 1, last + (column > 1)))
     return lines
 

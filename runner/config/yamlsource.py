@@ -73,6 +73,13 @@ class Source:
         region = self.keys.get(path)
         return Span(self.file, *region) if region else self.span(path)
 
+    def value(self, path: Path) -> Any:
+        """The value at a path of ``values``."""
+        value = self.data
+        for part in path:
+            value = value[part]
+        return value
+
     def is_poisoned(self, path: Path) -> bool:
         """Whether a path or one of its parents was refused."""
         return bool(self.poisoned) and any(path[:length] in self.poisoned for length in range(len(path) + 1))

@@ -1,0 +1,257 @@
+"""Sound documents → the immutable sync plan."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from runner.config.documents import Document
+from runner.config.durations import timedelta_of
+from runner.config.findings import Findings
+from runner.config.links import ResolvedLink
+from runner.config.plan import (
+    AuthPlan,
+    CrmEntity,
+    CrmField,
+    CrmPlan,
+    CrmUsers,
+    ExchangePlan,
+    LinkPlan,
+    Window,
+)
+from runner.config.secrets import SecretRef
+from runner.config.settings import BUILT_IN, FolderSettings
+from runner.mapping import compile_mapping
+from runner.mapping.compiled import CompiledMapping, MappedUnit
+from runner.mapping.source import CrmFieldType, MappingSource
+from runner.model.record import FieldType
+from runner.model.terms import Entity
+from runner.reconcile.guards import Limits
+from runner.reconcile.rules import ItemRules, Unit
+
+
+def crm_fields(document: Document, entity: str) -> Mapping[str, CrmFieldType] | None:
+    """The CRM fields of an entity as mappings see them; None when the CRM does not describe it soundly."""
+    described = (document.data.get("entities") or {}).get(entity)
+    if not document.sound or not isinstance(described, dict):
+        return None
+    fields = {name: _field(name, given) for name, given in described["fields"].items()}
+    return {name: CrmFieldType(each.type, each.nullable, each.writable) for name, each in fields.items()}
+
+
+def compile_mappings(
+    mappings: Mapping[str, Document], crm: Document, findings: Findings
+) -> Mapping[str, CompiledMapping]:
+    """Every sound mapping, compiled against the CRM's fields; what the compiler finds is noted."""
+    compiled: dict[str, CompiledMapping] = {}
+    for name, document in mappings.items():
+        if not document.sound:
+            continue
+        entity = document.data["entity"]
+        fields = crm_fields(crm, entity)
+        if fields is None:
+            if crm.sound:
+                findings.error(
+                    "unknown-entity",
+                    f"the CRM {crm.name!r} does not describe {entity}",
+                    document.span("entity"),
+                    hint=f"add entities.{entity} to {crm.file}",
+                    pointer="/entity",
+                    related=crm.source.key_span(("entities",)),
+                )
+            continue
+        source = MappingSource(document.data, document.source.span, document.source.text)
+        mapping, found = compile_mapping(source, fields)
+        findings.add(*found)
+        if mapping is not None:
+            compiled[name] = mapping
+    return MappingProxyType(compiled)
+
+
+def compile_crm(document: Document, root: Path) -> CrmPlan:
+    """The CRM's part of the plan."""
+    data = document.data
+    users, aliases = data["users"], data["users"].get("aliases")
+    url = data["url"]
+    entities = {Entity(name): _entity(Entity(name), given) for name, given in data["entities"].items()}
+    return CrmPlan(
+        name=data["name"],
+        url=url if isinstance(url, str) else _secret(document, ("url",), root),
+        feed=data["feed"],
+        users=CrmUsers(
+            users["table"],
+            users["key"],
+            users["email"],
+            (aliases["table"], aliases["user"], aliases["email"]) if aliases else None,
+        ),
+        entities=MappingProxyType(entities),
+        rule=document.rule(),
+        schema=data.get("schema"),
+        feed_overlap=timedelta_of(data.get("feed_overlap", "5m")),
+        time_zone=data.get("time_zone", "Etc/UTC"),
+    )
+
+
+def compile_exchange(document: Document, root: Path) -> ExchangePlan:
+    """One Exchange server's part of the plan."""
+    data = document.data
+    auth = data["auth"]
+    optional: dict[str, Any] = {name: int(data[name]) for name in ("page", "batch", "connections") if name in data}
+    if "timeout" in data:
+        optional["timeout"] = timedelta_of(data["timeout"])
+    if "server_version" in data:
+        optional["version"] = data["server_version"]
+    return ExchangePlan(
+        name=data["name"],
+        endpoint=data["endpoint"],
+        auth=AuthPlan(auth["type"], auth["username"], _secret(document, ("auth", "password"), root)),
+        access=data["access"],
+        rule=document.rule(),
+        enabled=data.get("enabled", True),
+        ca_file=str(root / data["ca_file"]) if "ca_file" in data else None,
+        **optional,
+    )
+
+
+def _secret(document: Document, path: tuple[str, ...], root: Path) -> SecretRef:
+    given: Any = document.data
+    for part in path:
+        given = given[part]
+    ((kind, name),) = given.items()
+    return SecretRef(kind, str(root / name) if kind == "file" else name, document.rule(*path))
+
+
+def _entity(entity: Entity, given: Mapping[str, Any]) -> CrmEntity:
+    soft_delete = given.get("soft_delete")
+    return CrmEntity(
+        entity=entity,
+        table=given["table"],
+        key=given["key"],
+        version=given["version"],
+        version_by=given.get("version_by", "trigger"),
+        owner=given["owner"],
+        modified=given.get("modified"),
+        soft_delete=(soft_delete["column"], soft_delete["value"]) if soft_delete else None,
+        fields=MappingProxyType({name: _field(name, each) for name, each in given["fields"].items()}),
+        defaults=MappingProxyType(dict(given.get("defaults", {}))),
+    )
+
+
+def _field(name: str, given: str | Mapping[str, Any]) -> CrmField:
+    long: Mapping[str, Any] = {"type": given} if isinstance(given, str) else given
+    length = long.get("max_length")
+    return CrmField(
+        name=name,
+        column=long.get("column", name),
+        type=FieldType(long["type"]),
+        nullable=long.get("nullable", True),
+        writable=long.get("writable", True),
+        max_length=None if length is None else int(length),
+    )
+
+
+@dataclass(slots=True)
+class LinkCompiler:
+    """Joins links with their mappings. What many links share is made once and shared by them."""
+
+    mappings: Mapping[str, CompiledMapping]
+    _rules: dict[int, tuple[FolderSettings, ItemRules, str]] = field(default_factory=dict)
+
+    def compile(self, links: Sequence[ResolvedLink]) -> dict[str, LinkPlan]:
+        """The plans of links whose settings and mappings are all sound, by name."""
+        plans = {}
+        for link in links:
+            settings = link.settings
+            mapping = self.mappings[settings.mapping]
+            rules, shared_digest = self._shared(settings, mapping)
+            name = link.name
+            plans[name] = LinkPlan(
+                name=name,
+                target=link.target,
+                user=link.user,
+                folder=link.folder,
+                entity=settings.entity,
+                mapping=mapping,
+                rules=rules,
+                limits=settings.limits,
+                window=settings.window,
+                private=settings.private,
+                time_zone=settings.time_zone,
+                enabled=settings.enabled,
+                rule=link.rule,
+                digest=_digest([name, shared_digest]),
+            )
+        return plans
+
+    def _shared(self, settings: FolderSettings, mapping: CompiledMapping) -> tuple[ItemRules, str]:
+        # Keyed by identity, which is safe while the entry itself keeps the settings alive.
+        known = self._rules.get(id(settings))
+        if known is None:
+            rules = item_rules(settings, mapping)
+            known = self._rules[id(settings)] = (settings, rules, _settings_digest(settings, mapping, rules))
+        return known[1], known[2]
+
+
+def item_rules(settings: FolderSettings, mapping: CompiledMapping) -> ItemRules:
+    """A mapping's units under a link's settings: directions narrowed, policies filled in, each with its deciding line."""
+    origins = settings.origins
+    deciding = [origins[key] for key in ("edit_vs_delete", "direction") if origins[key] != BUILT_IN]
+    return ItemRules(
+        units=tuple(_unit(unit, settings) for unit in mapping.units),
+        direction=settings.direction,
+        rule=deciding[0],
+        denied=settings.denied,
+        edit_vs_delete=settings.edit_vs_delete,
+        on_drift=settings.on_drift,
+        clock_tolerance=settings.clock_tolerance,
+    )
+
+
+def _unit(unit: MappedUnit, settings: FolderSettings) -> Unit:
+    direction = settings.direction.narrowed(unit.direction)
+    by_mapping = unit.conflict is not None or direction is not settings.direction
+    return Unit(
+        name=unit.name,
+        fields=unit.fields,
+        direction=direction,
+        conflict=unit.conflict or settings.conflict,
+        rule=unit.rule if by_mapping else settings.origins["conflict"],
+    )
+
+
+def _settings_digest(settings: FolderSettings, mapping: CompiledMapping, rules: ItemRules) -> str:
+    return _digest(
+        [
+            settings.entity,
+            mapping.name,
+            mapping.digest,
+            [[unit.name, unit.fields, unit.direction, unit.conflict] for unit in rules.units],
+            rules.direction,
+            sorted(rules.denied),
+            rules.edit_vs_delete,
+            rules.on_drift,
+            rules.clock_tolerance,
+            _limits(settings.limits),
+            _window(settings.window),
+            settings.private,
+            settings.time_zone,
+            settings.enabled,
+        ]
+    )
+
+
+def _limits(limits: Limits) -> list[Any]:
+    return sorted([op, limit.count, limit.ratio, limit.floor] for op, limit in limits.by_operation.items())
+
+
+def _window(window: Window) -> list[float | None]:
+    return [None if end is None else end.total_seconds() for end in (window.past, window.future)]
+
+
+def _digest(meaning: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(meaning, separators=(",", ":")).encode()).hexdigest()[:32]

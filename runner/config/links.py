@@ -1,0 +1,155 @@
+"""A target's links, one per user and folder, each with the settings that hold for it.
+
+A link has every folder of ``defaults.folders`` and those that it names itself. Links that say nothing of their own share
+one settings object, so that ten thousand of them cost little more than their lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runner.config.documents import Document
+from runner.config.findings import Findings, suggestion
+from runner.config.settings import ENTITY_OF, FolderSettings, Levels, resolve
+from runner.config.yamlsource import Path, pointer
+from runner.model.diagnostics import Span
+from runner.model.terms import Folder
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedLink:
+    """One user's one folder, not yet joined with its mapping."""
+
+    target: str
+    user: str
+    folder: Folder
+    settings: FolderSettings
+    rule: str
+    span: Span
+
+    @property
+    def name(self) -> str:
+        """``target/user/folder``."""
+        return f"{self.target}/{self.user}/{self.folder}"
+
+
+def resolve_links(document: Document, *, time_zone: str, findings: Findings) -> list[ResolvedLink]:
+    """Every sound link of a target; what is wrong with the others is noted."""
+    return list(_Links(document, time_zone, findings).resolved())
+
+
+def check_mappings(
+    document: Document,
+    links: list[ResolvedLink],
+    mappings: Mapping[str, Document],
+    *,
+    complete: bool,
+    findings: Findings,
+) -> None:
+    """The mappings that links name exist and are for the folder's entity. ``complete``: all files could be read."""
+    seen: set[tuple[str, Path]] = set()
+    for link in links:
+        settings = link.settings
+        use = (settings.mapping, settings.mapping_path)
+        if use in seen:
+            continue
+        seen.add(use)
+        span, place = document.span(*settings.mapping_path), pointer(settings.mapping_path)
+        mapping = mappings.get(settings.mapping)
+        if mapping is None:
+            if complete:
+                hint = suggestion(settings.mapping, mappings, "mappings")
+                message = f"there is no mapping {settings.mapping!r} in mappings/"
+                findings.error("unknown-mapping", message, span, hint=hint, pointer=place)
+            continue
+        entity = mapping.data.get("entity")
+        if isinstance(entity, str) and entity != settings.entity:
+            findings.error(
+                "entity-mismatch",
+                f"the mapping {settings.mapping!r} is for {entity}, the {link.folder} holds {settings.entity}",
+                span,
+                hint="name a mapping for that entity",
+                pointer=place,
+                related=mapping.span("entity"),
+            )
+        elif settings.entity != ENTITY_OF[link.folder]:
+            message = f"a {link.folder} holds {ENTITY_OF[link.folder]}, not {settings.entity}"
+            findings.error("entity-mismatch", message, span, hint="leave entity out", pointer=place)
+
+
+class _Links:
+    """Walks the links of one document."""
+
+    def __init__(self, document: Document, time_zone: str, findings: Findings) -> None:
+        self.document = document
+        self.time_zone = time_zone
+        self.findings = findings
+        self.enabled = bool(document.data.get("enabled", True))
+        defaults = document.data.get("defaults")
+        self.defaults: Mapping[str, Any] = defaults if isinstance(defaults, dict) else {}
+        self.shared: dict[tuple[Folder, bool], FolderSettings | None] = {}
+
+    def resolved(self) -> Iterator[ResolvedLink]:
+        places: dict[tuple[str, Folder], Path] = {}
+        links = self.document.data.get("links")
+        for index, link in enumerate(links if isinstance(links, list) else ()):
+            if not isinstance(link, dict) or not isinstance(link.get("user"), str):
+                continue
+            path: Path = ("links", index)
+            user = link["user"].lower()
+            folders = self._folders(link, path)
+            span = self.document.span(*path)
+            for folder in folders:
+                first = places.setdefault((user, folder), path)
+                if first != path:
+                    self._repeated(user, folder, path, first)
+                    continue
+                settings = self._settings(folder, link, path)
+                if settings is not None and self.document.name is not None:
+                    yield ResolvedLink(self.document.name, user, folder, settings, str(span), span)
+
+    def _folders(self, link: Mapping[str, Any], path: Path) -> list[Folder]:
+        default, own = self.defaults.get("folders"), link.get("folders")
+        named = {**(default if isinstance(default, dict) else {}), **(own if isinstance(own, dict) else {})}
+        folders = [folder for folder in Folder if folder.value in named]
+        refused = any("folders" in at for at in self.document.broken)
+        if not folders and not refused:
+            self.findings.error(
+                "no-folders",
+                "nothing says which folders this link has",
+                self.document.span(*path, "user"),
+                hint="add defaults.folders.calendar to the target, or folders.calendar to the link",
+                pointer=pointer(path),
+            )
+        return folders
+
+    def _repeated(self, user: str, folder: Folder, path: Path, first: Path) -> None:
+        document = self.document
+        self.findings.error(
+            "duplicate-link",
+            f"{user}'s {folder} is linked twice on this target; the first time in {document.rule(*first)}",
+            document.span(*path, "user"),
+            hint="join the two entries; every entry has all folders of defaults.folders",
+            pointer=pointer((*path, "user")),
+            related=document.span(*first, "user"),
+        )
+
+    def _settings(self, folder: Folder, link: Mapping[str, Any], path: Path) -> FolderSettings | None:
+        if not (link.keys() - {"user", "enabled"}):
+            key = (folder, bool(link.get("enabled", True)))
+            if key not in self.shared:
+                self.shared[key] = self._resolve(folder, link, path)
+            return self.shared[key]
+        return self._resolve(folder, link, path)
+
+    def _resolve(self, folder: Folder, link: Mapping[str, Any], path: Path) -> FolderSettings | None:
+        in_defaults: Path = ("defaults", "folders", folder.value)
+        in_link: Path = (*path, "folders", folder.value)
+        # `enabled` of the link itself is joined by "and", not overridden, so it is not one of the levels.
+        paths: list[Path] = [("defaults",), in_defaults, path, in_link]
+        levels = Levels(self.document, folder, paths, ignoring=(*path, "enabled"))
+        guards = Levels(self.document, folder, [(), in_defaults, path, in_link])
+        enabled = self.enabled and bool(link.get("enabled", True))
+        return resolve(levels, guards, enabled=enabled, time_zone=self.time_zone, findings=self.findings)

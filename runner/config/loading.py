@@ -1,0 +1,134 @@
+"""A root in, a plan or every finding out: snapshot → parse → schema → references → links → mappings → plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from runner.config import files
+from runner.config.compile import LinkCompiler, compile_crm, compile_exchange, compile_mappings
+from runner.config.documents import Document, Parsed, parse
+from runner.config.findings import Findings
+from runner.config.links import ResolvedLink, check_mappings, resolve_links
+from runner.config.plan import SyncPlan
+from runner.config.redaction import shown
+from runner.config.references import Catalogue, catalogue, check_crm, check_exchange
+from runner.config.schema import packaged_schemas
+from runner.mapping.compiled import CompiledMapping
+from runner.model.diagnostics import Diagnostic, Severity, Span
+from runner.model.errors import ConfigurationInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What became of a root. ``plan`` is None when any finding is an error.
+
+    ``texts`` has the files' texts for snippets, secrets hidden; ``origins`` says for each link where its settings were
+    decided (``file:line:column`` by setting); ``documents`` are the files as read, for showing them.
+    """
+
+    plan: SyncPlan | None
+    diagnostics: tuple[Diagnostic, ...]
+    texts: Mapping[str, str]
+    digest: str = ""
+    root: Path = Path()
+    origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    documents: tuple[Document, ...] = ()
+
+    @property
+    def errors(self) -> int:
+        """Number of findings that forbid a plan."""
+        return sum(finding.severity is Severity.ERROR for finding in self.diagnostics)
+
+    @property
+    def warnings(self) -> int:
+        """Number of findings that only ``--strict`` minds."""
+        return len(self.diagnostics) - self.errors
+
+
+def load(root: Path) -> Loaded:
+    """Read and compile everything below a root. Never raises for what files may hold."""
+    taken = files.snapshot(root)
+    findings = Findings()
+    findings.add(*taken.diagnostics)
+    schemas = packaged_schemas()
+    parsed = [
+        parse(file, schemas, findings, "mapping" if file.path.startswith(f"{files.MAPPINGS}/") else "target")
+        for file in taken.files
+    ]
+    documents = [each.document for each in parsed if each.document is not None]
+    complete = len(documents) == len(parsed) and not taken.diagnostics
+    if complete and not any(document.kind != "mapping" for document in documents):
+        hint = "an empty configuration is taken for one that was not mounted"
+        findings.error("no-configuration", "there is no document in targets.d/", _top(files.TARGETS), hint=hint)
+    targets = [document for document in documents if document.kind != "mapping"]
+    known = catalogue(documents, complete=complete, findings=findings, top=targets[0] if targets else None)
+    links = _check(known, taken.root, findings)
+    compiled = compile_mappings(known.mappings, known.crm, findings) if known.crm else {}
+    plan = None if findings.has_errors or known.crm is None else _compile(known, known.crm, links, compiled, taken)
+    texts = MappingProxyType({each.source.file: shown(each.source) for each in parsed})
+    origins = MappingProxyType({link.name: link.settings.origins for link in links})
+    return Loaded(plan, findings.sorted(), texts, taken.digest, taken.root, origins, tuple(documents))
+
+
+def load_plan(root: Path) -> SyncPlan:
+    """The plan of a root. Raises :class:`ConfigurationInvalid` with every finding when there is an error."""
+    loaded = load(root)
+    if loaded.plan is None:
+        raise ConfigurationInvalid(loaded.diagnostics)
+    return loaded.plan
+
+
+def load_file(path: Path) -> Loaded:
+    """One file on its own, outside any root: syntax, schema and what can be said without its neighbours."""
+    findings = Findings()
+    file, unreadable = files.read_file(path, str(path))
+    findings.add(*unreadable)
+    parsed: list[Parsed] = []
+    if file is not None:
+        schema = "mapping" if path.parent.name == files.MAPPINGS else "target"
+        parsed.append(parse(file, packaged_schemas(), findings, schema))
+    documents = tuple(each.document for each in parsed if each.document is not None)
+    for document in documents:
+        if document.kind == "crm":
+            check_crm(document, findings)
+        elif document.kind == "exchange":
+            check_exchange(document, findings, has_file=True)
+    texts = {each.source.file: shown(each.source) for each in parsed}
+    return Loaded(None, findings.sorted(), texts, root=path.parent, documents=documents)
+
+
+def _top(name: str) -> Span:
+    return Span(name, 1, 1, 1, 1)
+
+
+def _check(known: Catalogue, root: Path, findings: Findings) -> list[ResolvedLink]:
+    zone = "Etc/UTC"
+    if known.crm is not None:
+        check_crm(known.crm, findings)
+        zone = known.crm.data.get("time_zone") or zone
+    links: list[ResolvedLink] = []
+    for document in known.targets:
+        ca_file = document.data.get("ca_file")
+        check_exchange(document, findings, has_file=not isinstance(ca_file, str) or files.exists(root, ca_file))
+        resolved = resolve_links(document, time_zone=zone, findings=findings)
+        check_mappings(document, resolved, known.mappings, complete=known.complete, findings=findings)
+        links += resolved
+    return links
+
+
+def _compile(
+    known: Catalogue,
+    crm: Document,
+    links: list[ResolvedLink],
+    mappings: Mapping[str, CompiledMapping],
+    taken: files.Snapshot,
+) -> SyncPlan:
+    return SyncPlan(
+        digest=taken.digest,
+        crm=compile_crm(crm, taken.root),
+        targets=MappingProxyType({str(each.name): compile_exchange(each, taken.root) for each in known.targets}),
+        links=MappingProxyType(LinkCompiler(mappings).compile(links)),
+    )

@@ -1,0 +1,234 @@
+"""What holds for one folder of one link, and which line of YAML said so.
+
+Levels from weakest to strongest: built-in defaults, the target's ``defaults``, ``defaults.folders.<folder>``, the link,
+``<link>.folders.<folder>``. The strongest that states a value gives it, with three exceptions: a direction can only be
+narrowed (B-4), denied operations add up (B-5), windows and guards merge key by key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any
+
+from runner.config.documents import Document
+from runner.config.durations import timedelta_of
+from runner.config.findings import Findings
+from runner.config.plan import Window
+from runner.config.yamlsource import Path, pointer
+from runner.model.terms import (
+    ConflictPolicy,
+    Direction,
+    EditVsDelete,
+    Entity,
+    Folder,
+    OnDrift,
+    Operation,
+    Private,
+    Side,
+)
+from runner.reconcile.guards import Limit, Limits
+
+BUILT_IN = "built-in default"
+UNLIMITED = "unlimited"
+ENTITY_OF: Mapping[Folder, Entity] = MappingProxyType(
+    {Folder.CALENDAR: Entity.SCHEDULE_ITEM, Folder.TASKS: Entity.TASK, Folder.CONTACTS: Entity.CONTACT}
+)
+_GUARDS = {Operation.DELETE: "max_deletes", Operation.UPDATE: "max_updates", Operation.CREATE: "max_creates"}
+_WRITTEN_BY = {Direction.INBOUND: Side.CRM, Direction.OUTBOUND: Side.TARGET}
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSettings:
+    """The effective settings. ``origins`` gives ``file:line:column`` (or ``built-in default``) for each by name."""
+
+    entity: Entity
+    mapping: str
+    mapping_path: Path
+    direction: Direction
+    conflict: ConflictPolicy
+    edit_vs_delete: EditVsDelete
+    on_drift: OnDrift
+    private: Private
+    clock_tolerance: float
+    time_zone: str
+    window: Window
+    denied: frozenset[tuple[Operation, Side]]
+    limits: Limits
+    enabled: bool
+    origins: Mapping[str, str]
+
+
+class Levels:
+    """The levels of one folder of one link, weakest first; those that the document does not have are left out.
+
+    ``ignoring`` is the path of one statement that is not meant for the folder.
+    """
+
+    def __init__(self, document: Document, folder: Folder, paths: Sequence[Path], *, ignoring: Path = ()) -> None:
+        self.document = document
+        self.folder = folder
+        self._ignoring = ignoring
+        self._levels: list[tuple[Path, Mapping[str, Any]]] = []
+        for path in paths:
+            data: Any = document.data
+            for part in path:
+                data = data[part] if isinstance(part, int) else (data or {}).get(part)
+            if isinstance(data, dict):
+                self._levels.append((path, data))
+
+    def stated(self, key: str) -> list[tuple[Any, Path]]:
+        """Every statement of a key with its path, weakest first."""
+        stated = [(data[key], (*path, key)) for path, data in self._levels if key in data]
+        return [(value, path) for value, path in stated if path != self._ignoring]
+
+    def refused(self, key: str) -> bool:
+        """Whether some level states the key in a way that was refused: then nothing can be said about it."""
+        return any(self.document.is_broken(*path, key) for path, _ in self._levels)
+
+    def place(self) -> Path:
+        """Where the folder is first spoken of."""
+        named = [path for path, _ in self._levels if path[-1] == self.folder.value]
+        return named[0] if named else self._levels[-1][0]
+
+
+class _Choice:
+    """Chooses values and keeps their origins."""
+
+    def __init__(self, levels: Levels) -> None:
+        self.levels = levels
+        self.origins: dict[str, str] = {}
+
+    def value(self, key: str, built_in: Any) -> Any:
+        stated = self.levels.stated(key)
+        if not stated:
+            self.origins[key] = BUILT_IN
+            return built_in
+        value, path = stated[-1]
+        self.origins[key] = self.levels.document.rule(*path)
+        return value
+
+    def window(self) -> Window:
+        ends: dict[str, timedelta | None] = {"past": None, "future": None}
+        self.origins["window"] = BUILT_IN
+        for stated, path in self.levels.stated("window"):
+            for end, text in stated.items():
+                ends[end] = None if text == UNLIMITED else timedelta_of(text)
+            self.origins["window"] = self.levels.document.rule(*path)
+        return Window(**ends)
+
+    def denied(self) -> frozenset[tuple[Operation, Side]]:
+        denied: set[tuple[Operation, Side]] = set()
+        self.origins["deny"] = BUILT_IN
+        for stated, path in self.levels.stated("deny"):
+            for word in filter(None, stated):
+                direction, _, operation = word.partition("-")
+                denied.add((Operation(operation), _WRITTEN_BY[Direction(direction)]))
+            self.origins["deny"] = self.levels.document.rule(*path)
+        return frozenset(denied)
+
+    def limits(self, guards: Sequence[tuple[Mapping[str, Any], Path]]) -> Limits:
+        by_operation = dict(Limits().by_operation)
+        for operation, key in _GUARDS.items():
+            limit = by_operation[operation]
+            for stated, path in guards:
+                if key not in stated:
+                    continue
+                given = stated[key]
+                count, ratio = given.get("count", limit.count), given.get("ratio", limit.ratio)
+                limit = Limit(
+                    count=None if count in (None, UNLIMITED) else int(count),
+                    ratio=None if ratio in (None, UNLIMITED) else float(ratio),
+                    floor=limit.floor,
+                    rule=self.levels.document.rule(*path, key),
+                )
+            by_operation[operation] = limit
+            self.origins[f"guards.{key}"] = limit.rule
+        return Limits(MappingProxyType(by_operation))
+
+    def direction(self, findings: Findings) -> Direction | None:
+        """The narrowest direction; None when nobody gives one or a level would widen it (both are noted)."""
+        document = self.levels.document
+        stated = self.levels.stated("direction")
+        if not stated:
+            if not self.levels.refused("direction"):
+                path = self.levels.place()
+                findings.error(
+                    "no-direction",
+                    f"nothing says which way the {self.levels.folder} flows",
+                    document.source.key_span(path),
+                    hint="add direction: both, inbound (target to CRM) or outbound (CRM to target)",
+                    pointer=pointer(path),
+                )
+            return None
+        effective, outer = Direction(stated[0][0]), stated[0][1]
+        for word, path in stated[1:]:
+            wanted = Direction(word)
+            narrowed = effective.narrowed(wanted)
+            if narrowed is not wanted:
+                left = f"leave it out, or write {narrowed}" if narrowed is not Direction.NONE else "leave it out"
+                findings.error(
+                    "direction-widened",
+                    f"{word!r} widens {effective.value!r}, which {document.rule(*outer)} allows (B-4)",
+                    document.span(*path),
+                    hint=f"a deeper level can only narrow: {left}, or widen it there",
+                    pointer=pointer(path),
+                    related=document.span(*outer),
+                )
+                return None
+            if wanted is not effective:
+                effective, outer = wanted, path
+        self.origins["direction"] = document.rule(*outer)
+        return effective
+
+
+def resolve(
+    levels: Levels,
+    guards: Levels,
+    *,
+    enabled: bool,
+    time_zone: str,
+    findings: Findings,
+) -> FolderSettings | None:
+    """The settings of one folder of one link; None when something essential is missing or was refused (noted).
+
+    ``guards`` has the levels that may state limits; ``time_zone`` is the built-in default; ``enabled`` is what target and
+    link say about themselves.
+    """
+    document = levels.document
+    choice = _Choice(levels)
+    direction = choice.direction(findings)
+    mappings = levels.stated("mapping")
+    if not mappings and not levels.refused("mapping"):
+        path = levels.place()
+        findings.error(
+            "no-mapping",
+            f"the {levels.folder} has no mapping",
+            document.source.key_span(path),
+            hint="add mapping: with the name of a document in mappings/",
+            pointer=pointer(path),
+        )
+    if direction is None or not mappings:
+        return None
+    mapping, mapping_path = mappings[-1]
+    choice.origins["mapping"] = document.rule(*mapping_path)
+    tolerance = choice.value("clock_tolerance", "2m")
+    return FolderSettings(
+        entity=Entity(choice.value("entity", ENTITY_OF[levels.folder])),
+        mapping=mapping,
+        mapping_path=mapping_path,
+        direction=direction,
+        conflict=ConflictPolicy(choice.value("conflict", ConflictPolicy.CRM_WINS)),
+        edit_vs_delete=EditVsDelete(choice.value("edit_vs_delete", EditVsDelete.EDIT_WINS)),
+        on_drift=OnDrift(choice.value("on_drift", OnDrift.IGNORE)),
+        private=Private(choice.value("private", Private.SKIP)),
+        clock_tolerance=timedelta_of(tolerance).total_seconds(),
+        time_zone=choice.value("time_zone", time_zone),
+        window=choice.window(),
+        denied=choice.denied(),
+        limits=choice.limits(guards.stated("guards")),
+        enabled=bool(choice.value("enabled", True)) and enabled,
+        origins=MappingProxyType(choice.origins),
+    )
