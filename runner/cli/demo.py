@@ -1,0 +1,218 @@
+"""``make demo``: the main job end to end on this machine alone, with the commands that an operator would type.
+
+The sandbox is the Exchange, an SQLite file the CRM. Edits "in Outlook" go over EWS with stock exchangelib, edits "in the
+CRM" over SQL; exsync itself runs as a command of its own each time. The sandbox stays up for an hour for own trials.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import click
+from exchangelib import IMPERSONATION, UTC, Account, Build, Configuration, Credentials, Version
+from exchangelib.items import CalendarItem
+
+from runner.sandbox.demo_crm import create_demo_crm
+
+HOME = Path(".demo")
+PASSWORD = "demo"  # noqa: S105 - of the sandbox on loopback
+ANN, BOB = "ann.lee@example.com", "bob.ray@example.com"
+CALENDARS = {
+    "tests/calendars/timezoned.ics": ANN,
+    "tests/calendars/pr_480_summary_with_colon.ics": ANN,
+    "tests/calendars/issue_1050_simple_calendar.ics": BOB,
+    "tests/calendars/alarm_google_future.ics": BOB,
+}
+"""Real calendars (Outlook, Google, RFC samples) that the library icalendar ships."""
+
+
+class Demo:
+    """The running parts of the demo."""
+
+    def __init__(self, home: Path, source: Path) -> None:
+        self.home, self.source = home, source
+        self.crm_file = home / "crm.sqlite"
+        self.port = 0
+        self.step = 0
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What an operator would have in the environment."""
+        return {
+            **os.environ,
+            "EXSYNC_CONFIG": str(self.home),
+            "EXSYNC_STATE": str(self.home / "state" / "exsync.duckdb"),
+            "EXSYNC_CRM_URL": f"sqlite:///{self.crm_file}",
+            "EXSYNC_SANDBOX_PASSWORD": PASSWORD,
+        }
+
+    def prepare(self) -> None:
+        """A configuration, a CRM with data, and a running sandbox with two mailboxes."""
+        shutil.rmtree(self.home, ignore_errors=True)
+        shutil.copytree(self.source / "targets.d", self.home / "targets.d")
+        shutil.copytree(self.source / "mappings", self.home / "mappings")
+        create_demo_crm(self.crm_file)
+        self.port = _free_port()
+        target = self.home / "targets.d" / "sandbox.yaml"
+        text = target.read_text(encoding="utf-8").replace("127.0.0.1:8025", f"127.0.0.1:{self.port}")
+        target.write_text(
+            text.replace("window: {past: 30d, future: 365d}", "window: {past: 20000d, future: 3650d}"), encoding="utf-8"
+        )
+        self._start_sandbox()
+
+    def _start_sandbox(self) -> None:
+        calendars = [f"--load={files('icalendar').joinpath(name)}={user}" for name, user in CALENDARS.items()]
+        log = (self.home / "sandbox.log").open("w", encoding="utf-8")
+        command = [sys.executable, "-m", "runner", "sandbox", f"--listen=127.0.0.1:{self.port}", f"--mailbox={ANN}"]
+        command += [f"--mailbox={BOB}", *calendars, "--password-env=EXSYNC_SANDBOX_PASSWORD", "--for=1h"]
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own arguments
+            command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        log.close()
+        (self.home / "sandbox.pid").write_text(str(process.pid), encoding="ascii")
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and process.poll() is None:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.1)
+        raise click.ClickException(f"the sandbox did not start; see {self.home / 'sandbox.log'}")
+
+    def say(self, what: str) -> None:
+        """Begin a step."""
+        self.step += 1
+        click.echo(f"\n\033[1m{self.step}. {what}\033[0m" if sys.stdout.isatty() else f"\n{self.step}. {what}")
+
+    def exsync(self, *arguments: str, expect: int = 0) -> None:
+        """Run a command as the operator would and show what it prints."""
+        click.echo(f"   $ exsync {' '.join(arguments)}")
+        sys.stdout.flush()
+        command = [sys.executable, "-m", "runner", *arguments]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)  # noqa: S603
+        for line in (done.stdout + done.stderr).splitlines():
+            click.echo(f"   {line}" if line else "")
+        if done.returncode != expect:
+            raise click.ClickException(f"exsync {arguments[0]} ended with {done.returncode}, not {expect}")
+
+    def sql(self, statement: str, values: Sequence[object] = ()) -> None:
+        """An edit by a user of the CRM."""
+        with sqlite3.connect(self.crm_file) as connection:
+            connection.execute(statement, values)
+        connection.close()
+
+    def outlook(self, user: str, title: str) -> CalendarItem:
+        """The item that the user sees in Outlook, read over EWS."""
+        account = Account(
+            user,
+            config=Configuration(
+                service_endpoint=f"http://127.0.0.1:{self.port}/EWS/Exchange.asmx",
+                credentials=Credentials("svc-exsync", PASSWORD),
+                auth_type="basic",
+                version=Version(Build(15, 2, 1544, 4)),
+            ),
+            autodiscover=False,
+            access_type=IMPERSONATION,
+            default_timezone=UTC,
+        )
+        item = account.calendar.filter(subject=title)[0]
+        if not isinstance(item, CalendarItem):
+            raise click.ClickException(f"{user} has no appointment {title!r}")
+        return item
+
+
+def run(demo: Demo) -> None:
+    """The story: first sync, an edit on either side, a conflict, a delete, and a pass that writes nothing."""
+    demo.prepare()
+    demo.say("The operator's YAML holds: one CRM, one Exchange, two users.")
+    demo.exsync("validate")
+    demo.say("The CRM gets its triggers and its key table (printed without --apply).")
+    demo.exsync("target", "ddl", "crm", "--apply")
+    demo.say("What would the first sync do? A plan writes nothing.")
+    demo.exsync("plan", "ann.lee@example.com")
+    demo.say("First sync: calendars from Outlook, Google and RFC samples meet the CRM's appointments.")
+    demo.exsync("run", "--once")
+    demo.say("Ann renames her appointment in Outlook; the CRM follows.")
+    item = demo.outlook(ANN, "Quarterly review")
+    item.subject, item.location = "Quarterly review with board", "Room 4"
+    item.save(update_fields=["subject", "location"], send_meeting_invitations="SendToNone")
+    demo.exsync("apply", ANN)
+    demo.say("Somebody moves it in the CRM, with a note; Outlook follows.")
+    demo.sql("UPDATE appointment SET notes = ? WHERE subject = ?", ("Bring the figures", "Quarterly review with board"))
+    demo.exsync("apply", ANN)
+    demo.say(
+        "Both sides change the same title to different values: a conflict. The YAML says who wins; nothing is lost."
+    )
+    item = demo.outlook(ANN, "Quarterly review with board")
+    item.subject = "Review (Outlook's name)"
+    item.save(update_fields=["subject"], send_meeting_invitations="SendToNone")
+    demo.sql("UPDATE appointment SET subject = ? WHERE notes = ?", ("Review (the CRM's name)", "Bring the figures"))
+    demo.exsync("apply", ANN)
+    demo.exsync("conflicts", "list")
+    demo.say("Ann deletes it in Outlook; the CRM's record is deleted with it.")
+    demo.outlook(ANN, "Review (the CRM's name)").move_to_trash(send_meeting_cancellations="SendToNone")
+    demo.exsync("apply", ANN)
+    demo.say("One more pass over everything writes nothing.")
+    demo.exsync("run", "--once")
+    demo.exsync("status")
+    demo.exsync("quarantine", "list")
+
+
+def _farewell(demo: Demo) -> None:
+    exports = [f"export {name}={demo.environment[name]}" for name in demo.environment if name.startswith("EXSYNC_")]
+    click.echo("\nThe sandbox stays up for an hour (make demo-stop ends it). To go on by yourself:\n")
+    for line in exports:
+        click.echo(f"  {line}")
+    click.echo("  .venv/bin/exsync plan                  # what the next pass would do")
+    click.echo(
+        f"  sqlite3 {demo.crm_file} \"UPDATE appointment SET subject='Moved' WHERE id=2\"; .venv/bin/exsync apply"
+    )
+    click.echo("  .venv/bin/exsync conflicts list        # and: conflicts show ID, conflicts resolve ID --take restore")
+    click.echo("  .venv/bin/exsync show plan             # every value and the YAML line that it came from")
+    click.echo("  .venv/bin/exsync --help")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def stop(home: Path) -> None:
+    """End the sandbox that an earlier demo left running."""
+    file = home / "sandbox.pid"
+    if not file.exists():
+        return
+    pid = int(file.read_text(encoding="ascii"))
+    command = Path(f"/proc/{pid}/cmdline")
+    if command.exists() and b"runner\0sandbox" in command.read_bytes():
+        os.kill(pid, signal.SIGTERM)
+    file.unlink()
+
+
+@click.command()
+@click.option("--stop", "only_stop", is_flag=True, help="End the sandbox of an earlier demo.")
+def main(only_stop: bool) -> None:
+    """Run the demo in ./.demo."""
+    home = HOME.resolve()
+    stop(home)
+    if only_stop:
+        return
+    begun = time.monotonic()
+    demo = Demo(home, Path.cwd())
+    run(demo)
+    click.echo(f"\nDone in {time.monotonic() - begun:.0f} s.")
+    _farewell(demo)
+
+
+if __name__ == "__main__":
+    main()
