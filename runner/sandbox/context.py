@@ -1,0 +1,152 @@
+"""What an operation is given: the mailbox it acts on, the caller's settings, and the faults that hit this call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from runner.sandbox.failures import EwsError, SoapFault
+from runner.sandbox.faults import BadPage, Fault, ItemAnswer, PageFault
+from runner.sandbox.mailboxes import Folder, Mail, Mailbox
+from runner.sandbox.wire import Element, T, children, escape, local
+
+Entry = TypeVar("Entry")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the server allows. ``page`` caps SyncFolderItems below the documented 512; ``find`` and ``find_restricted``
+    cap FindItem (EWS throttling in Exchange: 1000, and 250 with a restriction)."""
+
+    page: int = 512
+    find: int = 1000
+    find_restricted: int = 250
+
+
+@dataclass(slots=True)
+class Context:
+    """One request's surroundings. ``mailbox`` is None when the caller has none of its own and impersonates nobody."""
+
+    mailbox: Mailbox | None
+    mailboxes: Mapping[str, Mailbox]
+    modifier: str
+    zone: ZoneInfo | None
+    limits: Limits
+    faults: list[Fault]
+    mails: list[Mail]
+    may_open: Callable[[Mailbox], bool] = lambda _mailbox: False
+    open: set[str] = field(default_factory=set)
+
+    def own(self) -> Mailbox:
+        """The mailbox that the request acts on."""
+        if self.mailbox is None:
+            raise EwsError("ErrorNonExistentMailbox", "The account does not have a mailbox. Logon failed.")
+        return self.mailbox
+
+    def folder(self, element: Element) -> Folder:
+        """The folder that a ``FolderId`` or ``DistinguishedFolderId`` means."""
+        if local(element) == "DistinguishedFolderId":
+            return self._mailbox_of(element).well_known(element.get("Id", ""))
+        if local(element) != "FolderId":
+            raise EwsError("ErrorFolderNotFound")
+        return self.own().folder(element.get("Id", ""))
+
+    def _mailbox_of(self, element: Element) -> Mailbox:
+        named = element.find(T + "Mailbox")
+        address = named.findtext(T + "EmailAddress") if named is not None else None
+        if not address:
+            return self.own()
+        found = self.mailboxes.get(address.lower())
+        if found is None:
+            raise EwsError("ErrorNonExistentMailbox")
+        if found is not self.mailbox and not self.may_open(found):
+            raise EwsError("ErrorAccessDenied")
+        return found
+
+    def item_fault(self, identifier: str | None, index: int) -> Fault | None:
+        """The fault that hits this item of the batch."""
+        for fault in self.faults:
+            if not isinstance(fault.effect, ItemAnswer):
+                continue
+            if fault.item in (None, identifier) and fault.index in (None, index):
+                return fault
+        return None
+
+    def page_fault(self) -> PageFault | None:
+        """The fault that hits a SyncFolderItems page."""
+        return next((fault.effect.how for fault in self.faults if isinstance(fault.effect, BadPage)), None)
+
+    def send(self, kind: str, item_id: str, subject: str, to: tuple[str, ...]) -> None:
+        """Count a mail that the server would send."""
+        self.mails.append(Mail(self.own().address, kind, item_id, subject, to))
+
+
+def success(operation: str, content: str = "") -> str:
+    """One response message of class Success."""
+    return (
+        f'<m:{operation}ResponseMessage ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>'
+        f"{content}</m:{operation}ResponseMessage>"
+    )
+
+
+def failure(operation: str, error: EwsError, tail: str = "", *, severity: str = "Error") -> str:
+    """One response message of class Error or Warning; ``tail`` is what the operation adds to its errors."""
+    values = "".join(f'<t:Value Name="{escape(name)}">{escape(text)}</t:Value>' for name, text in error.values.items())
+    return (
+        f'<m:{operation}ResponseMessage ResponseClass="{severity}"><m:MessageText>{escape(error.text)}</m:MessageText>'
+        f"<m:ResponseCode>{error.code}</m:ResponseCode><m:DescriptiveLinkKey>0</m:DescriptiveLinkKey>"
+        + (f"<m:MessageXml>{values}</m:MessageXml>" if values else "")
+        + f"{tail}</m:{operation}ResponseMessage>"
+    )
+
+
+def each(
+    context: Context,
+    operation: str,
+    entries: Iterable[Entry],
+    work: Callable[[Entry], str],
+    *,
+    tail: str = "",
+    id_of: Callable[[Entry], str | None] = lambda _entry: None,
+) -> Iterator[str]:
+    """One response message per entry. An error stays with its entry; ``ErrorServerBusy`` stops the batch, and what was
+    not reached is ``ErrorBatchProcessingStopped`` (page ResponseCode)."""
+    stopped = False
+    for index, entry in enumerate(entries):
+        if stopped:
+            skipped = EwsError("ErrorBatchProcessingStopped", "The batch processing was stopped because of an error.")
+            yield failure(operation, skipped, tail, severity="Warning")
+            continue
+        fault = context.item_fault(id_of(entry), index)
+        try:
+            if fault is not None and not fault.after and isinstance(fault.effect, ItemAnswer):
+                raise fault.effect.error()
+            content = work(entry)
+            if fault is not None and isinstance(fault.effect, ItemAnswer):
+                raise fault.effect.error()
+            yield success(operation, content)
+        except SoapFault:
+            raise
+        except EwsError as error:
+            stopped = error.code == "ErrorServerBusy"
+            yield failure(operation, error, tail)
+
+
+def need(element: Element, name: str) -> Element:
+    """A child that the schema requires (qualified name); its absence fails the whole request."""
+    found = element.find(name)
+    if found is None:
+        raise SoapFault("ErrorSchemaValidation", f"The element '{local(element)}' has incomplete content: no {name}.")
+    return found
+
+
+def element_id(entry: Element) -> str | None:
+    """The id in an ``ItemId`` or ``FolderId`` element."""
+    return entry.get("Id")
+
+
+def item_ids(parent: Element | None) -> list[Element]:
+    """The id elements in an ``ItemIds`` element."""
+    return list(children(parent)) if parent is not None else []

@@ -1,0 +1,193 @@
+"""The simulated Exchange as one object: start it, give it mailboxes, act as their users, look at what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from runner.sandbox.accounts import Accounts, Principal
+from runner.sandbox.context import Limits
+from runner.sandbox.faults import Effect, Fault
+from runner.sandbox.ids import IdMint
+from runner.sandbox.mailboxes import Clock, Mail, Mailbox
+from runner.sandbox.outlook import OutlookUser
+from runner.sandbox.requests import RequestLog
+from runner.sandbox.server import PATH, EwsHttpServer
+from runner.sandbox.soap import Service, Validator
+
+USERNAME = "svc-exsync"
+
+
+def wall_clock() -> datetime:
+    """The real time, UTC."""
+    return datetime.now(UTC)
+
+
+class Sandbox:
+    """An EWS server on a loopback port. Use it as a context manager, or with :meth:`start` and :meth:`stop`.
+
+    ``auth`` is ``basic``, ``ntlm`` or ``both``; ``page`` caps the pages of SyncFolderItems; ``scope`` limits whom the
+    service account may impersonate (None: everybody); ``tls`` is a certificate and a key file; ``validator`` sees the
+    body of every request and returns what is wrong with it (such requests are refused as a schema fault and recorded
+    in :attr:`schema_violations`); ``keep_bodies`` keeps request bodies and headers in the log.
+    """
+
+    def __init__(
+        self,
+        *,
+        username: str = USERNAME,
+        password: str = "sandbox",  # noqa: S107 - a default for tests, on loopback
+        auth: str = "basic",
+        page: int = 512,
+        scope: Collection[str] | None = None,
+        clock: Clock = wall_clock,
+        validator: Validator | None = None,
+        tls: tuple[str, str] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        keep_bodies: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        self.username = username
+        self.password = password
+        self._clock = clock
+        self._mint = IdMint()
+        self._auth = frozenset(["basic", "ntlm"] if auth == "both" else [auth])
+        self._tls = tls
+        self._address = (host, port)
+        self._keep_bodies = keep_bodies
+        self._accounts = Accounts()
+        self._users: dict[str, OutlookUser] = {}
+        self._service = Service(limits=limits or Limits(page=page), validator=validator)
+        self._server: EwsHttpServer | None = None
+        self._past = RequestLog()
+        self.add_account(username, password, impersonates=True, scope=scope)
+
+    # --- life
+
+    def start(self) -> Self:
+        """Listen and serve in threads; a stopped sandbox can be started again and keeps its mailboxes and its port."""
+        schemes = self._auth
+        self._server = EwsHttpServer(
+            self._address,
+            self._service,
+            self._accounts,
+            schemes,
+            self._clock,
+            tls=self._tls,
+            keep_bodies=self._keep_bodies,
+        )
+        self._server.requests = self._past
+        self._address = (self._address[0], self._server.server_address[1])
+        self._server.start()
+        return self
+
+    def stop(self) -> None:
+        """End every connection and stop listening."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        """The port, once started."""
+        return self._address[1]
+
+    @property
+    def url(self) -> str:
+        """The endpoint's address."""
+        scheme = "https" if self._tls else "http"
+        host = "localhost" if self._tls else self._address[0]
+        return f"{scheme}://{host}:{self._address[1]}{PATH}"
+
+    # --- world
+
+    def add_mailbox(self, address: str, *, name: str | None = None, password: str | None = None) -> OutlookUser:
+        """A new mailbox; with ``password`` its owner can log on as himself."""
+        with self._service.lock:
+            mailbox = Mailbox(address, name or _spoken(address), self._mint, self._clock)
+            self._service.mailboxes[address.lower()] = mailbox
+            user = self._users[address.lower()] = OutlookUser(mailbox, self._service.lock)
+        if password is not None:
+            self.add_account(address, password, mailbox=address)
+        return user
+
+    def remove_mailbox(self, address: str) -> None:
+        """The mailbox is gone: impersonating it is ``ErrorNonExistentMailbox``."""
+        with self._service.lock:
+            del self._service.mailboxes[address.lower()]
+            del self._users[address.lower()]
+
+    def mailbox(self, address: str) -> OutlookUser:
+        """The mailbox as its user works with it."""
+        return self._users[address.lower()]
+
+    def add_account(
+        self,
+        username: str,
+        password: str,
+        *,
+        mailbox: str | None = None,
+        impersonates: bool = False,
+        scope: Collection[str] | None = None,
+        opens: Collection[str] = (),
+    ) -> None:
+        """An account that can log on. Adding it again changes its password and rights."""
+        limited = None if scope is None else frozenset(address.lower() for address in scope)
+        opened = frozenset(address.lower() for address in opens)
+        self._accounts.add(Principal(username, password, mailbox, impersonates, limited, opened))
+
+    def inject(self, fault: Fault | Effect, operation: str | None = None, **where: object) -> Fault:
+        """Arm a fault. A bare effect is wrapped: ``sandbox.inject(busy_fault(), "GetItem", nth=2, after=True)``."""
+        whole = fault if isinstance(fault, Fault) else Fault(fault, operation, **where)  # type: ignore[arg-type]
+        return self._service.faults.add(whole)
+
+    def clear_faults(self) -> None:
+        """Disarm all faults."""
+        self._service.faults.clear()
+
+    # --- what was seen
+
+    @property
+    def requests(self) -> RequestLog:
+        """Every SOAP request that passed authentication."""
+        return self._past
+
+    @property
+    def refused(self) -> int:
+        """Requests whose credentials were refused since the last start."""
+        return self._server.refused if self._server else 0
+
+    @property
+    def connections_opened(self) -> int:
+        """Connections since the last start."""
+        return self._server.connections_opened if self._server else 0
+
+    @property
+    def mails_sent(self) -> list[Mail]:
+        """Every mail that the server would have sent."""
+        return self._service.mails
+
+    @property
+    def schema_violations(self) -> list[str]:
+        """What the validator found wrong with requests."""
+        return self._service.schema_violations
+
+    @property
+    def mailboxes(self) -> Mapping[str, OutlookUser]:
+        """All users by lower-case address."""
+        return dict(self._users)
+
+
+def _spoken(address: str) -> str:
+    return address.partition("@")[0].replace(".", " ").title()

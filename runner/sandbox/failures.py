@@ -1,0 +1,72 @@
+"""How EWS says no: per item (a response message of class Error) or for the whole request (a SOAP fault)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+TEXTS: Mapping[str, str] = {
+    "ErrorAccessDenied": "Access is denied. Check credentials and try again.",
+    "ErrorAffectedTaskOccurrencesRequired": "AffectedTaskOccurrences attribute must be specified for Task items.",
+    "ErrorCalendarDurationIsTooLong": "Duration exceeded the maximum duration limit of 5 years.",
+    "ErrorCalendarEndDateIsEarlierThanStartDate": "EndDate is earlier than StartDate",
+    "ErrorCannotCreateCalendarItemInNonCalendarFolder": "Cannot create a calendar item in a non-calendar folder.",
+    "ErrorCannotCreateContactInNonContactFolder": "Cannot create a contact item in a non-contact folder.",
+    "ErrorCannotCreateTaskInNonTaskFolder": "Cannot create a task item in a non-task folder.",
+    "ErrorCannotUseFolderIdForItemId": "Id is a folder Id, not an item Id.",
+    "ErrorCannotUseItemIdForFolderId": "Id is an item Id, not a folder Id.",
+    "ErrorChangeKeyRequiredForWriteOperations": "Change key is required for this operation.",
+    "ErrorDeleteDistinguishedFolder": "Distinguished folders cannot be deleted.",
+    "ErrorDistinguishedUserNotSupported": "Distinguished user is not supported.",
+    "ErrorExceededFindCountLimit": "You have exceeded the maximum number of objects that can be returned by a Find.",
+    "ErrorFolderExists": "A folder with the specified name already exists.",
+    "ErrorFolderNotFound": "The specified folder could not be found in the store.",
+    "ErrorImpersonateUserDenied": "The account does not have permission to impersonate the requested user.",
+    "ErrorIncorrectUpdatePropertyCount": "An object within a change description must contain one and only one "
+    "property to modify.",
+    "ErrorInternalServerError": "An internal server error occurred. The operation failed.",
+    "ErrorInvalidChangeKey": "The change key is invalid.",
+    "ErrorInvalidExtendedProperty": "The property definition of an extended property is not valid.",
+    "ErrorInvalidExtendedPropertyValue": "The value of an extended property does not fit its type.",
+    "ErrorInvalidId": "The ID is not valid.",
+    "ErrorInvalidIdMalformed": "Id is malformed.",
+    "ErrorInvalidPropertyDelete": "Property is not valid for a delete operation.",
+    "ErrorInvalidPropertyRequest": "Property is not valid for this object type.",
+    "ErrorInvalidPropertySet": "Set action is invalid for property.",
+    "ErrorInvalidRequest": "The request is invalid.",
+    "ErrorInvalidServerVersion": "The specified server version is invalid.",
+    "ErrorInvalidSyncStateData": "Synchronization state data is corrupt or otherwise invalid.",
+    "ErrorIrresolvableConflict": "The send or update operation could not be performed because the change key passed in "
+    "the request does not match the current change key for the item.",
+    "ErrorItemNotFound": "The specified object was not found in the store.",
+    "ErrorMailboxMoveInProgress": "Mailbox move in progress. Try again later.",
+    "ErrorMailboxStoreUnavailable": "The mailbox database is temporarily unavailable.",
+    "ErrorMessageDispositionRequired": "Message disposition is required for this request.",
+    "ErrorNameResolutionNoResults": "No results were found.",
+    "ErrorNonExistentMailbox": "The SMTP address has no mailbox associated with it.",
+    "ErrorQuotaExceeded": "The user's mailbox has exceeded its quota.",
+    "ErrorSchemaValidation": "The request failed schema validation.",
+    "ErrorSendMeetingCancellationsRequired": "SendMeetingCancellations attribute is required for Calendar items.",
+    "ErrorSendMeetingInvitationsOrCancellationsRequired": "SendMeetingInvitationsOrCancellations attribute is required "
+    "for calendar items.",
+    "ErrorSendMeetingInvitationsRequired": "SendMeetingInvitations attribute is required for calendar items.",
+    "ErrorServerBusy": "The server cannot service this request right now. Try again later.",
+    "ErrorSyncFolderNotFound": "The specified folder could not be found in the store.",
+    "ErrorTimeZone": "The specified time zone is not valid.",
+    "ErrorUnsupportedPathForQuery": "The property can not be used with this type of restriction.",
+    "ErrorUnsupportedPathForSortGroup": "The property can not be used for sorting or grouping results.",
+}
+
+
+class EwsError(Exception):
+    """A fault of one item of a request; the other items of the batch go on."""
+
+    def __init__(self, code: str, text: str | None = None, *, values: Mapping[str, str] | None = None) -> None:
+        super().__init__(text or TEXTS.get(code, code))
+        self.code = code
+        self.text = str(self)
+        self.values = dict(values or {})
+        """Goes out as ``MessageXml`` (``BackOffMilliseconds`` and the like)."""
+
+
+class SoapFault(EwsError):
+    """A fault of the whole request: HTTP 500 with a SOAP fault that carries the response code."""

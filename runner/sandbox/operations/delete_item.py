@@ -1,0 +1,35 @@
+"""DeleteItem and its three ways (pages DeleteItem; Deleting items by using EWS in Exchange)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.sandbox.context import Context, each, element_id, item_ids
+from runner.sandbox.failures import EwsError
+from runner.sandbox.wire import Element, M
+
+NAME = "DeleteItem"
+
+
+def run(context: Context, request: Element) -> Iterator[str]:
+    """Delete each item. The change key plays no part: the operation's own example sends none."""
+
+    def one(entry: Element) -> str:
+        mailbox = context.own()
+        item = mailbox.item(entry.get("Id", ""), entry.get("ChangeKey"))
+        if item.element == "CalendarItem" and request.get("SendMeetingCancellations") is None:
+            raise EwsError("ErrorSendMeetingCancellationsRequired")
+        if item.element == "Task" and request.get("AffectedTaskOccurrences") is None:
+            raise EwsError("ErrorAffectedTaskOccurrencesRequired")
+        if item.is_meeting and request.get("SendMeetingCancellations", "SendToNone") != "SendToNone":
+            context.send("cancellation", item.id, item.text("Subject") or "", item.attendee_addresses())
+        how = request.get("DeleteType")
+        if how == "MoveToDeletedItems":
+            mailbox.move(item, mailbox.well_known("deleteditems"))
+        elif how == "SoftDelete":
+            mailbox.move(item, mailbox.well_known("recoverableitemsdeletions"))
+        else:
+            mailbox.move(item, mailbox.well_known("recoverableitemspurges"))
+        return ""
+
+    return each(context, NAME, item_ids(request.find(M + "ItemIds")), one, id_of=element_id)

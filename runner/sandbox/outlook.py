@@ -1,0 +1,227 @@
+"""What a user does in Outlook, without going through EWS: for tests, demos and loading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape as escape_text
+from threading import RLock
+
+from runner.sandbox.bodies import Body
+from runner.sandbox.changelog import Change
+from runner.sandbox.extended import ExtendedKey
+from runner.sandbox.extended import Value as ExtendedValue
+from runner.sandbox.items import Dictionary, Stored, StoredItem
+from runner.sandbox.mailboxes import Folder, Mailbox
+from runner.sandbox.wire import Fragment, tag
+from runner.sandbox.writing import settle
+from runner.sandbox.zones import render_instant
+
+Plain = str | bool | int | float | datetime | Body | Fragment | Sequence[str] | Dictionary | None
+_ELEMENTS = {
+    "calendar": "CalendarItem",
+    "tasks": "Task",
+    "contacts": "Contact",
+    "drafts": "Message",
+    "inbox": "Message",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An item as it stands now. ``props`` maps EWS element names to stored text, fragments and bodies."""
+
+    id: str
+    change_key: str
+    folder: str
+    props: Mapping[str, Stored]
+    extended: Mapping[ExtendedKey, ExtendedValue]
+    modified: datetime
+
+    def text(self, name: str) -> str | None:
+        """A simple property's text; for a body its text."""
+        value = self.props.get(name)
+        return value.text if isinstance(value, Body) else value if isinstance(value, str) else None
+
+
+class OutlookUser:
+    """One mailbox as its owner works with it. Every act is one change in the log, with a new change key."""
+
+    def __init__(self, mailbox: Mailbox, lock: RLock) -> None:
+        self._mailbox = mailbox
+        self._lock = lock
+
+    @property
+    def address(self) -> str:
+        """The mailbox's address."""
+        return self._mailbox.address
+
+    def create(self, folder: str = "calendar", *, element: str | None = None, **properties: Plain) -> str:
+        """A new item in a folder (distinguished name or id); the id comes back. Property names are EWS's."""
+        with self._lock:
+            place = self._folder(folder)
+            kind = element or _ELEMENTS.get(place.name or "", "CalendarItem")
+            item = self._mailbox.draft(place, kind)
+            self._set(item, properties)
+            settle(item, self._mailbox.now(), frozenset(properties))
+            self._mailbox.add(item, place)
+            return item.id
+
+    def edit(self, item_id: str, **properties: Plain) -> None:
+        """Change some properties; None clears one."""
+        with self._lock:
+            item = self._mailbox.item(item_id)
+            self._set(item, properties)
+            settle(item, self._mailbox.now(), frozenset(properties))
+            self._mailbox.change(item, frozenset(properties))
+
+    def touch(self, item_id: str) -> None:
+        """A change of nothing a client sees: only the change key moves on, as background processing does it."""
+        with self._lock:
+            self._mailbox.change(self._mailbox.item(item_id), frozenset())
+
+    def mark_read(self, item_id: str, *, read: bool = True) -> None:
+        """Flip the read flag, which SyncFolderItems reports as its own kind of change."""
+        with self._lock:
+            item = self._mailbox.item(item_id)
+            item.props["IsRead"] = "true" if read else "false"
+            self._mailbox.change(item, frozenset(["IsRead"]))
+
+    def delete(self, item_id: str, how: str = "MoveToDeletedItems") -> str | None:
+        """Delete as the Delete key does (``MoveToDeletedItems``), Shift+Delete (``SoftDelete``) or for good
+        (``HardDelete``); the id in Deleted Items or Recoverable Items comes back."""
+        with self._lock:
+            item = self._mailbox.item(item_id)
+            bins = {"MoveToDeletedItems": "deleteditems", "SoftDelete": "recoverableitemsdeletions"}
+            if how in bins:
+                return self._mailbox.move(item, self._mailbox.well_known(bins[how])).id
+            self._mailbox.remove(item)
+            return None
+
+    def move(self, item_id: str, folder: str) -> str:
+        """Move to another folder; the new id comes back."""
+        with self._lock:
+            return self._mailbox.move(self._mailbox.item(item_id), self._folder(folder)).id
+
+    def copy(self, item_id: str, folder: str | None = None) -> str:
+        """Copy, extended properties and UID included; the copy's id comes back."""
+        with self._lock:
+            item = self._mailbox.item(item_id)
+            return self._mailbox.copy(item, self._folder(folder) if folder else self._mailbox.home(item)).id
+
+    def stamp(self, item_id: str, key: ExtendedKey, value: ExtendedValue | None) -> None:
+        """Set or clear an extended property, as an add-in would."""
+        with self._lock:
+            item = self._mailbox.item(item_id)
+            if value is None:
+                item.extended.pop(key, None)
+            else:
+                item.extended[key] = value
+            self._mailbox.change(item, frozenset([f"ExtendedProperty/{key.property_set}/{key.name}"]))
+
+    def create_folder(self, name: str, parent: str = "calendar", folder_class: str = "IPF.Appointment") -> str:
+        """A new folder; its id comes back."""
+        with self._lock:
+            return self._mailbox.create_folder(self._folder(parent), name, folder_class).id
+
+    def forget_sync_states(self) -> None:
+        """Make every synchronisation state handed out so far invalid, as a restored database does."""
+        with self._lock:
+            self._mailbox.epoch += 1
+
+    def item(self, item_id: str) -> View:
+        """An item by id; raises ``EwsError`` if it is not there."""
+        with self._lock:
+            return self._view(self._mailbox.item(item_id))
+
+    def items(self, folder: str = "calendar") -> list[View]:
+        """Everything in a folder, oldest first."""
+        with self._lock:
+            return [self._view(item) for item in self._folder(folder).items.values()]
+
+    def fill(self, count: int, folder: str = "calendar") -> None:
+        """Many made-up appointments at once, an hour each, from 2026 on."""
+        start = datetime.fromisoformat("2026-01-05T08:00:00+00:00").timestamp()
+        with self._lock:
+            place = self._folder(folder)
+            for number in range(count):
+                begin = start + 1800 * number
+                item = self._mailbox.draft(place, _ELEMENTS.get(place.name or "", "CalendarItem"))
+                item.props = {
+                    "Subject": f"Appointment {number}",
+                    "Body": Body("Text", f"Notes for appointment {number}\r\n"),
+                    "Location": f"Room {number % 40}",
+                    "Start": render_instant(datetime.fromtimestamp(begin, UTC)),
+                    "End": render_instant(datetime.fromtimestamp(begin + 3600, UTC)),
+                    "StartTimeZone": "W. Europe Standard Time",
+                    "EndTimeZone": "W. Europe Standard Time",
+                    "Categories": Fragment("<t:String>Sales</t:String>"),
+                    "ReminderIsSet": "true",
+                    "ReminderMinutesBeforeStart": "15",
+                }
+                self._mailbox.add(item, place)
+
+    def change_count(self, folder: str = "calendar", kind: Change | None = None) -> int:
+        """How many changes the folder's log holds."""
+        with self._lock:
+            entries = self._folder(folder).log.entries
+            return len(entries) if kind is None else sum(entry.kind is kind for entry in entries)
+
+    def _view(self, item: StoredItem) -> View:
+        home = self._mailbox.home(item)
+        return View(
+            item.id, item.change_key, home.name or home.id, dict(item.props), dict(item.extended), item.modified
+        )
+
+    def _folder(self, name: str) -> Folder:
+        return self._mailbox.distinguished.get(name) or self._mailbox.folder(name)
+
+    def _set(self, item: StoredItem, properties: Mapping[str, Plain]) -> None:
+        for name, value in properties.items():
+            if name not in item.kind.properties:
+                raise KeyError(f"{item.element} has no property {name}")
+            if value is None:
+                item.props.pop(name, None)
+            else:
+                item.props[name] = _stored(item.kind.properties[name].kind, value)
+
+
+def _stored(kind: str, value: Plain) -> Stored:
+    if isinstance(value, Body):
+        return Body.stored(value.kind, value.text)
+    if isinstance(value, Fragment | dict):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return render_instant(value)
+    if isinstance(value, str):
+        return Body.stored("Text", value) if kind == "body" else value
+    if isinstance(value, int | float):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    texts = [str(text) for text in value or ()]
+    if kind == "attendees":
+        return attendees(texts)
+    return Fragment("".join(tag("String", text) for text in texts))
+
+
+def attendees(addresses: Sequence[str], response: str = "Unknown") -> Fragment:
+    """Attendees by address, as a property value."""
+    return Fragment(
+        "".join(
+            f"<t:Attendee><t:Mailbox><t:Name>{escape_text(address)}</t:Name><t:EmailAddress>{escape_text(address)}"
+            "</t:EmailAddress><t:RoutingType>SMTP</t:RoutingType></t:Mailbox>"
+            f"<t:ResponseType>{response}</t:ResponseType></t:Attendee>"
+            for address in addresses
+        )
+    )
+
+
+def organizer(address: str, name: str | None = None) -> Fragment:
+    """An organizer other than the mailbox's owner, as a property value."""
+    shown = escape_text(name or address)
+    return Fragment(
+        f"<t:Mailbox><t:Name>{shown}</t:Name><t:EmailAddress>{escape_text(address)}</t:EmailAddress>"
+        "<t:RoutingType>SMTP</t:RoutingType></t:Mailbox>"
+    )
