@@ -63,6 +63,11 @@ class Tamed:
             raise results[0]
         return results[0]
 
+    def _elems_to_objs(self, elems: Iterator[Any]) -> Iterator[Any]:
+        # GetFolder's own version pairs answers with folder objects, which there are none of here.
+        for elem in elems:
+            yield elem if isinstance(elem, ConnectorError) else self._elem_to_obj(elem)
+
     def _elem_to_obj(self, elem: Element) -> Any:
         return self._decode(elem) if self._decode else elem
 

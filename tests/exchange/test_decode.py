@@ -1,0 +1,187 @@
+"""CalendarItem elements → items."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from runner.connectors.exchange.decode import Decoder, interval_of, item_shape
+from runner.connectors.exchange.names import t
+from runner.model.errors import Invalid
+from runner.model.items import Item
+from tests.exchange.canned import TYPES, item, link_to
+
+FULL = (
+    "<t:Subject>Review</t:Subject><t:Sensitivity>Private</t:Sensitivity>"
+    '<t:Body BodyType="Text">one\r\ntwo  \r\n</t:Body>'
+    "<t:Categories><t:String>Red</t:String><t:String>Blue</t:String><t:String>Red</t:String></t:Categories>"
+    "<t:Importance>High</t:Importance>"
+    '<t:ExtendedProperty><t:ExtendedFieldURI PropertySetId="f03c2eaf-eec0-47aa-a68d-b3f9332329ba" PropertyName="exsync" '
+    'PropertyType="String"/><t:Value>stamp-1</t:Value></t:ExtendedProperty>'
+    "<t:LegacyFreeBusyStatus>OOF</t:LegacyFreeBusyStatus><t:Location>Room 1 </t:Location>"
+)
+
+
+def decoded(xml: str, **link: Any) -> Item:
+    answer = Decoder(link_to(**link))(etree.fromstring(xml))
+    assert isinstance(answer, Item), answer
+    return answer
+
+
+def refused(xml: str, **link: Any) -> Invalid:
+    answer = Decoder(link_to(**link))(etree.fromstring(xml))
+    assert isinstance(answer, Invalid)
+    return answer
+
+
+@pytest.fixture(params=["UTC", "Pacific/Auckland", "America/Los_Angeles"])
+def host_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A host that lives in another zone than any mailbox."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield request.param
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_every_field_of_an_appointment_becomes_its_canonical_value() -> None:
+    one = decoded(item(extra=FULL))
+    assert one == Item(
+        key="AAMk1",
+        version="CQAA1",
+        stamp="stamp-1",
+        native="UID-AAMk1",
+        modified=datetime(2026, 5, 4, 12, 13, 14, tzinfo=UTC),
+        shared=False,
+        values={
+            "title": "Review",
+            "description": "one\ntwo",
+            "location": "Room 1",
+            "start": "2026-06-01T10:00:00",
+            "time_zone": "Europe/Vienna",
+            "duration": "PT1H30M",
+            "show_without_time": False,
+            "priority": 1,
+            "privacy": "private",
+            "free_busy_status": "out_of_office",
+            "keywords": ("Blue", "Red"),
+            "uid": "UID-AAMk1",
+        },
+    )
+
+
+def test_empty_and_absent_properties_are_none() -> None:
+    extra = '<t:Subject/><t:Body BodyType="Text"> \r\n</t:Body><t:LegacyFreeBusyStatus>NoData</t:LegacyFreeBusyStatus>'
+    values = decoded(item(extra=extra)).values
+    assert {name: values[name] for name in ("title", "description", "location", "free_busy_status", "keywords")} == {
+        "title": None,
+        "description": None,
+        "location": None,
+        "free_busy_status": None,
+        "keywords": None,
+    }
+
+
+def test_only_the_links_fields_are_asked_for_and_given_but_privacy_always() -> None:
+    fields = frozenset({"title", "start"})
+    asked = {uri.get("FieldURI") for uri in item_shape(fields).iter(t("FieldURI"))}
+    assert "item:Body" not in asked
+    assert {"item:Subject", "calendar:Start", "calendar:StartTimeZone", "item:Sensitivity", "calendar:UID"} <= asked
+    assert set(decoded(item(extra=FULL), record_fields=fields).values) == {"title", "start", "privacy"}
+
+
+def test_a_meeting_is_shared() -> None:
+    assert decoded(item().replace("<t:IsMeeting>false", "<t:IsMeeting>true")).shared
+
+
+def test_a_zone_is_the_items_own_whatever_the_host_lives_in(host_zone: str) -> None:
+    values = decoded(item(zone="Tokyo Standard Time")).values
+    assert (values["start"], values["time_zone"]) == ("2026-06-01T17:00:00", "Asia/Tokyo")
+
+
+def test_the_second_hour_of_an_autumn_change_is_carried_in_utc() -> None:
+    values = decoded(item(start="2026-10-25T01:30:00Z", end="2026-10-25T02:00:00Z")).values
+    assert (values["start"], values["time_zone"]) == ("2026-10-25T01:30:00", "Etc/UTC")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "zone", "date", "duration"),
+    [
+        ("2026-06-01T22:00:00Z", "2026-06-02T22:00:00Z", "W. Europe Standard Time", "2026-06-02", "P1D"),
+        # Spring and autumn days have 23 and 25 hours: still one day each (B-46).
+        ("2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z", "W. Europe Standard Time", "2026-03-29", "P1D"),
+        ("2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z", "W. Europe Standard Time", "2026-10-25", "P1D"),
+        # East of UTC the instant lies on the day before, west of it on the same.
+        ("2026-11-29T15:00:00Z", "2026-12-02T15:00:00Z", "Tokyo Standard Time", "2026-11-30", "P3D"),
+        ("2026-11-29T11:00:00Z", "2026-11-30T11:00:00Z", "New Zealand Standard Time", "2026-11-30", "P1D"),
+        ("2026-11-30T08:00:00Z", "2026-12-01T08:00:00Z", "Pacific Standard Time", "2026-11-30", "P1D"),
+        ("2026-11-30T00:00:00Z", "2026-12-01T00:00:00Z", "UTC", "2026-11-30", "P1D"),
+    ],
+)
+def test_all_day_items_are_dates_in_their_own_zone_with_exclusive_end(
+    host_zone: str, start: str, end: str, zone: str, date: str, duration: str
+) -> None:
+    values = decoded(item(start=start, end=end, zone=zone, all_day=True)).values
+    assert (values["start"], values["time_zone"], values["duration"], values["show_without_time"]) == (
+        f"{date}T00:00:00",
+        None,
+        duration,
+        True,
+    )
+
+
+def test_an_all_day_item_without_zone_counts_in_the_mailboxs_zone(host_zone: str) -> None:
+    xml = item(start="2026-06-01T22:00:00Z", end="2026-06-02T22:00:00Z", zone=None, all_day=True)
+    assert decoded(xml).values["start"] == "2026-06-02T00:00:00"
+
+
+def test_fractions_offsets_and_missing_offsets_of_times_are_understood() -> None:
+    assert interval_of("2026-06-01T08:00:00.1234567Z", "2026-06-01T09:00:00Z", "Etc/UTC", False)["start"] == (
+        "2026-06-01T08:00:00"
+    )
+    assert interval_of("2026-06-01T10:00:00+02:00", "2026-06-01T11:00:00+02:00", "Europe/Vienna", False)["start"] == (
+        "2026-06-01T10:00:00"
+    )
+    assert interval_of("2026-06-01T08:00:00", "2026-06-01T09:00:00", "Europe/Vienna", False)["start"] == (
+        "2026-06-01T10:00:00"
+    )
+
+
+@pytest.mark.parametrize("zone", ["tzone://Microsoft/Custom", "Customized Time Zone", "Mitteleuropäische Zeit"])
+@pytest.mark.parametrize("all_day", [True, False])
+def test_an_unknown_zone_makes_the_item_invalid_not_the_page(zone: str, all_day: bool) -> None:
+    fault = refused(item(zone=zone, all_day=all_day))
+    assert fault.code == "unknown-time-zone"
+    assert zone in str(fault)
+
+
+@pytest.mark.parametrize("kind", ["RecurringMaster", "Occurrence", "Exception"])
+def test_series_are_reported_as_not_yet_synchronised_never_flattened(kind: str) -> None:
+    fault = refused(item(kind=kind))
+    assert fault.code == "recurrence-unsupported"
+    assert "not yet synchronised" in str(fault)
+
+
+def test_something_else_in_the_calendar_is_invalid() -> None:
+    xml = f'<t:SharingMessage xmlns:t="{TYPES}"><t:ItemId Id="x" ChangeKey="y"/></t:SharingMessage>'
+    assert refused(xml).code == "not-an-appointment"
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("yesterday", "2026-06-01T09:00:00Z"),
+        ("2026-06-01T09:00:00Z", "2026-06-01T08:00:00Z"),
+        ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+        ("", ""),
+    ],
+)
+def test_times_that_cannot_be_read_make_the_item_invalid_and_quote_nothing_private(start: str, end: str) -> None:
+    fault = refused(item(start=start, end=end, extra="<t:Subject>Secret plan</t:Subject>"), time_zone="Asia/Tokyo")
+    assert fault.code == "undecodable"
+    assert "Secret" not in str(fault)
