@@ -32,7 +32,7 @@ from runner.store.memory import Remembered
 from runner.store.opening import Opened, open_file, open_memory, private_files, wal_path
 from runner.store.overview import LinkOverview, overview
 from runner.store.rows import is_sound, pairing_of, stored
-from runner.store.tables import insert
+from runner.store.tables import insert, listed, unnest
 from runner.store.writing import Writing, link_row
 
 _FLUSH_EVERY = 60.0
@@ -350,13 +350,14 @@ class DuckStore:
         for name in names:
             self._known.quiet_passes[name] += self._beats[name][0]
         self._con.execute(
-            "UPDATE link SET quiet_passes = beat.passes, last_pass = greatest(coalesce(last_pass, beat.moment), beat.moment) "
-            "FROM (SELECT unnest(?::BIGINT[]) AS link_id, unnest(?::BIGINT[]) AS passes, "
-            "unnest(?::TIMESTAMP[]) AS moment) AS beat WHERE link.id = beat.link_id",
+            "UPDATE link SET quiet_passes = beat.passes, "  # noqa: S608 - names are ours
+            "last_pass = greatest(coalesce(last_pass, beat.moment), beat.moment) "
+            f"FROM (SELECT {unnest('BIGINT')} AS link_id, {unnest('BIGINT')} AS passes, "
+            f"{unnest('TIMESTAMP')} AS moment) AS beat WHERE link.id = beat.link_id",
             [
-                [self._known.link_ids[name] for name in names],
-                [self._known.quiet_passes[name] for name in names],
-                [stored(self._beats[name][1]) for name in names],
+                listed(self._known.link_ids[name] for name in names),
+                listed(self._known.quiet_passes[name] for name in names),
+                listed(stored(self._beats[name][1]) for name in names),
             ],
         ).fetchall()
         for name in names:

@@ -27,7 +27,7 @@ from runner.model.state import (
 )
 from runner.model.terms import Operation, Side
 from runner.store.rows import Row, aware, fields_of, hash_of, stored
-from runner.store.tables import columns_of
+from runner.store.tables import columns_of, listed, unnest
 
 HASHES = {"crm_key": "crm_hash", "target_key": "target_hash", "stamp": "stamp_hash", "native": "native_hash"}
 _VECTOR = 2048
@@ -44,9 +44,9 @@ def pairing_rows(con: duckdb.DuckDBPyConnection, link_id: int, keys: Mapping[str
         if wanted:
             steps.append(
                 f"SELECT pairing.id, pairing.rowid FROM pairing "  # noqa: S608 - names are ours
-                f"JOIN (SELECT DISTINCT unnest(?::BIGINT[]) AS wanted) ON {HASHES[column]} = wanted WHERE link_id = ?"
+                f"JOIN (SELECT DISTINCT {unnest('BIGINT')} AS wanted) ON {HASHES[column]} = wanted WHERE link_id = ?"
             )
-            values += [[hash_of(key) for key in wanted], link_id]
+            values += [listed(hash_of(key) for key in wanted), link_id]
     if not steps:
         return []
     places = dict(con.execute(" UNION ALL ".join(steps), values).fetchall())
@@ -58,8 +58,8 @@ def _fetch_pairings(con: duckdb.DuckDBPyConnection, places: Mapping[int, int]) -
     columns = columns_of("pairing")
     vectors = len({place // _VECTOR for place in places.values()})
     if len(ids) > vectors * _VECTOR_COST:
-        sql = f"SELECT {columns} FROM pairing JOIN (SELECT unnest(?::BIGINT[]) AS wanted) ON id = wanted"  # noqa: S608
-        return con.execute(sql, [ids]).fetchall()
+        sql = f"SELECT {columns} FROM pairing JOIN (SELECT {unnest('BIGINT')} AS wanted) ON id = wanted"  # noqa: S608
+        return con.execute(sql, [listed(ids)]).fetchall()
     rows: list[Row] = []
     for start in range(0, len(ids), _BY_ONE):
         batch = ids[start : start + _BY_ONE]
@@ -75,8 +75,8 @@ def versions(
     key, version = f"{side.value}_key", f"{side.value}_version"
     return con.execute(
         f"SELECT {key}, {version} FROM pairing "  # noqa: S608 - names are ours
-        f"JOIN (SELECT DISTINCT unnest(?::BIGINT[]) AS wanted) ON {side.value}_hash = wanted WHERE link_id = ?",
-        [[hash_of(one) for one in keys], link_id],
+        f"JOIN (SELECT DISTINCT {unnest('BIGINT')} AS wanted) ON {side.value}_hash = wanted WHERE link_id = ?",
+        [listed(hash_of(one) for one in keys), link_id],
     ).fetchall()
 
 
@@ -102,15 +102,15 @@ def paired_keys(
 def links_of(con: duckdb.DuckDBPyConnection, crm_keys: Sequence[str]) -> list[tuple[str, int]]:
     """(crm_key, link id) of every pairing of these CRM keys."""
     return con.execute(
-        "SELECT DISTINCT crm_key, link_id FROM pairing "
-        "JOIN (SELECT DISTINCT unnest(?::BIGINT[]) AS wanted) ON crm_hash = wanted",
-        [[hash_of(key) for key in crm_keys]],
+        "SELECT DISTINCT crm_key, link_id FROM pairing "  # noqa: S608
+        f"JOIN (SELECT DISTINCT {unnest('BIGINT')} AS wanted) ON crm_hash = wanted",
+        [listed(hash_of(key) for key in crm_keys)],
     ).fetchall()
 
 
 def link_states(con: duckdb.DuckDBPyConnection, ids: Sequence[int] | None = None) -> list[tuple[int, LinkState]]:
     """Link states, all or those of some ids."""
-    where, values = ("", []) if ids is None else (" WHERE id IN (SELECT unnest(?::BIGINT[]))", [list(ids)])
+    where, values = ("", []) if ids is None else (f" WHERE id IN (SELECT {unnest('BIGINT')})", [listed(ids)])
     return [
         (
             row[0],

@@ -49,9 +49,9 @@ def fields_of(text: str | None) -> Fields | None:
     return fields
 
 
-def stored(moment: datetime | None) -> datetime | None:
-    """An aware instant as the UTC timestamp that the tables hold."""
-    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
+def stored(moment: datetime | None) -> str | None:
+    """An aware instant as the text of the UTC timestamp that the tables hold."""
+    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None).isoformat()
 
 
 def aware(moment: datetime | None) -> datetime | None:

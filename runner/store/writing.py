@@ -19,7 +19,7 @@ from runner.model.state import (
     RunRecord,
 )
 from runner.store.rows import Row, Texts, hash_of, pairing_row, stored, text_of
-from runner.store.tables import delete, insert
+from runner.store.tables import delete, insert, listed, unnest
 
 
 @dataclass(slots=True)
@@ -80,10 +80,10 @@ class Writing:
             return
         links, sides, keys = zip(*distinct, strict=True)
         self._con.execute(
-            f"DELETE FROM {table} USING (SELECT unnest(?::BIGINT[]) AS link_id, unnest(?::VARCHAR[]) AS side, "  # noqa: S608
-            f"unnest(?::VARCHAR[]) AS key) AS gone WHERE {table}.link_id = gone.link_id AND {table}.side = gone.side "
+            f"DELETE FROM {table} USING (SELECT {unnest('BIGINT')} AS link_id, {unnest('VARCHAR')} AS side, "  # noqa: S608
+            f"{unnest('VARCHAR')} AS key) AS gone WHERE {table}.link_id = gone.link_id AND {table}.side = gone.side "
             f"AND {table}.key = gone.key",
-            [list(links), list(sides), list(keys)],
+            [listed(links), listed(sides), listed(keys)],
         ).fetchall()
 
     def _marks(self, marks: tuple[Mark, ...]) -> None:
@@ -99,10 +99,10 @@ class Writing:
         older: dict[tuple[int, str, str], int] = {}
         gone: list[int] = []
         for seq, link_id, side, key, tries in self._con.execute(
-            "SELECT mark.id, link_id, side, key, tries FROM mark "
-            "JOIN (SELECT DISTINCT unnest(?::BIGINT[]) AS wanted) ON key_hash = wanted "
-            "WHERE link_id IN (SELECT unnest(?::BIGINT[]))",
-            [hashes, sorted({place[0] for place in newest})],
+            "SELECT mark.id, link_id, side, key, tries FROM mark "  # noqa: S608
+            f"JOIN (SELECT DISTINCT {unnest('BIGINT')} AS wanted) ON key_hash = wanted "
+            f"WHERE link_id IN (SELECT {unnest('BIGINT')})",
+            [listed(hashes), listed({place[0] for place in newest})],
         ).fetchall():
             if (link_id, side, key) in newest:
                 older[link_id, side, key] = tries
@@ -136,7 +136,8 @@ class Writing:
             self.touched.pairings.add(link_id)
         if replaced:
             known = self._con.execute(
-                "SELECT id FROM pairing JOIN (SELECT unnest(?::BIGINT[]) AS wanted) ON id = wanted", [list(replaced)]
+                f"SELECT id FROM pairing JOIN (SELECT {unnest('BIGINT')} AS wanted) ON id = wanted",  # noqa: S608
+                [listed(replaced)],
             ).fetchall()
             missing = sorted(replaced.keys() - {number for (number,) in known})
             if missing:
@@ -184,8 +185,9 @@ class Writing:
         latest = {conflict.id: conflict for conflict in conflicts}
         numbers = dict(
             self._con.execute(
-                "SELECT name, conflict.id FROM conflict JOIN (SELECT unnest(?::VARCHAR[]) AS wanted) ON name = wanted",
-                [list(latest)],
+                "SELECT name, conflict.id FROM conflict "  # noqa: S608
+                f"JOIN (SELECT {unnest('VARCHAR')} AS wanted) ON name = wanted",
+                [listed(latest)],
             ).fetchall()
         )
         rows = [
