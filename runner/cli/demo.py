@@ -173,9 +173,7 @@ def _farewell(demo: Demo) -> None:
     for line in exports:
         click.echo(f"  {line}")
     click.echo("  .venv/bin/exsync plan                  # what the next pass would do")
-    click.echo(
-        f"  sqlite3 {demo.crm_file} \"UPDATE appointment SET subject='Moved' WHERE id=2\"; .venv/bin/exsync apply"
-    )
+    click.echo(f"  open {demo.crm_file} with any SQLite client, edit an appointment, then: .venv/bin/exsync apply")
     click.echo("  .venv/bin/exsync conflicts list        # and: conflicts show ID, conflicts resolve ID --take restore")
     click.echo("  .venv/bin/exsync show plan             # every value and the YAML line that it came from")
     click.echo("  .venv/bin/exsync --help")

@@ -1,0 +1,45 @@
+"""The yardstick: stock exchangelib, only syncing and fetching, nothing stored."""
+
+from __future__ import annotations
+
+from exchangelib import IMPERSONATION, UTC, Account, Build, Configuration, Credentials, Version
+from exchangelib.folders import Calendar
+
+from tests.bench.server import PASSWORD, USER
+
+FIELDS = (
+    "subject", "body", "start", "end", "location", "categories", "importance", "sensitivity", "is_all_day",
+    "legacy_free_busy_status", "reminder_is_set", "reminder_minutes_before_start", "organizer", "required_attendees",
+    "optional_attendees", "uid", "is_meeting", "is_cancelled", "type", "my_response_type", "last_modified_time",
+    "datetime_created", "has_attachments", "recurrence", "is_recurring",
+)  # fmt: skip
+"""The 25 fields of the yardstick."""
+OURS = (
+    "subject", "body", "start", "end", "location", "categories", "importance", "sensitivity", "is_all_day",
+    "legacy_free_busy_status", "uid", "is_meeting", "type", "last_modified_time",
+)  # fmt: skip
+"""What exsync itself reads, for the stricter comparison."""
+
+
+def calendar(url: str) -> tuple[Account, Calendar]:
+    """The user's calendar as exchangelib's documentation opens it."""
+    account = Account(
+        USER,
+        config=Configuration(
+            service_endpoint=url,
+            credentials=Credentials("svc-exsync", PASSWORD),
+            auth_type="basic",
+            version=Version(Build(15, 2, 1544, 4)),
+        ),
+        autodiscover=False,
+        access_type=IMPERSONATION,
+        default_timezone=UTC,
+    )
+    return account, account.calendar
+
+
+def sync_and_fetch(account: Account, folder: Calendar, fields: tuple[str, ...]) -> int:
+    """One loop: every id by SyncFolderItems, every item by GetItem."""
+    folder.item_sync_state = None
+    ids = [item for _, item in folder.sync_items(only_fields=["id", "changekey"], max_changes_returned=512)]
+    return sum(1 for _ in account.fetch(ids=[(item.id, item.changekey) for item in ids], only_fields=list(fields)))
