@@ -1,0 +1,47 @@
+"""``exsync target``: what a target's own system needs from us."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+import click
+
+from runner.cli.context import Context, pass_context
+from runner.model.errors import UsageError
+
+
+@click.group()
+def target() -> None:
+    """Show and prepare targets."""
+
+
+@target.command()
+@click.argument("crm")
+@click.option("--apply", "applying", is_flag=True, help="Carry the SQL out instead of printing it.")
+@pass_context
+def ddl(context: Context, crm: str, *, applying: bool) -> None:
+    """Print the SQL that the database of CRM needs: key table, outbox and triggers.
+
+    Nothing is changed without --apply. The SQL may be run again at any time, and must be after tables or keys in the
+    CRM's YAML changed.
+    """
+    demand_crm(context.plan().crm.name, crm)
+    connector = context.crm()
+    if not applying:
+        click.echo(connector.ddl(), nl=False)
+        return
+    count = connector.apply_ddl()
+    connector.check()
+    click.echo(
+        f"CRM {crm}: {count} statements carried out in one transaction; key table, outbox and triggers are in place"
+    )
+
+
+def demand_crm(known: str, asked: str) -> None:
+    """Raise ``UsageError`` unless the plan's CRM has the name asked for."""
+    if asked == known:
+        return
+    near = (
+        f"did you mean {known!r}?" if get_close_matches(asked, [known]) else f"the configuration has one CRM, {known!r}"
+    )
+    raise UsageError(f"no CRM {asked!r}: {near}", remedy=f"exsync target ddl {known}")

@@ -1,0 +1,283 @@
+"""The port ``CrmConnector`` over an SQL schema: reads here, writes, feeds and checks in their own modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from runner.config.plan import CrmPlan
+from runner.connectors.crm.columns import key_text, key_value
+from runner.connectors.crm.database import reading
+from runner.connectors.crm.ddl import ddl, statements
+from runner.connectors.crm.faults import classed, translated
+from runner.connectors.crm.feed import Feed, PostgresOutbox, SqliteOutbox
+from runner.connectors.crm.inspection import inspect_own
+from runner.connectors.crm.keys import KeyTable
+from runner.connectors.crm.rows import KEYS_PARAMETER, Shape, key_values, shape
+from runner.connectors.crm.schema import CrmSchema, EntityTable, raw, reflect
+from runner.connectors.crm.version_feed import VersionFeed
+from runner.connectors.crm.writing import GROUP, Group
+from runner.model.errors import ConnectorError, Gone, Invalid, UsageError
+from runner.model.items import ChangePage, CrmUser, FeedPage, Found, Identity, Item, LinkRef, Ref, Write, WriteResult
+from runner.model.ports import Clock
+from runner.model.terms import Entity, Place
+
+BATCH = 500
+"""Keys, addresses or listed records per SELECT."""
+
+
+class SqlCrmConnector:
+    """The CRM as its plan describes it. Made by :func:`runner.connectors.crm.connect`; may be shared between threads.
+
+    The schema is reflected on first use, so making one reads nothing; from then on every method raises the errors of
+    :mod:`runner.model.errors` only.
+    """
+
+    def __init__(self, plan: CrmPlan, engine: sa.Engine, clock: Clock) -> None:
+        self.plan = plan
+        self.clock = clock
+        self._engine = engine
+        self._schema: CrmSchema | None = None
+        self._shapes: dict[tuple[Entity, frozenset[str]], Shape] = {}
+
+    def __repr__(self) -> str:
+        return f"SqlCrmConnector({self.plan.name}, {self._engine.url.render_as_string(hide_password=True)})"
+
+    # -- what is there ---------------------------------------------------------------------------------------------------
+
+    def check(self, link: LinkRef | None = None) -> None:
+        """Everything a pass needs: reachable, tables and columns as described, our tables and triggers, right to read.
+
+        Reads the schema anew. Raises ``Unreachable``, ``AuthRefused``, ``AccessDenied`` or ``ContainerGone`` (codes as in
+        :func:`runner.connectors.crm.schema.reflect`; ``ddl-missing`` names ``exsync target ddl``).
+        """
+        self._schema = None
+        schema = self._reflected()
+        with reading(self._engine) as connection:
+            inspect_own(connection, self.plan, schema)
+            for column in (schema.user_key, schema.alias_user):
+                if column is not None:
+                    connection.execute(sa.select(raw(column)).where(sa.false()))
+            for entity in schema.entities.values():
+                used = {c.name: c for c in (entity.key, entity.version, entity.owner, *entity.columns.values())}
+                connection.execute(sa.select(*(raw(column) for column in used.values())).where(sa.false()))
+        if link is not None:
+            self._owner(link)
+
+    def users(self, addresses: Sequence[str]) -> Mapping[str, CrmUser]:
+        """CRM users by address (lower case). A main address goes before an alias; one that two users share is absent."""
+        schema = self._reflected()
+        wanted = sorted({address.lower() for address in addresses})
+        found: dict[str, CrmUser] = {}
+        for start in range(0, len(wanted), BATCH):
+            batch = wanted[start : start + BATCH]
+            with reading(self._engine) as connection:
+                rows = connection.execute(_users(schema), {"addresses": batch}).all()
+            found |= _by_address(rows, frozenset(batch))
+        return found
+
+    def listing(self, link: LinkRef) -> Iterator[ChangePage]:
+        """Every live record of the link's owner, in key order, in pages of 500."""
+        entity = self._entity(link)
+        owner = self._owner(link)
+        after: Any = None
+        complete = False
+        while not complete:
+            statement = (
+                sa.select(raw(entity.key), raw(entity.version))
+                .where(entity.owner == owner, entity.live())
+                .order_by(entity.key)
+                .limit(BATCH + 1)
+            )
+            if after is not None:
+                statement = statement.where(entity.key > after)
+            with reading(self._engine) as connection:
+                rows = connection.execute(statement).all()
+            page, complete = rows[:BATCH], len(rows) <= BATCH
+            after = page[-1][0] if page else after
+            refs = tuple(Ref(key_text(key), key_text(version)) for key, version in page)
+            yield ChangePage(refs, (), "" if after is None else key_text(after), complete)
+
+    def get(self, link: LinkRef, keys: Sequence[str]) -> Mapping[str, Item | ConnectorError]:
+        """Live records by key; deleted and unknown ones are ``Gone``, unreadable ones ``Invalid``."""
+        entity = self._entity(link)
+        held = key_values(keys, entity.family(entity.key))
+        shape_ = self._shape(entity, link.crm_fields)
+        found: dict[str, Item | ConnectorError] = {}
+        asked = list(held)
+        for start in range(0, len(asked), BATCH):
+            found |= self._read(shape_, {key: held[key] for key in asked[start : start + BATCH]})
+        return {key: found.get(key) or Gone(f"no CRM record {key}") for key in keys}
+
+    def find(self, link: LinkRef, identities: Sequence[Identity]) -> Sequence[Found]:
+        """What the key table knows of these stamps and native identities: a live record, or a tombstone with its key."""
+        entity, schema = self._entity(link), self._reflected()
+        found: list[Found] = []
+        for start in range(0, len(identities), BATCH):
+            batch = identities[start : start + BATCH]
+            with reading(self._engine) as connection:
+                noted = KeyTable(schema.own.keys).noted(
+                    connection, entity, [i.stamp for i in batch if i.stamp], [i.native for i in batch if i.native]
+                )
+            for identity in batch:
+                holders = (noted.by_token.get(identity.stamp or ""), noted.by_identity.get(identity.native or ""))
+                for holder in dict.fromkeys(holder for holder in holders if holder):
+                    place = Place.TOMBSTONE if holder.version is None else Place.FOLDER
+                    found.append(Found(identity, place, holder.key, holder.version))
+        return found
+
+    # -- what changes ----------------------------------------------------------------------------------------------------
+
+    def write(self, link: LinkRef, writes: Sequence[Write]) -> Iterator[WriteResult]:
+        """Conditional writes in groups of 200, one transaction each, one result per write in order."""
+        entity, schema = self._entity(link), self._reflected()
+        pending = iter(writes)
+        while group := list(islice(pending, GROUP)):
+            carried = Group(
+                self._engine, entity, KeyTable(schema.own.keys), link, self.clock.now(), self.plan.time_zone
+            )
+            yield from carried.results(group)
+
+    def feed(self, since: str | None) -> Iterator[FeedPage]:
+        """Committed changes since a watermark, pages of 1,000, each record once a page. None: the watermark of now."""
+        yield from self._feed().pages(since)
+
+    def prune(self, before: datetime, *, consumed: str) -> int:
+        """Forget outbox rows older than ``before`` that lie behind the watermark ``consumed``; returns how many.
+
+        A watermark older than ``consumed`` is invalid afterwards (``WatermarkInvalid`` from :meth:`feed`).
+        """
+        return self._feed().prune(before, consumed)
+
+    # -- our tables ------------------------------------------------------------------------------------------------------
+
+    def ddl(self) -> str:
+        """The SQL that this CRM's database needs from us, for its dialect and schema."""
+        schema = self._reflected()
+        return ddl(self.plan, schema.dialect, schema=schema.default_schema, untouched=_untouched(schema))
+
+    def apply_ddl(self) -> int:
+        """Carry that SQL out in one transaction; returns the number of statements."""
+        schema = self._reflected()
+        todo = statements(self.plan, schema.dialect, schema=schema.default_schema, untouched=_untouched(schema))
+        writing = self._engine.execution_options(exsync_writing=True)
+        with translated(), writing.begin() as connection:
+            cursor = connection.connection.cursor()
+            try:
+                for statement in todo:
+                    cursor.execute(statement)  # as it is printed: nothing in it stands for a parameter
+            except self._engine.dialect.loaded_dbapi.Error as error:
+                raise classed(error) from None
+            finally:
+                cursor.close()
+        return len(todo)
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self._engine.dispose()
+
+    # -- inside ----------------------------------------------------------------------------------------------------------
+
+    def _reflected(self) -> CrmSchema:
+        if self._schema is None:
+            with reading(self._engine) as connection:
+                self._schema = reflect(connection, self.plan)
+            self._shapes = {}
+        return self._schema
+
+    def _entity(self, link: LinkRef) -> EntityTable:
+        entity = self._reflected().entities.get(link.entity)
+        if entity is None:
+            raise UsageError(
+                f"{self.plan.rule}: CRM {self.plan.name} describes no entity {link.entity}, which link {link.name} needs",
+                remedy=f"describe it under entities of CRM {self.plan.name}",
+            )
+        return entity
+
+    def _owner(self, link: LinkRef) -> Any:
+        entity = self._entity(link)
+        try:
+            if link.owner is not None:
+                return key_value(link.owner, entity.family(entity.owner))
+        except (ValueError, OverflowError):
+            pass
+        raise UsageError(
+            f"link {link.name}: {link.user} is no CRM user", remedy="give the user that e-mail address in the CRM"
+        )
+
+    def _shape(self, entity: EntityTable, fields: frozenset[str]) -> Shape:
+        slot = (entity.plan.entity, fields)
+        made = self._shapes.get(slot)
+        if made is None or made.entity is not entity:
+            made = self._shapes[slot] = shape(entity, fields, self.plan.time_zone)
+        return made
+
+    def _read(self, shape_: Shape, keys: Mapping[str, Any]) -> dict[str, Item | ConnectorError]:
+        """One batch; halved again and again when the driver cannot read one of its rows."""
+        try:
+            with reading(self._engine) as connection:
+                rows = connection.execute(shape_.select, {KEYS_PARAMETER: list(keys.values())}).all()
+                noted = KeyTable(self._reflected().own.keys).of_records(connection, shape_.entity, list(keys))
+        except Invalid as error:
+            if len(keys) == 1:
+                return {key: Invalid(f"CRM record {key} cannot be read: {error}", code=error.code) for key in keys}
+            names = list(keys)
+            half = len(names) // 2
+            return {
+                **self._read(shape_, {key: keys[key] for key in names[:half]}),
+                **self._read(shape_, {key: keys[key] for key in names[half:]}),
+            }
+        items: dict[str, Item | ConnectorError] = {}
+        for row in rows:
+            key = key_text(row[0])
+            try:
+                items[key] = shape_.item(row, *noted.get(key, (None, None)))
+            except Invalid as error:
+                items[key] = error
+        return items
+
+    def _feed(self) -> Feed:
+        schema = self._reflected()
+        names = frozenset(str(entity) for entity in schema.entities)
+        if self.plan.feed == "version_column":
+            tables = tuple(schema.entities.values())
+            return VersionFeed(self._engine, tables, self.plan.feed_overlap, self.plan.time_zone)
+        kind = SqliteOutbox if schema.dialect == "sqlite" else PostgresOutbox
+        return kind(self._engine, schema.own.outbox, names)
+
+
+def _untouched(schema: CrmSchema) -> frozenset[Entity]:
+    return frozenset(entity for entity, table in schema.entities.items() if not table.counts_versions)
+
+
+def _users(schema: CrmSchema) -> sa.Select[Any]:
+    """Every address of every user who has one of the addresses asked for: (user, address, whether it is the main one)."""
+    parts = [sa.select(raw(schema.user_key).label("u"), raw(schema.user_email).label("a"), sa.literal(1).label("main"))]
+    if schema.alias_user is not None and schema.alias_email is not None:
+        alias = sa.select(
+            raw(schema.alias_user).label("u"), raw(schema.alias_email).label("a"), sa.literal(0).label("main")
+        )
+        parts.append(alias)
+    known = sa.union_all(*parts).cte("known")
+    asked = sa.select(known.c.u).where(sa.func.lower(known.c.a).in_(sa.bindparam("addresses", expanding=True)))
+    return sa.select(known.c.u, known.c.a, known.c.main).where(known.c.u.in_(asked), known.c.a.is_not(None))
+
+
+def _by_address(rows: Sequence[Any], asked: frozenset[str]) -> dict[str, CrmUser]:
+    addresses: dict[str, set[str]] = {}
+    holders: dict[tuple[str, int], set[str]] = {}
+    for user, address, main in rows:
+        key, lower = key_text(user), str(address).strip().lower()
+        addresses.setdefault(key, set()).add(lower)
+        holders.setdefault((lower, main), set()).add(key)
+    found = {}
+    for address in asked:
+        keys = holders.get((address, 1)) or holders.get((address, 0)) or set()
+        if len(keys) == 1:
+            (key,) = keys
+            found[address] = CrmUser(key, frozenset(addresses[key]))
+    return found

@@ -1,0 +1,203 @@
+"""The SQL that the CRM's database needs from us: the key table, the outbox, the triggers. Idempotent, and only printed
+unless asked (``exsync target ddl CRM --apply``).
+
+The triggers only ever add a row to the outbox (and move the version on where ``version_by: trigger``); they take NULL
+owners, read no other table, and on PostgreSQL run with the rights of whoever writes: plain plpgsql, no SECURITY DEFINER.
+So INSERT on the outbox is granted to PUBLIC, or the CRM's own writes would fail. A row there is a hint and reveals
+nothing: nobody but its owner may read it.
+
+Needs SQLite 3.24 or PostgreSQL 14.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy.dialects import postgresql, sqlite
+
+from runner.config.plan import CrmEntity, CrmPlan
+from runner.connectors.crm.tables import KEYS, OUTBOX
+from runner.model.errors import UsageError
+from runner.model.terms import Entity
+
+_BODY = "$exsync$"
+
+
+def outbox_triggers(entity: CrmEntity, dialect: str) -> tuple[str, ...]:
+    """Names of the triggers that fill the outbox from one entity's table."""
+    name = f"{OUTBOX}_{entity.entity}"
+    return (name,) if dialect == "postgresql" else tuple(f"{name}_{event}" for event in ("insert", "update", "delete"))
+
+
+def version_trigger(entity: CrmEntity) -> str:
+    """Name of the trigger that moves the version column on."""
+    return f"exsync_version_{entity.entity}"
+
+
+def ddl(plan: CrmPlan, dialect: str, *, schema: str | None = None, untouched: Collection[Entity] = ()) -> str:
+    """The SQL for one CRM as text, ready for ``psql`` or ``sqlite3``.
+
+    ``schema`` is where PostgreSQL keeps the tables (default: the plan's, or ``public``). It is written into the triggers,
+    because the CRM's own sessions may look elsewhere. ``untouched`` entities get no version trigger: their version is no
+    number, so a trigger of the CRM's own must move it.
+    """
+    head = f"-- exsync: key table, outbox and triggers for CRM {plan.name} ({dialect}). Safe to run again."
+    body = ";\n\n".join(statements(plan, dialect, schema=schema, untouched=untouched))
+    return f"{head}\nBEGIN;\n\n{body};\n\nCOMMIT;\n"
+
+
+def statements(
+    plan: CrmPlan, dialect: str, *, schema: str | None = None, untouched: Collection[Entity] = ()
+) -> tuple[str, ...]:
+    """The same, statement by statement, without BEGIN and COMMIT."""
+    if dialect == "sqlite":
+        return _written(_Sqlite(), plan, untouched)
+    if dialect == "postgresql":
+        return _written(_Postgres(schema or plan.schema or "public", plan.rule), plan, untouched)
+    raise UsageError(
+        f"{plan.rule}: no triggers for {dialect}", remedy="use PostgreSQL or SQLite, or feed: version_column"
+    )
+
+
+def _written(words: _Sqlite | _Postgres, plan: CrmPlan, untouched: Collection[Entity]) -> tuple[str, ...]:
+    made = [*words.keys()]
+    if plan.feed == "outbox":
+        made += words.outbox()
+    for entity in plan.entities.values():
+        if entity.version_by == "trigger" and entity.entity not in untouched:
+            made += words.version(entity)
+        if plan.feed == "outbox":
+            made += words.triggers(entity)
+    return tuple(made)
+
+
+class _Sqlite:
+    """SQLite: one trigger per event; AUTOINCREMENT ids are commit order, because there is one writer at a time."""
+
+    def __init__(self) -> None:
+        self.name = sqlite.dialect().identifier_preparer.quote_identifier
+
+    def keys(self) -> tuple[str, ...]:
+        return (
+            f"CREATE TABLE IF NOT EXISTS {KEYS} (\n"
+            "  token TEXT NOT NULL PRIMARY KEY,\n  entity TEXT NOT NULL,\n  identity TEXT,\n  crm_key TEXT NOT NULL,\n"
+            "  created_at TEXT NOT NULL,\n  gone_at TEXT,\n  UNIQUE (entity, identity)\n)",
+            f"CREATE INDEX IF NOT EXISTS {KEYS}_record ON {KEYS} (entity, crm_key)",
+        )
+
+    def outbox(self) -> tuple[str, ...]:
+        return (
+            f"CREATE TABLE IF NOT EXISTS {OUTBOX} (\n"
+            "  id INTEGER PRIMARY KEY AUTOINCREMENT,\n  entity TEXT NOT NULL,\n  crm_key TEXT NOT NULL,\n"
+            "  owner TEXT,\n  old_owner TEXT,\n"
+            "  changed_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),\n  txid INTEGER\n)",
+            f"INSERT OR IGNORE INTO {OUTBOX} (id, entity, crm_key) VALUES (0, '', lower(hex(randomblob(8))))",  # noqa: S608
+        )
+
+    def version(self, entity: CrmEntity) -> tuple[str, ...]:
+        trigger, table = self.name(version_trigger(entity)), self.name(entity.table)
+        version, key = self.name(entity.version), self.name(entity.key)
+        return (
+            f"DROP TRIGGER IF EXISTS {trigger}",
+            f"CREATE TRIGGER {trigger} AFTER UPDATE ON {table} FOR EACH ROW\n"  # noqa: S608
+            f"WHEN NEW.{version} IS OLD.{version}\nBEGIN\n"
+            f"  UPDATE {table} SET {version} = coalesce(OLD.{version}, 0) + 1 WHERE {key} = NEW.{key};\nEND",
+        )
+
+    def triggers(self, entity: CrmEntity) -> list[str]:
+        table, key, owner = self.name(entity.table), self.name(entity.key), self.name(entity.owner)
+        insert, update, delete = (self.name(name) for name in outbox_triggers(entity, "sqlite"))
+        into = f"INSERT INTO {OUTBOX} (entity, crm_key, owner, old_owner)"
+
+        def row(record: str, now: str, before: str) -> str:
+            owners = ", ".join(f"CAST({side}.{owner} AS TEXT)" if side else "NULL" for side in (now, before))
+            return f"  {into} SELECT '{entity.entity}', CAST({record}.{key} AS TEXT), {owners}"
+
+        bodies = {
+            (insert, "INSERT"): f"{row('NEW', 'NEW', '')};\n",
+            (update, "UPDATE"): f"{row('NEW', 'NEW', 'OLD')};\n"
+            f"{row('OLD', '', 'OLD')} WHERE OLD.{key} IS NOT NEW.{key};\n",
+            # SQLite gives a deleted row's key away again: what was created under it is gone for good.
+            (delete, "DELETE"): f"{row('OLD', '', 'OLD')};\n"  # noqa: S608 - names quoted, entity is an enum
+            f"  UPDATE {KEYS} SET gone_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')\n"
+            f"    WHERE entity = '{entity.entity}' AND crm_key = CAST(OLD.{key} AS TEXT) AND gone_at IS NULL;\n",
+        }
+        made = []
+        for (trigger, event), body in bodies.items():
+            made.append(f"DROP TRIGGER IF EXISTS {trigger}")
+            made.append(f"CREATE TRIGGER {trigger} AFTER {event} ON {table} FOR EACH ROW\nBEGIN\n{body}END")
+        return made
+
+
+class _Postgres:
+    """PostgreSQL: the writing transaction's id stands in every row, so that a reader can tell late commits."""
+
+    def __init__(self, schema: str, rule: str) -> None:
+        self.rule = rule
+        self.quote = postgresql.dialect().identifier_preparer.quote_identifier  # type: ignore[no-untyped-call]
+        self.schema = self.quote(schema)
+
+    def name(self, name: str) -> str:
+        """A name inside our schema."""
+        return f"{self.schema}.{self.quote(name)}"
+
+    def keys(self) -> tuple[str, ...]:
+        return (
+            f"CREATE TABLE IF NOT EXISTS {self.name(KEYS)} (\n"
+            "  token text PRIMARY KEY,\n  entity text NOT NULL,\n  identity text,\n  crm_key text NOT NULL,\n"
+            "  created_at timestamptz NOT NULL,\n  gone_at timestamptz,\n  UNIQUE (entity, identity)\n)",
+            f"CREATE INDEX IF NOT EXISTS {KEYS}_record ON {self.name(KEYS)} (entity, crm_key)",
+        )
+
+    def outbox(self) -> tuple[str, ...]:
+        table = self.name(OUTBOX)
+        return (
+            f"CREATE TABLE IF NOT EXISTS {table} (\n"
+            "  id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,\n  entity text NOT NULL,\n  crm_key text NOT NULL,\n"
+            "  owner text,\n  old_owner text,\n  changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),\n"
+            "  txid xid8 NOT NULL DEFAULT pg_current_xact_id()\n)",
+            f"CREATE INDEX IF NOT EXISTS {OUTBOX}_txid ON {table} (txid)",
+            f"INSERT INTO {table} (id, entity, crm_key) VALUES (0, '', gen_random_uuid()::text) ON CONFLICT DO NOTHING",  # noqa: S608
+            f"GRANT INSERT ON {table} TO PUBLIC",
+        )
+
+    def _function(self, name: str, body: str) -> str:
+        if _BODY in body:
+            raise UsageError(f"{self.rule}: a name contains {_BODY}", remedy="rename that table or column")
+        return (
+            f"CREATE OR REPLACE FUNCTION {self.name(name)}() RETURNS trigger LANGUAGE plpgsql AS {_BODY}\n{body}{_BODY}"
+        )
+
+    def version(self, entity: CrmEntity) -> tuple[str, ...]:
+        trigger, version = version_trigger(entity), self.quote(entity.version)
+        body = (
+            f"BEGIN\n  IF NEW.{version} IS NOT DISTINCT FROM OLD.{version} THEN\n"
+            f"    NEW.{version} := coalesce(OLD.{version}, 0) + 1;\n  END IF;\n  RETURN NEW;\nEND\n"
+        )
+        return (
+            self._function(trigger, body),
+            f"CREATE OR REPLACE TRIGGER {self.quote(trigger)} BEFORE UPDATE ON {self.name(entity.table)}\n"
+            f"  FOR EACH ROW EXECUTE FUNCTION {self.name(trigger)}()",
+        )
+
+    def triggers(self, entity: CrmEntity) -> tuple[str, ...]:
+        (trigger,) = outbox_triggers(entity, "postgresql")
+        key, owner = self.quote(entity.key), self.quote(entity.owner)
+        into = f"INSERT INTO {self.name(OUTBOX)} (entity, crm_key, owner, old_owner)\n"
+
+        def row(record: str, now: str, before: str) -> str:
+            owners = ", ".join(f"{side}.{owner}::text" if side else "NULL" for side in (now, before))
+            return f"{into}    VALUES ('{entity.entity}', {record}.{key}::text, {owners});\n"
+
+        body = (
+            f"BEGIN\n  IF TG_OP = 'DELETE' THEN\n    {row('OLD', '', 'OLD')}"
+            f"  ELSIF TG_OP = 'INSERT' THEN\n    {row('NEW', 'NEW', '')}"
+            f"  ELSE\n    {row('NEW', 'NEW', 'OLD')}"
+            f"    IF NEW.{key} IS DISTINCT FROM OLD.{key} THEN\n    {row('OLD', '', 'OLD')}    END IF;\n"
+            "  END IF;\n  RETURN NULL;\nEND\n"
+        )
+        return (
+            self._function(trigger, body),
+            f"CREATE OR REPLACE TRIGGER {self.quote(trigger)} AFTER INSERT OR UPDATE OR DELETE"
+            f" ON {self.name(entity.table)}\n  FOR EACH ROW EXECUTE FUNCTION {self.name(trigger)}()",
+        )

@@ -1,0 +1,79 @@
+"""Whether what ``exsync target ddl`` prints is in the database: our tables with their columns, the triggers, switched on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from runner.config.plan import CrmPlan
+from runner.connectors.crm.ddl import outbox_triggers, version_trigger
+from runner.connectors.crm.schema import CrmSchema, EntityTable, raw
+from runner.connectors.crm.tables import MARK_ID
+from runner.model.errors import ContainerGone
+
+
+def inspect_own(connection: sa.Connection, plan: CrmPlan, schema: CrmSchema) -> None:
+    """Raises ``ContainerGone`` (code ``ddl-missing``) naming everything that is missing, ``AccessDenied`` for tables that
+    the account may not read."""
+    outbox = plan.feed == "outbox"
+    missing = [
+        f"table {table.name}{detail}"
+        for table in ((schema.own.keys, schema.own.outbox) if outbox else (schema.own.keys,))
+        if (detail := _lacks(connection, table)) is not None
+    ]
+    for entity in schema.entities.values():
+        present = _triggers(connection, entity)
+        wanted = (
+            [version_trigger(entity.plan)] if entity.plan.version_by == "trigger" and entity.counts_versions else []
+        )
+        wanted += outbox_triggers(entity.plan, schema.dialect) if outbox else ()
+        missing += [f"trigger {name} on {entity.table.name}" for name in wanted if name not in present]
+    if not missing and outbox:
+        c = schema.own.outbox.c
+        if connection.execute(sa.select(raw(c.id)).where(c.id == MARK_ID)).first() is None:
+            missing.append(f"row {MARK_ID} of table {schema.own.outbox.name}")
+    if missing:
+        raise ContainerGone(
+            f"{plan.rule}: the database of CRM {plan.name} lacks {', '.join(missing)}",
+            code="ddl-missing",
+            remedy=f"run `exsync target ddl {plan.name}` to see the SQL, and again with --apply (or give it to your DBA)",
+        )
+    connection.execute(sa.select(raw(schema.own.keys.c.token)).where(sa.false()))
+
+
+def _lacks(connection: sa.Connection, table: sa.Table) -> str | None:
+    """None when the table is complete, else what is wrong with it (empty: all of it is missing)."""
+    inspector = sa.inspect(connection)
+    if not inspector.has_table(table.name, table.schema):
+        return ""
+    held = {column["name"] for column in inspector.get_columns(table.name, table.schema)}
+    absent = [column.name for column in table.c if column.name not in held]
+    return f" (column {', '.join(absent)})" if absent else None
+
+
+def _triggers(connection: sa.Connection, entity: EntityTable) -> frozenset[str]:
+    """Names of the table's triggers that are switched on."""
+    statement: sa.Select[Any]
+    if connection.dialect.name == "sqlite":
+        master = sa.table("sqlite_master", sa.column("name"), sa.column("tbl_name"), sa.column("type"))
+        statement = sa.select(master.c.name).where(
+            master.c.type == "trigger", sa.func.lower(master.c.tbl_name) == entity.table.name.lower()
+        )
+    else:
+        trigger = sa.table("pg_trigger", *(sa.column(name) for name in ("tgname", "tgrelid", "tgenabled")))
+        name = connection.dialect.identifier_preparer.format_table(entity.table)
+        statement = sa.select(trigger.c.tgname).where(
+            trigger.c.tgrelid == sa.cast(sa.cast(name, sa.Text), _RegClass()), trigger.c.tgenabled != "D"
+        )
+    return frozenset(str(name) for name in connection.execute(statement).scalars())
+
+
+class _RegClass(sa.types.UserDefinedType[Any]):
+    """PostgreSQL's name of a relation, resolved as a statement would resolve it."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **kw: Any) -> str:
+        """Its name in SQL."""
+        return "regclass"

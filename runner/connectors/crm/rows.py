@@ -1,0 +1,120 @@
+"""Rows ↔ items: which columns a link needs, how a row becomes an item, how a write becomes parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from runner.config.plan import CrmField
+from runner.connectors.crm.columns import Codec, Family, key_text, key_value, moment_in
+from runner.connectors.crm.schema import EntityTable, raw
+from runner.model.errors import Invalid
+from runner.model.items import Item, Write
+from runner.model.record import Value
+
+KEYS_PARAMETER = "keys"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The columns that one link reads of one entity, with the SELECT for a batch of keys."""
+
+    entity: EntityTable
+    zone: str
+    fields: tuple[tuple[str, CrmField, Codec], ...]
+    select: sa.Select[Any]
+
+    def item(self, row: Sequence[Any], stamp: str | None, native: str | None) -> Item:
+        """The item of one row. Raises ``Invalid`` naming the first field whose value cannot be carried."""
+        key = key_text(row[0])
+        values: dict[str, Value] = {}
+        for (name, plan, codec), held in zip(self.fields, row[3:], strict=True):
+            if held is None:
+                value = None
+            else:
+                try:
+                    value = codec.read(held)
+                except (ValueError, OverflowError, TypeError) as error:
+                    raise self.invalid(key, plan, str(error), "value") from None
+            if value is None and not plan.nullable:
+                raise self.invalid(key, plan, "is empty, though described as never empty", "required")
+            values[name] = value
+        modified = None
+        if row[2] is not None:
+            try:
+                modified = moment_in(row[2], self.zone)
+            except ValueError:
+                modified = None  # only `newest_wins` asks for it, and it copes without
+        return Item(key, key_text(row[1]), values, stamp=stamp, native=native, modified=modified)
+
+    def invalid(self, key: str, plan: CrmField, reason: str, code: str) -> Invalid:
+        """The error of one field of one record."""
+        return Invalid(f"CRM record {key}: {plan.name} (column {plan.column}): {reason}", code=code)
+
+
+@lru_cache(maxsize=256)
+def _sorted(fields: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(fields))
+
+
+def shape(entity: EntityTable, fields: frozenset[str], zone: str) -> Shape:
+    """The shape of one link's reads. Raises ``Invalid`` for a field that the entity does not have."""
+    unknown = fields - entity.columns.keys()
+    if unknown:
+        raise Invalid(f"{entity.plan.entity} has no CRM field {', '.join(sorted(unknown))}", code="unknown-field")
+    names = _sorted(fields)
+    modified: sa.ColumnElement[Any] = sa.null() if entity.modified is None else raw(entity.modified)
+    columns = [raw(entity.key), raw(entity.version), modified, *(raw(entity.columns[name]) for name in names)]
+    labelled = [column.label(f"c{index}") for index, column in enumerate(columns)]
+    keys: sa.BindParameter[Any] = sa.bindparam(KEYS_PARAMETER, expanding=True)
+    select = sa.select(*labelled).where(entity.key.in_(keys), entity.live())
+    described = tuple((name, entity.plan.fields[name], entity.codecs[name]) for name in names)
+    return Shape(entity, zone, described, select)
+
+
+def key_values(keys: Sequence[str], family: Family) -> dict[str, Any]:
+    """Key → the column's value, without those that the column could never hold (so that no such record exists)."""
+    held = {}
+    for key in keys:
+        try:
+            held[key] = key_value(key, family)
+        except (ValueError, OverflowError):
+            continue
+    return held
+
+
+def parameters(entity: EntityTable, write: Write, *, creating: bool) -> Mapping[str, Any]:
+    """Column name → value for the fields that a write changes; fields that may only be read are left out.
+
+    Raises ``Invalid`` for a value that its column cannot hold, with nothing cut (B-23): ``too-long``, ``required``,
+    ``value`` or ``unknown-field``. A new record without a value for a required field gets the database's default.
+    """
+    made: dict[str, Any] = {}
+    for name in _sorted(write.fields):
+        plan = entity.plan.fields.get(name)
+        if plan is None:
+            raise Invalid(f"{entity.plan.entity} has no CRM field {name}", code="unknown-field")
+        if not plan.writable:
+            continue
+        value = write.values.get(name)
+        if value is not None:
+            try:
+                value = entity.codecs[name].write(value)
+            except (ValueError, OverflowError, TypeError, AttributeError) as error:
+                raise Invalid(f"{name} (column {plan.column}): {error}", code="value") from None
+        if value is None and not plan.nullable:
+            if creating:
+                continue
+            raise Invalid(f"{name} (column {plan.column}) must not be empty", code="required")
+        if plan.max_length is not None and isinstance(value, str) and len(value) > plan.max_length:
+            raise Invalid(
+                f"{name} (column {plan.column}) has {len(value)} characters, the CRM takes {plan.max_length}",
+                code="too-long",
+                remedy="shorten it on the other side, or map it through a `truncate` filter",
+            )
+        made[plan.column] = value
+    return made

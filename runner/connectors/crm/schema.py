@@ -1,0 +1,243 @@
+"""The plan's description laid over the schema that is really there.
+
+Every table and column named in YAML is looked up in the reflected schema before any statement is built from it, so a
+name can only ever mean an existing table or column (fault E9); SQLAlchemy quotes what is found. All findings of one
+check come at once, with the place in YAML and the nearest existing name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from runner.config.plan import CrmEntity, CrmField, CrmPlan
+from runner.connectors.crm.columns import Codec, Family, codecs, constant, family_of
+from runner.connectors.crm.tables import OwnTables, own_tables
+from runner.model.errors import ContainerGone
+from runner.model.terms import Entity
+
+_RAW = sa.types.NullType()
+_COUNTS = frozenset({Family.INTEGER, Family.NUMBER})
+
+
+def raw(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """A column as the driver gives it: a value that SQLAlchemy could not convert must not fail its whole page."""
+    return sa.type_coerce(column, _RAW)
+
+
+@dataclass(frozen=True, slots=True)
+class EntityTable:
+    """One entity's table: the plan's names resolved to columns, with their families and codecs."""
+
+    plan: CrmEntity
+    table: sa.Table
+    key: sa.Column[Any]
+    version: sa.Column[Any]
+    owner: sa.Column[Any]
+    modified: sa.Column[Any] | None
+    deleted: tuple[sa.Column[Any], Any] | None
+    families: Mapping[str, Family]
+    columns: Mapping[str, sa.Column[Any]]
+    """Field name → column."""
+    codecs: Mapping[str, Codec]
+    """Field name → codec."""
+    defaults: Mapping[str, Any]
+    makes_keys: bool
+    """Whether the database makes the key of a new row."""
+
+    def family(self, column: sa.Column[Any]) -> Family:
+        """The family of one of the columns."""
+        return self.families[column.name]
+
+    @property
+    def counts_versions(self) -> bool:
+        """Whether the version is a number that can be moved on by one."""
+        return self.family(self.version) in _COUNTS
+
+    def live(self) -> sa.ColumnElement[bool]:
+        """The condition of rows that are not soft-deleted."""
+        if self.deleted is None:
+            return sa.true()
+        column, value = self.deleted
+        return column.is_distinct_from(value)
+
+
+@dataclass(frozen=True, slots=True)
+class CrmSchema:
+    """Everything that statements are built from."""
+
+    dialect: str
+    default_schema: str | None
+    entities: Mapping[Entity, EntityTable]
+    user_key: sa.Column[Any]
+    user_email: sa.Column[Any]
+    alias_user: sa.Column[Any] | None
+    alias_email: sa.Column[Any] | None
+    own: OwnTables
+
+
+def reflect(connection: sa.Connection, plan: CrmPlan) -> CrmSchema:
+    """Look the plan's names up. Raises ``ContainerGone`` with every finding: code ``table-missing``, ``column-missing``
+    or ``column-type``."""
+    return _Survey(connection, plan).schema()
+
+
+@dataclass(slots=True)
+class _Survey:
+    connection: sa.Connection
+    plan: CrmPlan
+    findings: list[tuple[str, str]] = field(default_factory=list)
+
+    def schema(self) -> CrmSchema:
+        plan, dialect = self.plan, self.connection.dialect.name
+        tables = {entity: self.entity(described) for entity, described in plan.entities.items()}
+        users = self.table(plan.users.table, "users")
+        key, email = (self.column(users, name, "users") for name in (plan.users.key, plan.users.email))
+        alias_user = alias_email = None
+        if plan.users.aliases:
+            name, user_column, email_column = plan.users.aliases
+            aliases = self.table(name, "users.aliases")
+            alias_user, alias_email = (self.column(aliases, c, "users.aliases") for c in (user_column, email_column))
+        if self.findings or key is None or email is None:
+            raise self.refusal()
+        return CrmSchema(
+            dialect=dialect,
+            default_schema=plan.schema or self.connection.dialect.default_schema_name,
+            entities={entity: table for entity, table in tables.items() if table},
+            user_key=key,
+            user_email=email,
+            alias_user=alias_user,
+            alias_email=alias_email,
+            own=own_tables(dialect, plan.schema),
+        )
+
+    def refusal(self) -> ContainerGone:
+        codes = [code for code, _ in self.findings]
+        code = next(code for code in ("table-missing", "column-missing", "column-type") if code in codes)
+        lines = "\n".join(f"  {message}" for _, message in self.findings)
+        return ContainerGone(
+            f"{self.plan.rule}: CRM {self.plan.name} is not what its description says:\n{lines}",
+            code=code,
+            remedy="correct the names in the CRM's YAML, or the database url if this is another database",
+        )
+
+    def note(self, code: str, message: str) -> None:
+        self.findings.append((code, message))
+
+    def table(self, name: str, what: str) -> sa.Table | None:
+        try:
+            return sa.Table(
+                name, sa.MetaData(), schema=self.plan.schema, autoload_with=self.connection, resolve_fks=False
+            )
+        except exc.NoSuchTableError:
+            inspector = sa.inspect(self.connection)
+            known = [*inspector.get_table_names(self.plan.schema), *inspector.get_view_names(self.plan.schema)]
+            self.note("table-missing", f"{what}: no table {name!r}{_near(name, known)}")
+            return None
+
+    def column(self, table: sa.Table | None, name: str, what: str) -> sa.Column[Any] | None:
+        if table is None:
+            return None
+        if name not in table.c:
+            self.note(
+                "column-missing", f"{what}: table {table.name!r} has no column {name!r}{_near(name, table.c.keys())}"
+            )
+            return None
+        return table.c[name]
+
+    def entity(self, plan: CrmEntity) -> EntityTable | None:
+        table = self.table(plan.table, plan.entity)
+        if table is None:
+            return None
+        dialect = self.connection.dialect.name
+        families = {column.name: family_of(_base(column.type), dialect) for column in table.c}
+        found = {name: self.column(table, name, plan.entity) for name in (plan.key, plan.version, plan.owner)}
+        modified = self.column(table, plan.modified, plan.entity) if plan.modified else None
+        flag = self.column(table, plan.soft_delete[0], plan.entity) if plan.soft_delete else None
+        fields = {f.name: self.column(table, f.column, f"{plan.entity}.{f.name}") for f in plan.fields.values()}
+        for name in plan.defaults:
+            self.column(table, name, f"{plan.entity}.defaults")
+        used = {f.name: self.codec(plan, f, families) for f in plan.fields.values() if fields[f.name] is not None}
+        key, version, owner = found[plan.key], found[plan.version], found[plan.owner]
+        if key is None or version is None or owner is None:
+            return None
+        self.roles(plan, table, families)
+        if dialect == "sqlite":
+            for column in table.c:
+                # Left to the driver: a value of another form fails its own row only, and is written as it is given.
+                if families[column.name] is not Family.INTEGER:
+                    column.type = _RAW
+        return EntityTable(
+            plan=plan,
+            table=table,
+            key=key,
+            version=version,
+            owner=owner,
+            modified=modified,
+            deleted=(flag, constant(plan.soft_delete[1], families[flag.name]))
+            if flag is not None and plan.soft_delete
+            else None,
+            families=families,
+            columns={name: column for name, column in fields.items() if column is not None},
+            codecs={name: codec for name, codec in used.items() if codec},
+            defaults={n: constant(value, families[n]) for n, value in plan.defaults.items() if n in families},
+            makes_keys=_makes_keys(table, key, dialect),
+        )
+
+    def codec(self, plan: CrmEntity, field_: CrmField, families: Mapping[str, Family]) -> Codec | None:
+        family = families[field_.column]
+        fitting = codecs(self.plan.time_zone)[field_.type]
+        if family not in fitting:
+            self.note(
+                "column-type",
+                f"{plan.entity}.{field_.name}: column {field_.column!r} of table {plan.table!r} holds {family},"
+                f" which cannot carry {field_.type} (it needs {', '.join(sorted(fitting))})",
+            )
+        return fitting.get(family)
+
+    def roles(self, plan: CrmEntity, table: sa.Table, families: Mapping[str, Family]) -> None:
+        """What key, version and modified columns must be."""
+        if not _unique(table, plan.key) and plan.table not in sa.inspect(self.connection).get_view_names(
+            self.plan.schema
+        ):
+            self.note("column-type", f"{plan.entity}: key column {plan.key!r} of table {plan.table!r} is not unique")
+        for name in (plan.key, plan.version, plan.owner):
+            if families[name] is Family.OTHER:
+                self.note("column-type", f"{plan.entity}: column {name!r} has a type that cannot be compared as text")
+        if plan.version_by == "writer" and families[plan.version] not in _COUNTS:
+            self.note("column-type", f"{plan.entity}: version_by: writer needs a number in column {plan.version!r}")
+        if self.plan.feed == "version_column" and not plan.soft_delete:
+            self.note(
+                "column-type", f"{plan.entity}: feed: version_column cannot see deleted rows, so soft_delete is needed"
+            )
+
+
+def _base(type_: Any) -> Any:
+    """The type under a PostgreSQL domain."""
+    return getattr(type_, "data_type", None) or type_
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _unique(table: sa.Table, key: str) -> bool:
+    sets = [
+        tuple(constraint.columns.keys())
+        for constraint in table.constraints
+        if isinstance(constraint, sa.PrimaryKeyConstraint | sa.UniqueConstraint)
+    ]
+    sets += [tuple(index.columns.keys()) for index in table.indexes if index.unique]
+    return (key,) in sets
+
+
+def _makes_keys(table: sa.Table, key: sa.Column[Any], dialect: str) -> bool:
+    if key.server_default is not None or key.identity is not None:
+        return True
+    return dialect == "sqlite" and table.primary_key.columns.keys() == [key.name] and isinstance(key.type, sa.INTEGER)

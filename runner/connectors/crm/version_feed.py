@@ -1,0 +1,137 @@
+"""The change feed without triggers: a column that grows with every change, read again a little behind its end.
+
+Transactions that commit late show values below what was read already, so the last ``feed_overlap`` (numbers: the last
+:data:`OVERLAP`) is read again each time; a change that commits later than that is missed, which is why the outbox is the
+better way. Deleted rows must stay as soft-deleted ones to be seen. The former owner of a record is not known here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from runner.connectors.crm.columns import Family, key_text, moment_in, now_in
+from runner.connectors.crm.database import reading
+from runner.connectors.crm.feed import PAGE
+from runner.connectors.crm.schema import EntityTable, raw
+from runner.model.errors import Invalid, WatermarkInvalid
+from runner.model.items import FeedPage, FeedRow
+
+OVERLAP = 1000
+"""How many numbers behind the end a counting column is read again."""
+
+_HEAD = "version_column:"
+_COUNTED = frozenset({Family.INTEGER, Family.NUMBER})
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFeed:
+    """The feed of all entities: the watermark holds the highest value of each one's column."""
+
+    engine: sa.Engine
+    entities: tuple[EntityTable, ...]
+    overlap: timedelta
+    zone: str
+
+    def pages(self, since: str | None) -> Iterator[FeedPage]:
+        """Pages of changes since a watermark (None: the watermark of now)."""
+        if since is None:
+            yield FeedPage(
+                (), self._watermark({str(e.plan.entity): self._highest(e) for e in self.entities}), complete=True
+            )
+            return
+        highest = self._read(since)
+        for index, entity in enumerate(self.entities):
+            last_entity = index == len(self.entities) - 1
+            after: tuple[Any, Any] | None = None
+            more = True
+            while more:
+                rows = self._page(entity, highest[str(entity.plan.entity)], after)
+                more, page = len(rows) > PAGE, rows[:PAGE]
+                if page:
+                    after = (page[-1][0], page[-1][1])
+                    name = str(entity.plan.entity)
+                    highest[name] = self._later(entity, highest[name], self._text(entity, page[-1][0]))
+                yield FeedPage(
+                    tuple(FeedRow(entity.plan.entity, key_text(row[1]), _owners(row[2])) for row in page),
+                    self._watermark(highest),
+                    complete=last_entity and not more,
+                )
+
+    def prune(self, before: datetime, consumed: str) -> int:
+        """Nothing is kept, so there is nothing to forget."""
+        return 0
+
+    def _column(self, entity: EntityTable) -> sa.Column[Any]:
+        return entity.modified if entity.modified is not None else entity.version
+
+    def _counted(self, entity: EntityTable) -> bool:
+        return entity.family(self._column(entity)) in _COUNTED
+
+    def _highest(self, entity: EntityTable) -> str:
+        with reading(self.engine) as connection:
+            top = connection.execute(sa.select(sa.func.max(raw(self._column(entity))))).scalar()
+        return "" if top is None else self._text(entity, top)
+
+    def _text(self, entity: EntityTable, value: Any) -> str:
+        if self._counted(entity):
+            return str(int(value))
+        try:
+            return moment_in(value, self.zone).isoformat()
+        except ValueError as error:
+            raise Invalid(f"column {self._column(entity).name} of {entity.table.name}: {error}", code="value") from None
+
+    def _later(self, entity: EntityTable, one: str, other: str) -> str:
+        if not one:
+            return other
+        if self._counted(entity):
+            return str(max(int(one), int(other)))
+        return max(one, other, key=datetime.fromisoformat)
+
+    def _page(self, entity: EntityTable, highest: str, after: tuple[Any, Any] | None) -> list[Any]:
+        column = self._column(entity)
+        statement = (
+            sa.select(raw(column), raw(entity.key), raw(entity.owner))
+            .where(column.is_not(None))
+            .order_by(column, entity.key)
+            .limit(PAGE + 1)
+        )
+        if after is not None:
+            statement = statement.where(sa.or_(column > after[0], sa.and_(column == after[0], entity.key > after[1])))
+        elif highest:
+            statement = statement.where(column >= self._start(entity, highest))
+        with reading(self.engine) as connection:
+            return list(connection.execute(statement).all())
+
+    def _start(self, entity: EntityTable, highest: str) -> Any:
+        if self._counted(entity):
+            return int(highest) - OVERLAP
+        start = datetime.fromisoformat(highest).astimezone(UTC) - self.overlap
+        return now_in(start, entity.family(self._column(entity)), self.zone)
+
+    def _watermark(self, highest: Mapping[str, str]) -> str:
+        return _HEAD + json.dumps(dict(highest), sort_keys=True)
+
+    def _read(self, since: str) -> dict[str, str]:
+        """The highest values of a watermark. An entity that is new in the plan starts at its beginning."""
+        try:
+            if not since.startswith(_HEAD):
+                raise ValueError("another kind of feed")
+            held = json.loads(since.removeprefix(_HEAD))
+            highest = {str(e.plan.entity): str(held.get(str(e.plan.entity), "")) for e in self.entities}
+            for entity in self.entities:
+                value = highest[str(entity.plan.entity)]
+                if value:
+                    self._start(entity, value)
+        except (ValueError, AttributeError, TypeError):
+            raise WatermarkInvalid("the watermark is not one of this CRM's version columns") from None
+        return highest
+
+
+def _owners(owner: Any) -> frozenset[str]:
+    return frozenset() if owner is None else frozenset({key_text(owner)})

@@ -1,0 +1,386 @@
+"""Conditional writes, exactly-once creates, and many of them in one transaction.
+
+A group of writes shares one transaction. Writes of one kind go together, first all at once (one multi-row statement under
+one savepoint); when that fails, again one by one, a savepoint each, so that a bad row fails alone. The group's outcome is
+one of: committed with a result per write, nothing written (``Transient`` for all), or unknown for all, when the COMMIT
+itself got no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from runner.connectors.crm.columns import key_text, key_value, now_in
+from runner.connectors.crm.faults import classed, translated
+from runner.connectors.crm.keys import KeyTable, Noted
+from runner.connectors.crm.rows import parameters
+from runner.connectors.crm.schema import EntityTable, raw
+from runner.model.errors import ConnectorError, Gone, Invalid, OutcomeUnknown, Transient, UsageError, VersionMoved
+from runner.model.items import LinkRef, Write, WriteResult
+from runner.model.terms import Operation
+
+GROUP = 200
+"""Writes per transaction: long enough to be fast, short enough not to hold locks that users wait for."""
+
+_REFUSED = (exc.StatementError, ValueError, OverflowError, TypeError)
+
+
+class _Retry(Exception):
+    """The group's COMMIT was refused (a deferred constraint): each write needs its own transaction."""
+
+
+class _OneByOne(Exception):
+    """A multi-row statement did not touch as many rows as it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """One write with its parameters. ``key`` and ``version`` are column values (None for creates)."""
+
+    index: int
+    write: Write
+    columns: Mapping[str, Any]
+    key: Any = None
+    version: Any = None
+
+
+@dataclass(slots=True)
+class Group:
+    """One group of writes of one link, carried out by :meth:`results`."""
+
+    engine: sa.Engine
+    entity: EntityTable
+    keys: KeyTable
+    link: LinkRef
+    now: datetime
+    zone: str
+    _results: dict[int, WriteResult] = field(default_factory=dict)
+    _changed: dict[int, Any] = field(default_factory=dict)
+    """Index → key of what was inserted or updated: its new version is read back before the COMMIT."""
+
+    def results(self, writes: Sequence[Write]) -> Iterator[WriteResult]:
+        """One result per write, in order. Raises what concerns all of them: unreachable, refused, denied, schema gone."""
+        try:
+            made = self._transact(list(enumerate(writes)))
+        except _Retry:
+            made = {}
+            for index, write in enumerate(writes):
+                try:
+                    made |= self._transact([(index, write)])
+                except _Retry as refused:
+                    made[index] = WriteResult(key=write.key, error=Invalid(str(refused), code="constraint"))
+        return (made[index] for index in range(len(writes)))
+
+    # -- one transaction -------------------------------------------------------------------------------------------------
+
+    def _transact(self, writes: Sequence[tuple[int, Write]]) -> dict[int, WriteResult]:
+        self._results, self._changed = {}, {}
+        with translated():
+            connection = self.engine.connect().execution_options(exsync_writing=True)
+        try:
+            try:
+                transaction = connection.begin()
+                self._carry_out(connection, writes)
+            except exc.SQLAlchemyError as error:
+                fault = classed(error)
+                if isinstance(fault, Transient):
+                    return {index: WriteResult(key=write.key, error=fault) for index, write in writes}
+                raise fault from None
+            try:
+                transaction.commit()
+            except exc.SQLAlchemyError as error:
+                return self._refused(error, writes)
+        finally:
+            connection.close()
+        return self._results
+
+    def _refused(self, error: exc.SQLAlchemyError, writes: Sequence[tuple[int, Write]]) -> dict[int, WriteResult]:
+        """COMMIT failed. With the server's own word for it nothing was written; without, nobody knows."""
+        fault = classed(error)
+        state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+        locked = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF in {5, 6}
+        if isinstance(fault, Invalid):
+            raise _Retry(str(fault)) from None
+        if state[:2] != "40" and not locked:
+            fault = OutcomeUnknown(
+                "the CRM database did not confirm the COMMIT: the writes may or may not have happened", code=fault.code
+            )
+        return {index: WriteResult(key=write.key, error=fault) for index, write in writes}
+
+    def _carry_out(self, connection: sa.Connection, writes: Sequence[tuple[int, Write]]) -> None:
+        batches: dict[tuple[Operation, tuple[str, ...]], list[_Ready]] = {}
+        for index, write in writes:
+            try:
+                ready = self._ready(index, write)
+            except ConnectorError as error:
+                self._results[index] = WriteResult(key=write.key, error=error)
+                continue
+            batches.setdefault((write.operation, tuple(ready.columns)), []).append(ready)
+        for (operation, _), batch in batches.items():
+            if operation is Operation.CREATE:
+                self._creates(connection, batch)
+            elif operation is Operation.DELETE or batch[0].columns:
+                self._batch(connection, batch, self._change)
+            else:
+                self._unchanged(connection, batch)
+        self._read_versions(connection)
+
+    def _ready(self, index: int, write: Write) -> _Ready:
+        if write.operation is Operation.CREATE:
+            return _Ready(index, write, self._new_row(write))
+        if write.key is None or write.version is None:
+            raise VersionMoved("a write without its precondition is never sent")
+        family = self.entity.family(self.entity.key)
+        try:
+            key = key_value(write.key, family)
+        except (ValueError, OverflowError):
+            raise Gone(f"no CRM record {write.key}") from None
+        try:
+            version = key_value(write.version, self.entity.family(self.entity.version))
+        except (ValueError, OverflowError):
+            raise VersionMoved(f"CRM record {write.key} never had this version") from None
+        columns = {} if write.operation is Operation.DELETE else parameters(self.entity, write, creating=False)
+        return _Ready(index, write, columns, key, version)
+
+    def _batch(
+        self,
+        connection: sa.Connection,
+        batch: Sequence[_Ready],
+        effect: Callable[[sa.Connection, Sequence[_Ready]], None],
+    ) -> None:
+        """All at once, and one by one when that is refused."""
+        try:
+            with connection.begin_nested():
+                effect(connection, batch)
+            return
+        except _OneByOne:
+            pass
+        except _REFUSED as error:
+            _stop_unless_invalid(error)
+        for ready in batch:
+            self._changed.pop(ready.index, None)
+            try:
+                with connection.begin_nested():
+                    effect(connection, [ready])
+            except _OneByOne:
+                self._results[ready.index] = self._missed(connection, ready)
+            except _REFUSED as error:
+                self._results[ready.index] = WriteResult(key=ready.write.key, error=_stop_unless_invalid(error))
+
+    # -- updates and deletes ---------------------------------------------------------------------------------------------
+
+    def _change(self, connection: sa.Connection, batch: Sequence[_Ready]) -> None:
+        entity, first = self.entity, batch[0]
+        deleting = first.write.operation is Operation.DELETE
+        columns = list(first.columns)
+        setting: dict[str, Any] = {
+            name: sa.bindparam(f"exsync_f{i}", type_=entity.table.c[name].type) for i, name in enumerate(columns)
+        }
+        where = (
+            entity.key == sa.bindparam("exsync_key", type_=entity.key.type),
+            entity.version == sa.bindparam("exsync_version", type_=entity.version.type),
+            entity.live(),
+        )
+        statement: sa.Update | sa.Delete
+        if deleting and entity.deleted is None:
+            statement = sa.delete(entity.table).where(*where)
+        else:
+            if deleting and entity.deleted is not None:
+                setting[entity.deleted[0].name] = entity.deleted[1]
+            statement = sa.update(entity.table).where(*where).values(self._marked(setting))
+        rows = [
+            {"exsync_key": ready.key, "exsync_version": ready.version}
+            | {f"exsync_f{i}": ready.columns[name] for i, name in enumerate(columns)}
+            for ready in batch
+        ]
+        if connection.execute(statement, rows).rowcount != len(batch):
+            raise _OneByOne
+        for ready in batch:
+            if deleting:
+                self._results[ready.index] = WriteResult(key=ready.write.key)
+            else:
+                self._changed[ready.index] = ready.key
+
+    def _marked(self, setting: dict[str, Any]) -> dict[str, Any]:
+        """With the columns that every write of ours moves: when it was, and the version where nobody else does."""
+        entity = self.entity
+        if entity.plan.version_by == "writer":
+            setting[entity.version.name] = entity.version + 1
+        if entity.modified is not None:
+            setting.setdefault(entity.modified.name, now_in(self.now, entity.family(entity.modified), self.zone))
+        return setting
+
+    def _missed(self, connection: sa.Connection, ready: _Ready) -> WriteResult:
+        """Why a conditional write touched no row."""
+        key = ready.write.key or ""
+        if self._versions(connection, {ready.key}):
+            return WriteResult(key=key, error=VersionMoved(f"CRM record {key} was changed since it was read"))
+        return WriteResult(key=key, error=Gone(f"no CRM record {key}"))
+
+    def _unchanged(self, connection: sa.Connection, batch: Sequence[_Ready]) -> None:
+        """Updates without a column to write (all of their fields may only be read): only the precondition is checked."""
+        versions = self._versions(connection, {ready.key for ready in batch})
+        for ready in batch:
+            if versions.get(key_text(ready.key)) == ready.write.version:
+                self._results[ready.index] = WriteResult(key=ready.write.key, version=ready.write.version)
+            else:
+                self._results[ready.index] = self._missed(connection, ready)
+
+    # -- creates ---------------------------------------------------------------------------------------------------------
+
+    def _new_row(self, write: Write) -> Mapping[str, Any]:
+        entity = self.entity
+        if write.stamp is None:
+            raise Invalid("a create without a stamp is never sent", code="no-stamp")
+        if self.link.owner is None:
+            raise UsageError(f"link {self.link.name}: {self.link.user} is no CRM user", remedy="check the link's user")
+        row = dict(entity.defaults)
+        row |= parameters(entity, write, creating=True)
+        row[entity.owner.name] = key_value(self.link.owner, entity.family(entity.owner))
+        if entity.counts_versions and (entity.plan.version_by == "writer" or entity.version.server_default is None):
+            row.setdefault(entity.version.name, 1)
+        if entity.modified is not None:
+            row.setdefault(entity.modified.name, now_in(self.now, entity.family(entity.modified), self.zone))
+        if (
+            entity.deleted is not None
+            and entity.deleted[0].server_default is None
+            and isinstance(entity.deleted[1], int)
+        ):
+            row.setdefault(entity.deleted[0].name, type(entity.deleted[1])(not entity.deleted[1]))
+        if not entity.makes_keys and entity.key.name not in row:
+            row[entity.key.name] = self.keys.key_of(write.stamp, entity)
+        return row
+
+    def _creates(self, connection: sa.Connection, batch: Sequence[_Ready]) -> None:
+        """New records; those that the key table knows already are adopted, or stay gone (L5)."""
+        fresh = self._not_noted(connection, batch)
+        if not fresh:
+            return
+        stamps = [ready.write.stamp for ready in fresh]
+        natives = [ready.write.native for ready in fresh if ready.write.native is not None]
+        try:
+            if len(set(stamps)) < len(stamps) or len(set(natives)) < len(natives):
+                raise _OneByOne
+            with connection.begin_nested():
+                self._insert(connection, fresh)
+            return
+        except _OneByOne:
+            pass
+        except _REFUSED as error:
+            _stop_unless_invalid(error)
+        for ready in fresh:
+            self._create(connection, ready)
+
+    def _create(self, connection: sa.Connection, ready: _Ready) -> None:
+        self._changed.pop(ready.index, None)
+        if not self._not_noted(connection, [ready]):
+            return
+        try:
+            with connection.begin_nested():
+                self._insert(connection, [ready])
+        except _REFUSED as error:
+            fault = _stop_unless_invalid(error)
+            # Another pass may have made the same record since we looked: then its row in the key table stopped us.
+            if self._not_noted(connection, [ready]):
+                self._results[ready.index] = WriteResult(error=fault)
+
+    def _not_noted(self, connection: sa.Connection, batch: Sequence[_Ready]) -> list[_Ready]:
+        """Those that the key table does not know; the others get their results here."""
+        noted = self.keys.noted(
+            connection,
+            self.entity,
+            [ready.write.stamp for ready in batch if ready.write.stamp],
+            [ready.write.native for ready in batch if ready.write.native],
+        )
+        fresh = []
+        for ready in batch:
+            known = noted.by_token.get(ready.write.stamp or "")
+            if known is None:
+                known = noted.by_identity.get(ready.write.native or "")
+                if known is not None and known.version is None:
+                    # The item's former record was deleted, and it is created anew (B-63): its identity moves on.
+                    self.keys.release(connection, self.entity, known)
+                    known = None
+            if known is None:
+                fresh.append(ready)
+            else:
+                self._results[ready.index] = _adopted(known)
+        return fresh
+
+    def _insert(self, connection: sa.Connection, batch: Sequence[_Ready]) -> None:
+        keys = self._insert_rows(connection, [dict(ready.columns) for ready in batch])
+        self.keys.note(
+            connection,
+            self.entity,
+            [
+                (ready.write.stamp or "", ready.write.native, key_text(key))
+                for ready, key in zip(batch, keys, strict=True)
+            ],
+            self.now,
+        )
+        for ready, key in zip(batch, keys, strict=True):
+            self._changed[ready.index] = key
+
+    def _insert_rows(self, connection: sa.Connection, rows: list[dict[str, Any]]) -> list[Any]:
+        entity, name = self.entity, self.entity.key.name
+        insert = sa.insert(entity.table)
+        if name in rows[0]:
+            connection.execute(insert, rows)
+            return [row[name] for row in rows]
+        if connection.dialect.name != "sqlite":
+            made = connection.execute(insert.returning(raw(entity.key), sort_by_parameter_order=len(rows) > 1), rows)
+            return list(made.scalars())
+        # We hold SQLite's only write lock: the keys after the first are the numbers that follow. (Its RETURNING does not
+        # keep the order of rows, so the alternative is a statement for each.)
+        first = connection.execute(insert.returning(raw(entity.key)), rows[:1]).scalar_one()
+        keys = list(range(first, first + len(rows)))
+        if len(rows) > 1:
+            connection.execute(insert, [{**row, name: key} for row, key in zip(rows[1:], keys[1:], strict=True)])
+        return keys
+
+    # -- versions --------------------------------------------------------------------------------------------------------
+
+    def _read_versions(self, connection: sa.Connection) -> None:
+        """The version that each written record has now, read in the writing transaction."""
+        if not self._changed:
+            return
+        versions = self._versions(connection, set(self._changed.values()))
+        for index, key in self._changed.items():
+            text = key_text(key)
+            if text in versions:
+                self._results[index] = WriteResult(key=text, version=versions[text])
+            else:  # a trigger of the CRM deleted it at once
+                self._results[index] = WriteResult(
+                    key=text, error=Gone(f"CRM record {text} was removed as it was written")
+                )
+
+    def _versions(self, connection: sa.Connection, keys: set[Any]) -> dict[str, str]:
+        entity = self.entity
+        statement = sa.select(raw(entity.key), raw(entity.version)).where(
+            entity.key.in_(sa.bindparam("keys", expanding=True)), entity.live()
+        )
+        rows = connection.execute(statement, {"keys": list(keys)})
+        return {key_text(key): key_text(version) for key, version in rows}
+
+
+def _adopted(known: Noted) -> WriteResult:
+    if known.version is None:
+        return WriteResult(
+            key=known.key,
+            error=Gone(f"CRM record {known.key} was created and has been deleted since", code="tombstone"),
+        )
+    return WriteResult(key=known.key, version=known.version, adopted=True)
+
+
+def _stop_unless_invalid(error: BaseException) -> Invalid:
+    """The item's own fault; anything that concerns the whole transaction goes on up."""
+    fault = classed(error)
+    if isinstance(fault, Invalid):
+        return fault
+    raise error

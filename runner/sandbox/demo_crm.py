@@ -1,0 +1,110 @@
+"""A small CRM in SQLite to try things on: two users with an alias each and a dozen appointments.
+
+Its tables are those that ``targets.d/crm.yaml`` describes. It is an ordinary application's schema: it knows nothing of
+exsync, and `exsync target ddl crm --apply` adds what exsync needs.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+SCHEMA = """
+CREATE TABLE crm_user (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name VARCHAR(100) NOT NULL,
+  email VARCHAR(254) NOT NULL UNIQUE
+);
+CREATE TABLE crm_user_email (
+  user_id INTEGER NOT NULL REFERENCES crm_user (id),
+  email VARCHAR(254) NOT NULL UNIQUE
+);
+CREATE TABLE appointment (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  subject VARCHAR(255),
+  notes TEXT,
+  location VARCHAR(255),
+  starts_at DATETIME,
+  ends_at DATETIME,
+  time_zone VARCHAR(64),
+  all_day BOOLEAN NOT NULL DEFAULT 0,
+  priority VARCHAR(1) NOT NULL DEFAULT 'B',
+  sensitivity VARCHAR(20) NOT NULL DEFAULT 'Normal',
+  show_as VARCHAR(20) NOT NULL DEFAULT 'Busy',
+  categories TEXT,
+  owner_id INTEGER REFERENCES crm_user (id),
+  deleted BOOLEAN NOT NULL DEFAULT 0,
+  row_version INTEGER NOT NULL DEFAULT 1,
+  changed_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE INDEX appointment_owner ON appointment (owner_id);
+"""
+
+USERS = (
+    ("Ann Lee", "ann.lee@example.com", "ann@example.com"),
+    ("Bob Ray", "bob.ray@example.com", "robert.ray@example.com"),
+)
+
+# (owner, days from today, from, minutes, zone, subject, location, notes, other columns); minutes None: all day
+_APPOINTMENTS: tuple[tuple[int, int, str, int | None, str, str, str | None, str | None, dict[str, str]], ...] = (
+    (1, 1, "09:00", 30, "Europe/Vienna", "Stand-up with sales", "Room 4", None, {}),
+    (1, 1, "14:00", 60, "Europe/Vienna", "Offer for Northwind", "Phone", "Ask for the volumes\nSend the draft before", {}),
+    (1, 2, "10:30", 90, "Europe/Vienna", "Quarterly review", "Board room", None, {"priority": "A", "categories": "Finance;Internal"}),
+    (1, 3, "00:00", None, "Europe/Vienna", "Trade fair Linz", "Design Center", None, {"show_as": "OOF"}),
+    (1, 5, "16:00", 45, "Europe/Vienna", "Dentist", None, None, {"sensitivity": "Private"}),
+    (1, 8, "08:00", 120, "Europe/London", "Workshop with Contoso", "London office", "Bring the prototype", {"priority": "A"}),
+    (1, 12, "13:00", 30, "Europe/Vienna", "Coffee with Jürgen", "Café Central", None, {"priority": "C", "show_as": "Tentative"}),
+    (2, 1, "11:00", 60, "Europe/Vienna", "Support hand-over", "Room 2", None, {"categories": "Support"}),
+    (2, 2, "15:00", 30, "Europe/Vienna", "Interview: backend engineer", "Room 1", None, {"sensitivity": "Confidential"}),
+    (2, 4, "09:00", 240, "Europe/Vienna", "Migration rehearsal", None, "Roll back at noon if in doubt", {}),
+    (2, 6, "00:00", None, "Europe/Vienna", "Holiday", None, None, {"show_as": "OOF", "sensitivity": "Personal"}),
+    (2, 9, "17:30", 60, "America/New_York", "Call with the New York team", "Phone", None, {"show_as": "WorkingElsewhere"}),
+)  # fmt: skip
+
+
+def create_demo_crm(path: str | Path, *, today: date | None = None) -> None:
+    """Make the database file with its data. ``today`` is what the appointments lie around (default: today in UTC).
+
+    Raises ``FileExistsError`` when the file is there already: a CRM is never overwritten.
+    """
+    file = Path(path)
+    if file.exists():
+        raise FileExistsError(f"{file} exists already")
+    day = today or datetime.now(UTC).date()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(SCHEMA)
+        for name, email, alias in USERS:
+            user = connection.execute("INSERT INTO crm_user (name, email) VALUES (?, ?)", (name, email)).lastrowid
+            connection.execute("INSERT INTO crm_user_email (user_id, email) VALUES (?, ?)", (user, alias))
+        for owner, days, at, minutes, zone, subject, location, notes, other in _APPOINTMENTS:
+            start, end = _times(day + timedelta(days=days), at, minutes, zone)
+            row = {
+                "subject": subject,
+                "notes": notes,
+                "location": location,
+                "starts_at": start,
+                "ends_at": end,
+                "time_zone": zone,
+                "all_day": int(minutes is None),
+                "owner_id": owner,
+            } | other
+            names = ", ".join(row)
+            marks = ", ".join("?" * len(row))
+            connection.execute(f"INSERT INTO appointment ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
+        connection.commit()
+
+
+def _times(day: date, at: str, minutes: int | None, zone: str) -> tuple[str, str]:
+    """Start and end as the CRM's columns hold them: UTC without offset; all-day items from midnight to midnight."""
+    start = datetime.combine(day, time.fromisoformat(at), ZoneInfo(zone))
+    end = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone)) if minutes is None else None
+    if end is None:
+        end = start.astimezone(UTC) + timedelta(minutes=minutes or 0)
+    return _utc(start), _utc(end)
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
