@@ -71,8 +71,9 @@ def _settle_creates(
             continue
         pairing = _adopted(ref, intent, held)
         known = parts.store.pairings(ref.name, crm_keys=[pairing.crm_key], target_keys=[pairing.target_key])
-        mine_already = next((p for p in known if p.crm_key == pairing.crm_key), None)
-        pairings.append(replace(pairing, id=mine_already.id) if mine_already else pairing)
+        # An item that was re-created (its edit won against a delete) keeps its pairing: known by the source's key.
+        known = sorted(known, key=lambda p: (p.target_key if side is Side.CRM else p.crm_key) != intent.source_key)
+        pairings.append(replace(pairing, id=known[0].id) if known else pairing)
         marks.append(Mark(intent.link, side, pairing.crm_key if side is Side.CRM else pairing.target_key))
         ledger.append(_entry(intent, pairing, run, now))
     return Commit(pairings=tuple(pairings), marks=tuple(marks), closed=tuple(closed), ledger=tuple(ledger))
