@@ -1,0 +1,447 @@
+"""What the engine may rely on from any store. Written against the port only, so that another store can run it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from runner.model.ports import Store
+from runner.model.state import (
+    Base,
+    Commit,
+    LinkCondition,
+    LinkState,
+    Mark,
+    MarkCounts,
+    MatchCandidate,
+    PairingStatus,
+)
+from runner.model.terms import Operation, Side
+from tests.store.samples import (
+    ANN,
+    BOB,
+    HOUR,
+    NASTY,
+    NOW,
+    RECORD,
+    StillClock,
+    aside,
+    conflict,
+    entry,
+    intent,
+    pairing,
+    resolution,
+    run,
+)
+
+EVER = 1 << 62
+
+
+def marks_of(store: Store, link: str = ANN, now: timedelta = timedelta()) -> list[Mark]:
+    return list(store.marks(link, after=0, until=EVER, limit=1000, now=NOW + now))
+
+
+def test_an_unknown_link_has_a_fresh_state_and_nothing_else(store: Store) -> None:
+    assert store.links() == {}
+    assert store.link(ANN) == LinkState(ANN)
+    assert store.links() == {}
+    assert store.last_mark(ANN) == 0
+    assert marks_of(store) == []
+    assert list(store.pairings(ANN, crm_keys=["c1"])) == []
+    assert store.echoes(ANN, Side.CRM, {"c1": "1"}) == frozenset()
+    assert store.count(ANN) == 0
+    assert store.paired_links(["c1"]) == {"c1": frozenset()}
+    assert list(store.matches(ANN)) == []
+    assert list(store.intents(ANN)) == []
+    assert list(store.resolutions(ANN)) == []
+    assert store.writes_since(ANN, NOW) == {}
+    assert store.crm_watermark("crm") is None
+    assert store.mark_counts(ANN, NOW) == MarkCounts(0, 0)
+    assert list(store.paired_keys(ANN, Side.CRM, after=0, limit=9)) == []
+
+
+def test_a_link_state_comes_back_as_it_was_written(store: Store) -> None:
+    state = LinkState(
+        ANN,
+        condition=LinkCondition.STOPPED,
+        target_watermark="H4sI" * 50_000,
+        target_complete=True,
+        listed=True,
+        matched=True,
+        mapping_digest="abc",
+        reason=NASTY,
+        last_pass=NOW,
+    )
+    store.commit(Commit(links=(LinkState(ANN), state)))
+    assert store.link(ANN) == state
+    assert store.links() == {ANN: state}
+    later = replace(state, condition=LinkCondition.ACTIVE, reason=None, target_watermark=None)
+    store.commit(Commit(links=(later,)))
+    assert store.link(ANN) == later
+
+
+def test_a_link_is_known_once_anything_of_it_is_stored(store: Store) -> None:
+    store.commit(Commit(marks=(Mark(BOB, Side.CRM, "c1"),)))
+    assert store.links() == {BOB: LinkState(BOB)}
+
+
+def test_crm_watermarks_are_kept_apart_and_replaced(store: Store) -> None:
+    store.commit(Commit(crm_watermarks={"crm": "1", "other": "x" * 100_000}))
+    store.commit(Commit(crm_watermarks={"crm": "2"}))
+    assert store.crm_watermark("crm") == "2"
+    assert store.crm_watermark("other") == "x" * 100_000
+
+
+def test_marks_come_in_order_of_seq_within_their_bounds(store: Store) -> None:
+    store.commit(Commit(marks=tuple(Mark(ANN, Side.TARGET, f"t{number}") for number in range(10))))
+    store.commit(Commit(marks=(Mark(BOB, Side.CRM, "c1"),)))
+    all_marks = marks_of(store)
+    assert [mark.key for mark in all_marks] == [f"t{number}" for number in range(10)]
+    seqs = [mark.seq for mark in all_marks]
+    assert seqs == sorted(set(seqs))
+    assert store.last_mark(ANN) == seqs[-1]
+    middle = store.marks(ANN, after=seqs[2], until=seqs[7], limit=3, now=NOW)
+    assert [mark.seq for mark in middle] == seqs[3:6]
+    assert [mark.key for mark in marks_of(store, BOB)] == ["c1"]
+
+
+def test_a_mark_that_is_not_due_waits(store: Store) -> None:
+    store.commit(Commit(marks=(Mark(ANN, Side.CRM, "c1", due=NOW + HOUR), Mark(ANN, Side.CRM, "c2", due=NOW))))
+    assert [mark.key for mark in marks_of(store)] == ["c2"]
+    assert [mark.due for mark in marks_of(store, now=HOUR)] == [NOW + HOUR, NOW]
+    assert store.last_mark(ANN) == max(mark.seq for mark in marks_of(store, now=HOUR))
+    assert store.mark_counts(ANN, NOW) == MarkCounts(due=1, paired=0)
+
+
+def test_a_newer_mark_replaces_the_older_one_and_keeps_its_tries(store: Store) -> None:
+    store.commit(Commit(marks=(Mark(ANN, Side.TARGET, "t1", deleted=True, due=NOW + HOUR, tries=3),)))
+    [old] = marks_of(store, now=HOUR)
+    store.commit(Commit(marks=(Mark(ANN, Side.TARGET, "t1"), Mark(ANN, Side.CRM, "t1"), Mark(BOB, Side.TARGET, "t1"))))
+    marks = {mark.side: mark for mark in marks_of(store)}
+    assert (marks[Side.TARGET].deleted, marks[Side.TARGET].due, marks[Side.TARGET].tries) == (False, None, 3)
+    assert marks[Side.TARGET].seq > old.seq
+    assert (marks[Side.CRM].tries, len(marks)) == (0, 2)
+    assert marks_of(store, BOB)[0].tries == 0
+
+
+def test_of_two_marks_of_one_key_in_one_commit_the_later_counts(store: Store) -> None:
+    store.commit(
+        Commit(
+            marks=(
+                Mark(ANN, Side.CRM, "c1", tries=2),
+                Mark(ANN, Side.CRM, "c2"),
+                Mark(ANN, Side.CRM, "c1", deleted=True),
+            )
+        )
+    )
+    assert [(mark.key, mark.deleted, mark.tries) for mark in marks_of(store)] == [("c2", False, 0), ("c1", True, 2)]
+
+
+def test_settling_removes_a_mark_but_not_the_newer_one_of_the_same_key(store: Store) -> None:
+    store.commit(Commit(marks=(Mark(ANN, Side.CRM, "c1"), Mark(ANN, Side.CRM, "c2"))))
+    seen = marks_of(store)
+    store.commit(Commit(marks=(Mark(ANN, Side.CRM, "c1"),)))
+    store.commit(Commit(settled=tuple(mark.seq for mark in seen)))
+    assert [mark.key for mark in marks_of(store)] == ["c1"]
+    store.commit(Commit(settled=(store.last_mark(ANN),)))
+    assert store.last_mark(ANN) == 0
+    store.commit(Commit(marks=(Mark(ANN, Side.CRM, "c3"),)))
+    assert store.last_mark(ANN) > seen[-1].seq
+
+
+def test_settling_and_marking_again_in_one_commit_sets_the_tries_anew(store: Store) -> None:
+    store.commit(Commit(marks=(Mark(ANN, Side.CRM, "c1", tries=5),)))
+    store.commit(Commit(settled=(store.last_mark(ANN),), marks=(Mark(ANN, Side.CRM, "c1", tries=1),)))
+    assert [mark.tries for mark in marks_of(store)] == [1]
+
+
+def test_mark_counts_tell_paired_from_unpaired(store: Store) -> None:
+    store.commit(
+        Commit(
+            pairings=(
+                pairing(1),
+                pairing(2),
+                pairing(3, status=PairingStatus.DETACHED),
+                pairing(4, BOB),
+            ),
+            marks=(
+                Mark(ANN, Side.CRM, "c1"),
+                Mark(ANN, Side.TARGET, pairing(1).target_key),
+                Mark(ANN, Side.CRM, pairing(2).target_key),
+                Mark(ANN, Side.CRM, "c3"),
+                Mark(ANN, Side.CRM, "c4"),
+                Mark(ANN, Side.CRM, "c2", due=NOW + HOUR),
+            ),
+        )
+    )
+    assert store.mark_counts(ANN, NOW) == MarkCounts(due=5, paired=2)
+    assert store.mark_counts(ANN, NOW + HOUR) == MarkCounts(due=6, paired=3)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        None,
+        Base(crm=RECORD, target=RECORD),
+        Base(crm=dict(RECORD), target=dict(reversed(RECORD.items()))),
+        Base(crm=RECORD, target={**RECORD, "title": None}),
+        Base(crm={}, target={"keywords": ()}),
+    ],
+)
+def test_a_pairing_comes_back_as_it_was_written(store: Store, base: Base | None) -> None:
+    one = pairing(1, base=base, reason=NASTY, native=NASTY)
+    store.commit(Commit(pairings=(one,)))
+    [found] = store.pairings(ANN, crm_keys=["c1"])
+    assert found.id > 0
+    assert replace(found, id=0) == one
+
+
+def test_a_pairing_is_found_by_any_of_its_keys_and_once(store: Store) -> None:
+    ones = tuple(pairing(number) for number in range(6))
+    store.commit(Commit(pairings=(*ones, pairing(7, BOB), pairing(8, stamp=None, native=None))))
+
+    def found(**keys: list[str]) -> list[str]:
+        return sorted(one.crm_key for one in store.pairings(ANN, **keys))
+
+    assert found(crm_keys=["c1", "c1", "nobody", "c7"]) == ["c1"]
+    assert found(target_keys=[ones[2].target_key]) == ["c2"]
+    assert found(stamps=[ones[3].stamp or ""]) == ["c3"]
+    assert found(natives=[ones[4].native or ""]) == ["c4"]
+    assert found(
+        crm_keys=["c1", "c5"], target_keys=[ones[1].target_key], stamps=[ones[1].stamp or ""], natives=["x"]
+    ) == ["c1", "c5"]
+    assert found() == []
+    assert found(crm_keys=[ones[2].target_key]) == []
+
+
+def test_look_ups_of_a_thousand_keys_find_each(store: Store) -> None:
+    store.commit(Commit(pairings=tuple(pairing(number) for number in range(3000))))
+    keys = [f"c{number}" for number in range(0, 4000, 4)]
+    assert {one.crm_key for one in store.pairings(ANN, crm_keys=keys)} == {f"c{number}" for number in range(0, 3000, 4)}
+
+
+def test_a_pairing_is_replaced_by_its_id(store: Store) -> None:
+    store.commit(Commit(pairings=(pairing(1), pairing(2))))
+    [one] = store.pairings(ANN, crm_keys=["c1"])
+    moved = replace(one, target_key="AAMk-moved", target_version="9", stamp=None, base=None)
+    store.commit(Commit(pairings=(moved,)))
+    assert list(store.pairings(ANN, target_keys=["AAMk-moved"])) == [moved]
+    assert list(store.pairings(ANN, target_keys=[one.target_key], stamps=[one.stamp or ""])) == []
+    assert store.count(ANN) == 2
+
+
+def test_replacing_a_pairing_that_is_not_there_fails_and_writes_nothing(store: Store) -> None:
+    store.commit(Commit(pairings=(pairing(1),)))
+    [one] = store.pairings(ANN, crm_keys=["c1"])
+    with pytest.raises(ValueError, match="do not exist"):
+        store.commit(Commit(marks=(Mark(ANN, Side.CRM, "c1"),), pairings=(pairing(2), replace(one, id=one.id + 77))))
+    assert marks_of(store) == []
+    assert store.count(ANN) == 1
+    store.commit(Commit(pairings=(pairing(3),)))
+    assert store.count(ANN) == 2
+
+
+def test_an_ended_pairing_is_gone(store: Store) -> None:
+    store.commit(Commit(pairings=(pairing(1), pairing(2))))
+    [one] = store.pairings(ANN, crm_keys=["c1"])
+    store.commit(Commit(unpaired=(one.id,), pairings=(pairing(1, target_version="new"),)))
+    [again] = store.pairings(ANN, crm_keys=["c1"])
+    assert again.id != one.id
+    assert again.target_version == "new"
+    assert store.count(ANN) == 2
+
+
+def test_count_and_paired_keys_leave_out_detached_pairs(store: Store) -> None:
+    store.commit(Commit(pairings=(pairing(1), pairing(2, status=PairingStatus.DETACHED), pairing(3), pairing(4, BOB))))
+    assert (store.count(ANN), store.count(BOB)) == (2, 1)
+    rows = store.paired_keys(ANN, Side.CRM, after=0, limit=10)
+    assert [key for _, key in rows] == ["c1", "c3"]
+    assert list(store.paired_keys(ANN, Side.TARGET, after=rows[0][0], limit=10)) == [
+        (rows[1][0], pairing(3).target_key)
+    ]
+    assert len(store.paired_keys(ANN, Side.CRM, after=0, limit=1)) == 1
+
+
+def test_echoes_are_keys_whose_version_is_the_paired_one(store: Store) -> None:
+    """B-12."""
+    store.commit(Commit(pairings=(pairing(1), pairing(2), pairing(3, crm_version=None), pairing(4, BOB))))
+    assert store.echoes(ANN, Side.CRM, {"c1": "1", "c2": "1", "c3": None, "c4": "4", "c9": "9"}) == {"c1"}
+    keys = {pairing(number).target_key: pairing(number).target_version for number in (1, 2)}
+    assert store.echoes(ANN, Side.TARGET, keys) == set(keys)
+    assert store.echoes(ANN, Side.TARGET, dict.fromkeys(keys)) == frozenset()
+
+
+def test_paired_links_name_every_link_of_a_crm_key(store: Store) -> None:
+    store.commit(Commit(pairings=(pairing(1), pairing(1, BOB), pairing(2, BOB))))
+    assert store.paired_links(["c1", "c2", "c3"]) == {
+        "c1": frozenset({ANN, BOB}),
+        "c2": frozenset({BOB}),
+        "c3": frozenset(),
+    }
+
+
+def test_matches_are_digests_unique_on_both_sides(store: Store) -> None:
+    """B-72: unsure ones are no matches; an item matches once, by its first rule."""
+
+    def candidate(side: Side, key: str, digest: str, rule: int = 0, link: str = ANN) -> MatchCandidate:
+        return MatchCandidate(link, side, key, rule, digest)
+
+    store.commit(
+        Commit(
+            candidates=(
+                candidate(Side.CRM, "c1", "one"),
+                candidate(Side.TARGET, "t1", "one"),
+                candidate(Side.CRM, "c2", "two"),
+                candidate(Side.CRM, "c3", "two"),
+                candidate(Side.TARGET, "t2", "two"),
+                candidate(Side.TARGET, "t3", "alone"),
+                candidate(Side.CRM, "c1", "r1", rule=1),
+                candidate(Side.TARGET, "t9", "r1", rule=1),
+                candidate(Side.CRM, "c2", "r2", rule=1),
+                candidate(Side.TARGET, "t2", "r2", rule=1),
+                candidate(Side.TARGET, "t3", "one", link=BOB),
+                candidate(Side.CRM, "c4", "old"),
+            )
+        )
+    )
+    store.commit(Commit(candidates=(candidate(Side.CRM, "c4", "new"), candidate(Side.TARGET, "t4", "new"))))
+    store.commit(Commit(candidates=(candidate(Side.TARGET, "t5", "old"),)))
+    assert sorted(store.matches(ANN)) == [("c1", "t1"), ("c2", "t2"), ("c4", "t4")]
+    store.commit(Commit(matched=(ANN,)))
+    assert list(store.matches(ANN)) == []
+
+
+def test_intents_stay_open_until_their_outcome_is_recorded(store: Store) -> None:
+    assert list(store.intents(ANN)) == []
+    store.commit(Commit(intents=(intent("a"), intent("b"), intent("c", BOB))))
+    assert list(store.intents(ANN)) == [intent("a"), intent("b")]
+    store.commit(Commit(closed=("a", "unknown")))
+    assert list(store.intents(ANN)) == [intent("b")]
+    store.commit(Commit(closed=("b",)))
+    assert list(store.intents(ANN)) == []
+    store.commit(Commit(intents=(intent("d"),)))
+    assert [one.token for one in store.intents(ANN)] == ["d"]
+
+
+def test_writes_are_counted_per_operation_over_a_window(store: Store) -> None:
+    store.commit(
+        Commit(
+            ledger=(
+                entry(Operation.CREATE),
+                entry(Operation.CREATE),
+                entry(Operation.DELETE),
+                entry(Operation.DELETE, at=NOW - HOUR),
+                entry(Operation.UPDATE, BOB),
+            )
+        )
+    )
+    assert store.writes_since(ANN, NOW) == {"create": 2, "delete": 1}
+    assert store.writes_since(ANN, NOW - HOUR) == {"create": 2, "delete": 2}
+    assert store.writes_since(ANN, NOW + HOUR) == {}
+
+
+def test_conflicts_are_replaced_by_id_and_listed_newest_first(store: Store) -> None:
+    """B-62."""
+    first, second = conflict("k1"), conflict("k2", at=NOW + HOUR, field=None, winner=Side.CRM)
+    store.commit(Commit(conflicts=(first, second, conflict("k3", BOB, at=NOW - HOUR))))
+    assert [one.id for one in store.conflicts()] == ["k2", "k1", "k3"]
+    assert list(store.conflicts(ANN)) == [second, first]
+    assert list(store.conflicts(ANN, open_only=True)) == [first]
+    settled = replace(first, resolved_at=NOW + HOUR, resolution="crm")
+    store.commit(Commit(conflicts=(settled,)))
+    assert list(store.conflicts(ANN)) == [second, settled]
+    assert list(store.conflicts(ANN, open_only=True)) == []
+    assert list(store.conflicts("nobody")) == []
+
+
+def test_resolutions_wait_until_a_pass_has_carried_them_out(store: Store) -> None:
+    assert list(store.resolutions(ANN)) == []
+    store.commit(Commit(resolutions=(resolution("k1"), resolution("k2", BOB))))
+    store.commit(Commit(resolutions=(resolution("k1", take="target"),)))
+    assert list(store.resolutions(ANN)) == [resolution("k1", take="target")]
+    store.commit(Commit(resolved=("k1",)))
+    assert list(store.resolutions(ANN)) == []
+    assert list(store.resolutions(BOB)) == [resolution("k2", BOB)]
+
+
+def test_quarantine_holds_an_item_once_until_it_is_released(store: Store) -> None:
+    """B-23."""
+    store.commit(Commit(quarantined=(aside("t1"), aside("t1", side=Side.CRM), aside("t1", BOB), aside("t1", tries=2))))
+    store.commit(Commit(quarantined=(aside("t1", tries=3),)))
+    assert sorted(one.tries for one in store.quarantined(ANN)) == [1, 3]
+    assert len(store.quarantined()) == 3
+    store.commit(Commit(released=((ANN, Side.TARGET, "t1"), (ANN, Side.TARGET, "unknown"))))
+    assert list(store.quarantined(ANN)) == [aside("t1", side=Side.CRM)]
+    assert list(store.quarantined("nobody")) == []
+
+
+def test_runs_are_listed_newest_first(store: Store) -> None:
+    store.commit(Commit(runs=(run("r1"), run("r2", BOB))))
+    store.commit(Commit(runs=(run("r3"),)))
+    assert list(store.runs(2)) == [run("r3"), run("r2", BOB)]
+
+
+def test_a_pass_without_effect_shows_in_the_links_last_pass(store: Store, clock: StillClock) -> None:
+    state = LinkState(ANN, last_pass=NOW)
+    store.commit(Commit(links=(state,)))
+    store.heartbeat(ANN, NOW + HOUR)
+    assert store.link(ANN).last_pass == NOW + HOUR
+    assert store.links()[ANN].last_pass == NOW + HOUR
+    store.commit(Commit(marks=(Mark(ANN, Side.CRM, "c1"),)))
+    assert store.link(ANN).last_pass == NOW + HOUR
+    store.heartbeat(BOB, NOW)
+    clock.seconds += 61
+    store.heartbeat(ANN, NOW + 2 * HOUR)
+    assert store.link(ANN).last_pass == NOW + 2 * HOUR
+    assert store.links()[BOB] == LinkState(BOB, last_pass=NOW)
+
+
+def test_a_rehearsal_shows_its_commits_and_leaves_nothing(store: Store) -> None:
+    state = LinkState(ANN, target_watermark="w1")
+    store.commit(Commit(links=(state,), pairings=(pairing(1),), marks=(Mark(ANN, Side.CRM, "c1"),)))
+    [mark], [one] = marks_of(store), store.pairings(ANN, crm_keys=["c1"])
+    with store.rehearsal():
+        store.commit(
+            Commit(
+                links=(replace(state, target_watermark="w2"), LinkState(BOB)),
+                crm_watermarks={"crm": "5"},
+                settled=(mark.seq,),
+                unpaired=(one.id,),
+                intents=(intent("a"),),
+            )
+        )
+        store.heartbeat(ANN, NOW + HOUR)
+        assert store.link(ANN).target_watermark == "w2"
+        assert store.last_mark(ANN) == 0
+        assert store.count(ANN) == 0
+        assert len(store.intents(ANN)) == 1
+        store.commit(Commit(pairings=(pairing(2),)))
+        assert [found.crm_key for found in store.pairings(ANN, crm_keys=["c1", "c2"])] == ["c2"]
+    assert store.links() == {ANN: state}
+    assert store.link(BOB) == LinkState(BOB)
+    assert store.crm_watermark("crm") is None
+    assert marks_of(store) == [mark]
+    assert list(store.pairings(ANN, crm_keys=["c1", "c2"])) == [one]
+    assert list(store.intents(ANN)) == []
+    store.commit(Commit(pairings=(pairing(2),)))
+    assert store.count(ANN) == 2
+
+
+def test_a_rehearsal_that_fails_is_undone_too(store: Store) -> None:
+    store.commit(Commit(links=(LinkState(ANN),)))
+
+    def fail() -> None:
+        with store.rehearsal():
+            store.commit(Commit(pairings=(pairing(1),)))
+            raise KeyError("in the middle")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert store.count(ANN) == 0
+
+
+def test_an_empty_commit_is_no_commit(store: Store) -> None:
+    store.commit(Commit())
+    assert store.links() == {}
