@@ -101,6 +101,11 @@ def _my_response(item: StoredItem) -> str:
     return "Organizer" if item.is_meeting else "Unknown"
 
 
+def _is_recurring(item: StoredItem) -> str:
+    """False for the organizer's own series, true for an attendee's: the page IsRecurring says so, and calls it wrong."""
+    return _true(item.props.get("Recurrence") and (item.element == "Task" or not is_organizer(item)))
+
+
 def _item_type(item: StoredItem) -> str:
     return item.text("CalendarItemType") or ("RecurringMaster" if item.props.get("Recurrence") else "Single")
 
@@ -143,7 +148,7 @@ _TEXTS: Mapping[str, Callable[[StoredItem], str | None]] = {
     "DisplayCc": lambda item: _names(item, "OptionalAttendees", "CcRecipients"),
     "DisplayTo": lambda item: _names(item, "RequiredAttendees", "ToRecipients"),
     "IsMeeting": lambda item: _true(item.is_meeting or not is_organizer(item)),
-    "IsRecurring": lambda item: _true(item.element == "Task" and item.props.get("Recurrence")),
+    "IsRecurring": _is_recurring,
     "CalendarItemType": _item_type,
     "MyResponseType": _my_response,
     "Duration": duration_text,

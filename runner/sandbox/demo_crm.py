@@ -52,11 +52,11 @@ USERS = (
 _APPOINTMENTS: tuple[tuple[int, int, str, int | None, str, str, str | None, str | None, dict[str, str]], ...] = (
     (1, 1, "09:00", 30, "Europe/Vienna", "Stand-up with sales", "Room 4", None, {}),
     (1, 1, "14:00", 60, "Europe/Vienna", "Offer for Northwind", "Phone", "Ask for the volumes\nSend the draft before", {}),
-    (1, 2, "10:30", 90, "Europe/Vienna", "Quarterly review", "Board room", None, {"priority": "A", "categories": "Finance;Internal"}),
+    (1, 2, "10:30", 90, "Europe/Vienna", "Review", "Board room", None, {"priority": "A", "categories": "Finance;Team"}),
     (1, 3, "00:00", None, "Europe/Vienna", "Trade fair Linz", "Design Center", None, {"show_as": "OOF"}),
     (1, 5, "16:00", 45, "Europe/Vienna", "Dentist", None, None, {"sensitivity": "Private"}),
     (1, 8, "08:00", 120, "Europe/London", "Workshop with Contoso", "London office", "Bring the prototype", {"priority": "A"}),
-    (1, 12, "13:00", 30, "Europe/Vienna", "Coffee with Jürgen", "Café Central", None, {"priority": "C", "show_as": "Tentative"}),
+    (1, 12, "13:00", 30, "Europe/Vienna", "Coffee, Jürgen", "Café Central", None, {"priority": "C", "show_as": "Tentative"}),
     (2, 1, "11:00", 60, "Europe/Vienna", "Support hand-over", "Room 2", None, {"categories": "Support"}),
     (2, 2, "15:00", 30, "Europe/Vienna", "Interview: backend engineer", "Room 1", None, {"sensitivity": "Confidential"}),
     (2, 4, "09:00", 240, "Europe/Vienna", "Migration rehearsal", None, "Roll back at noon if in doubt", {}),

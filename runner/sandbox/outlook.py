@@ -59,6 +59,10 @@ class OutlookUser:
 
     def create(self, folder: str = "calendar", *, element: str | None = None, **properties: Plain) -> str:
         """A new item in a folder (distinguished name or id); the id comes back. Property names are EWS's."""
+        return self.add(properties, folder, element=element)
+
+    def add(self, properties: Mapping[str, Plain], folder: str = "calendar", *, element: str | None = None) -> str:
+        """:meth:`create` with the properties as a mapping."""
         with self._lock:
             place = self._folder(folder)
             kind = element or _ELEMENTS.get(place.name or "", "CalendarItem")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,16 +23,12 @@ def _windows_of() -> Mapping[str, str]:
     return {iana: windows for windows, iana in windows_zones().items()}
 
 
-@cache
-def _rules_of(iana: str) -> tuple[object, ...] | None:
-    try:
-        zone = ZoneInfo(iana)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
-    # Sampling each week of two years tells zones with the same clock apart from others.
-    return tuple(
-        datetime.fromtimestamp(moment, zone).utcoffset() for moment in range(1_704_067_200, 1_767_225_600, 604_800)
-    )
+def _clock(zone: tzinfo, around: datetime) -> tuple[timedelta | None, ...]:
+    # Sampling each week of a bit more than a year tells zones with the same clock apart from others.
+    return tuple((around + timedelta(weeks=week)).astimezone(zone).utcoffset() for week in range(-28, 28))
+
+
+_NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 @cache
@@ -42,11 +38,17 @@ def windows_id(name: str) -> str | None:
         return name
     if found := _windows_of().get(name):
         return found
-    rules = _rules_of(name)
-    if rules is None:
+    try:
+        zone = ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
-    region = name.partition("/")[0]
-    same = [(iana, windows) for iana, windows in _windows_of().items() if _rules_of(iana) == rules]
+    return windows_id_by_clock(zone, _NOW, name.partition("/")[0])
+
+
+def windows_id_by_clock(zone: tzinfo, around: datetime, region: str = "") -> str | None:
+    """A Windows zone that keeps the same time as ``zone`` in the half years before and after an instant, if any."""
+    wanted = _clock(zone, around)
+    same = [(iana, windows) for iana, windows in _windows_of().items() if _clock(ZoneInfo(iana), around) == wanted]
     same.sort(key=lambda pair: (not pair[0].startswith(region + "/"), pair[0]))
     return same[0][1] if same else None
 

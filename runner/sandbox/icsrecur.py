@@ -1,0 +1,158 @@
+"""RRULE into the ``Recurrence`` element (page Recurrence (RecurrenceType)), as far as EWS has words for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+from runner.sandbox.wire import Fragment, tag
+from runner.sandbox.zones import render_instant
+
+_DAYS = {
+    "MO": "Monday",
+    "TU": "Tuesday",
+    "WE": "Wednesday",
+    "TH": "Thursday",
+    "FR": "Friday",
+    "SA": "Saturday",
+    "SU": "Sunday",
+}
+_ORDER = tuple(_DAYS)
+_INDEX = {1: "First", 2: "Second", 3: "Third", 4: "Fourth", -1: "Last"}
+_MONTHS = (
+    "January February March April May June July August September October November December".split()  # noqa: SIM905
+)
+_GROUPS = {frozenset(_ORDER): "Day", frozenset(_ORDER[:5]): "Weekday", frozenset(_ORDER[5:]): "WeekendDay"}
+
+
+class Unspeakable(ValueError):
+    """EWS has no words for this series."""
+
+
+def recurrence(event: Any, start: date | datetime) -> Fragment:
+    """Pattern and range; raises :class:`Unspeakable`."""
+    if "RDATE" in event:
+        raise Unspeakable("RDATE: EWS has no series with extra dates")
+    rule = event["RRULE"]
+    if isinstance(rule, list):
+        raise Unspeakable("more than one RRULE")
+    parts = {str(key).upper(): list(value) if isinstance(value, list) else [value] for key, value in rule.items()}
+    return Fragment(_pattern(parts, start) + _range(parts, start))
+
+
+def deleted_occurrences(event: Any, instant: Callable[[date | datetime], datetime]) -> Fragment:
+    """EXDATE as deleted occurrences."""
+    values = event.get("EXDATE", [])
+    found = []
+    for value in values if isinstance(values, list) else [values]:
+        for moment in value.dts:
+            start = tag("Start", render_instant(instant(moment.dt)))
+            found.append(f"<t:DeletedOccurrence>{start}</t:DeletedOccurrence>")
+    return Fragment("".join(found))
+
+
+def _pattern(parts: dict[str, list[Any]], start: date | datetime) -> str:
+    frequency = str(parts.get("FREQ", [""])[0]).upper()
+    known = {
+        "FREQ",
+        "INTERVAL",
+        "COUNT",
+        "UNTIL",
+        "BYDAY",
+        "BYMONTHDAY",
+        "BYMONTH",
+        "BYSETPOS",
+        "WKST",
+        "RSCALE",
+        "SKIP",
+    }
+    if strange := set(parts) - known:
+        raise Unspeakable(f"{', '.join(sorted(strange))} in the RRULE")
+    if {"RSCALE", "SKIP"} & set(parts):
+        raise Unspeakable("a calendar other than the Gregorian (RFC 7529)")
+    interval = tag("Interval", str(int(parts.get("INTERVAL", [1])[0])))
+    if frequency == "DAILY" and not {"BYMONTHDAY", "BYMONTH", "BYSETPOS", "BYDAY"} & set(parts):
+        return f"<t:DailyRecurrence>{interval}</t:DailyRecurrence>"
+    if frequency == "WEEKLY" and not {"BYMONTHDAY", "BYMONTH", "BYSETPOS"} & set(parts):
+        return _weekly(parts, start, interval)
+    if frequency == "MONTHLY" and "BYMONTH" not in parts:
+        return _monthly(parts, start, interval)
+    if frequency == "YEARLY" and interval == tag("Interval", "1"):
+        return _yearly(parts, start)
+    raise Unspeakable(f"the combination {', '.join(sorted(parts))} with FREQ={frequency}")
+
+
+def _weekly(parts: dict[str, list[Any]], start: date | datetime, interval: str) -> str:
+    days = [str(day).upper() for day in parts.get("BYDAY", [_ORDER[start.weekday()]])]
+    if any(day not in _DAYS for day in days):
+        raise Unspeakable("a weekly series by numbered weekdays")
+    first = _DAYS.get(str(parts.get("WKST", ["MO"])[0]).upper(), "Monday")
+    words = " ".join(_DAYS[day] for day in sorted(days, key=_ORDER.index))
+    return (
+        f"<t:WeeklyRecurrence>{interval}{tag('DaysOfWeek', words)}{tag('FirstDayOfWeek', first)}</t:WeeklyRecurrence>"
+    )
+
+
+def _monthly(parts: dict[str, list[Any]], start: date | datetime, interval: str) -> str:
+    if "BYDAY" in parts:
+        days, index = _relative(parts)
+        return (
+            f"<t:RelativeMonthlyRecurrence>{interval}{tag('DaysOfWeek', days)}{tag('DayOfWeekIndex', index)}"
+            "</t:RelativeMonthlyRecurrence>"
+        )
+    return (
+        f"<t:AbsoluteMonthlyRecurrence>{interval}{tag('DayOfMonth', str(_month_day(parts, start)))}"
+        "</t:AbsoluteMonthlyRecurrence>"
+    )
+
+
+def _yearly(parts: dict[str, list[Any]], start: date | datetime) -> str:
+    months = parts.get("BYMONTH", [start.month])
+    if len(months) != 1:
+        raise Unspeakable("a yearly series in several months")
+    month = tag("Month", _MONTHS[int(months[0]) - 1])
+    if "BYDAY" in parts:
+        days, index = _relative(parts)
+        return (
+            f"<t:RelativeYearlyRecurrence>{tag('DaysOfWeek', days)}{tag('DayOfWeekIndex', index)}{month}"
+            "</t:RelativeYearlyRecurrence>"
+        )
+    day = tag("DayOfMonth", str(_month_day(parts, start)))
+    return f"<t:AbsoluteYearlyRecurrence>{day}{month}</t:AbsoluteYearlyRecurrence>"
+
+
+def _month_day(parts: dict[str, list[Any]], start: date | datetime) -> int:
+    days = parts.get("BYMONTHDAY", [start.day])
+    if "BYSETPOS" in parts or len(days) != 1 or int(days[0]) < 1:
+        raise Unspeakable("several days of a month, or days counted from its end")
+    return int(days[0])
+
+
+def _relative(parts: dict[str, list[Any]]) -> tuple[str, str]:
+    if "BYMONTHDAY" in parts:
+        raise Unspeakable("a weekday on certain days of the month")
+    days = [str(day).upper() for day in parts["BYDAY"]]
+    if "BYSETPOS" in parts:
+        positions = [int(value) for value in parts["BYSETPOS"]]
+        group = _GROUPS.get(frozenset(days)) or (_DAYS.get(days[0]) if len(days) == 1 else None)
+    else:
+        positions = [int(day[:-2] or 0) for day in days]
+        group = _DAYS.get(days[0][-2:]) if len(days) == 1 else None
+    if group is None or len(positions) != 1 or positions[0] not in _INDEX:
+        raise Unspeakable("this choice of weekdays within a month")
+    return group, _INDEX[positions[0]]
+
+
+def _range(parts: dict[str, list[Any]], start: date | datetime) -> str:
+    begin = tag("StartDate", (start.date() if isinstance(start, datetime) else start).isoformat())
+    if "COUNT" in parts:
+        count = tag("NumberOfOccurrences", str(int(parts["COUNT"][0])))
+        return f"<t:NumberedRecurrence>{begin}{count}</t:NumberedRecurrence>"
+    if "UNTIL" in parts:
+        until = parts["UNTIL"][0]
+        if isinstance(until, datetime):
+            zone = start.tzinfo if isinstance(start, datetime) else None
+            until = (until if until.tzinfo is None else until.astimezone(zone or UTC)).date()
+        return f"<t:EndDateRecurrence>{begin}{tag('EndDate', until.isoformat())}</t:EndDateRecurrence>"
+    return f"<t:NoEndRecurrence>{begin}</t:NoEndRecurrence>"
