@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from difflib import get_close_matches
 
 import click
 
-from runner.cli.context import Context, pass_context
+from runner.cli.context import Context, SystemClock, pass_context, reveal
+from runner.connectors.crm import connect
 from runner.model.errors import UsageError
 
 
@@ -25,13 +27,14 @@ def ddl(context: Context, crm: str, *, applying: bool) -> None:
     Nothing is changed without --apply. The SQL may be run again at any time, and must be after tables or keys in the
     CRM's YAML changed.
     """
-    demand_crm(context.plan().crm.name, crm)
-    connector = context.crm()
-    if not applying:
-        click.echo(connector.ddl(), nl=False)
-        return
-    count = connector.apply_ddl()
-    connector.check()
+    plan = context.plan()
+    demand_crm(plan.crm.name, crm)
+    with closing(connect(plan.crm, reveal(plan.crm.url), clock=SystemClock())) as connector:
+        if not applying:
+            click.echo(connector.ddl(), nl=False)
+            return
+        count = connector.apply_ddl()
+        connector.check()
     click.echo(
         f"CRM {crm}: {count} statements carried out in one transaction; key table, outbox and triggers are in place"
     )

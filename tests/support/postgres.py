@@ -25,6 +25,7 @@ PACKAGE = "postgresql"
 START_SECONDS = 60
 _TRIES = 5
 
+_INITDB = ("-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "fsync": "off",
@@ -91,8 +92,12 @@ def running() -> Iterator[Postgres]:
         if account:
             os.chown(base, account.pw_uid, account.pw_gid)
         made = subprocess.run(
-            [programs / "initdb", "-D", base / "data", "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
-            + ["--no-sync"],
+            [
+                programs / "initdb",
+                "-D",
+                base / "data",
+                *["-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
+            ],
             cwd=base,
             capture_output=True,
             text=True,

@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from runner.mapping import canonical
@@ -68,6 +69,7 @@ _FAMILIES: tuple[tuple[type[TypeEngine[Any]], Family], ...] = (
     (sa.Uuid, Family.UUID),
     (sa.String, Family.TEXT),
     (sa.Interval, Family.INTERVAL),
+    (postgresql.INTERVAL, Family.INTERVAL),
 )
 
 Reader = Callable[[Any], Value]
