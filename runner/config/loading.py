@@ -9,13 +9,15 @@ from types import MappingProxyType
 
 from runner.config import files
 from runner.config.compile import LinkCompiler, compile_crm, compile_exchange, compile_mappings
-from runner.config.documents import Document, Parsed, parse
+from runner.config.documents import KINDS, Document, Parsed, parse
 from runner.config.findings import Findings
 from runner.config.links import ResolvedLink, check_mappings, resolve_links
 from runner.config.plan import SyncPlan
 from runner.config.redaction import shown
 from runner.config.references import Catalogue, catalogue, check_crm, check_exchange
 from runner.config.schema import packaged_schemas
+from runner.config.settings import FolderSettings
+from runner.config.yamlsource import read
 from runner.mapping.compiled import CompiledMapping
 from runner.model.diagnostics import Diagnostic, Severity, Span
 from runner.model.errors import ConfigurationInvalid
@@ -25,8 +27,8 @@ from runner.model.errors import ConfigurationInvalid
 class Loaded:
     """What became of a root. ``plan`` is None when any finding is an error.
 
-    ``texts`` has the files' texts for snippets, secrets hidden; ``origins`` says for each link where its settings were
-    decided (``file:line:column`` by setting); ``documents`` are the files as read, for showing them.
+    ``texts`` has the files' texts for snippets, secrets hidden; ``settings`` has each link's effective settings with the
+    place (``file:line:column``) that decided each; ``documents`` are the files as read, for showing them.
     """
 
     plan: SyncPlan | None
@@ -34,7 +36,7 @@ class Loaded:
     texts: Mapping[str, str]
     digest: str = ""
     root: Path = Path()
-    origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    settings: Mapping[str, FolderSettings] = field(default_factory=dict)
     documents: tuple[Document, ...] = ()
 
     @property
@@ -69,8 +71,8 @@ def load(root: Path) -> Loaded:
     compiled = compile_mappings(known.mappings, known.crm, findings) if known.crm else {}
     plan = None if findings.has_errors or known.crm is None else _compile(known, known.crm, links, compiled, taken)
     texts = MappingProxyType({each.source.file: shown(each.source) for each in parsed})
-    origins = MappingProxyType({link.name: link.settings.origins for link in links})
-    return Loaded(plan, findings.sorted(), texts, taken.digest, taken.root, origins, tuple(documents))
+    settings = MappingProxyType({link.name: link.settings for link in links})
+    return Loaded(plan, findings.sorted(), texts, taken.digest, taken.root, settings, tuple(documents))
 
 
 def load_plan(root: Path) -> SyncPlan:
@@ -88,8 +90,7 @@ def load_file(path: Path) -> Loaded:
     findings.add(*unreadable)
     parsed: list[Parsed] = []
     if file is not None:
-        schema = "mapping" if path.parent.name == files.MAPPINGS else "target"
-        parsed.append(parse(file, packaged_schemas(), findings, schema))
+        parsed.append(parse(file, packaged_schemas(), findings, _schema_of(file)))
     documents = tuple(each.document for each in parsed if each.document is not None)
     for document in documents:
         if document.kind == "crm":
@@ -98,6 +99,15 @@ def load_file(path: Path) -> Loaded:
             check_exchange(document, findings, has_file=True)
     texts = {each.source.file: shown(each.source) for each in parsed}
     return Loaded(None, findings.sorted(), texts, root=path.parent, documents=documents)
+
+
+def _schema_of(file: files.SourceFile) -> str:
+    """The schema that a file outside any root asks for: by its name, or by the kind that it gives itself."""
+    if files.is_test(file.path):
+        return "mapping-test"
+    data = read(file.data, file.path).data
+    kind = data.get("kind") if isinstance(data, dict) else None
+    return KINDS.get(kind, "target") if isinstance(kind, str) else "target"
 
 
 def _top(name: str) -> Span:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +27,7 @@ from runner.config.files import schema_texts
 from runner.config.findings import Findings, did_you_mean, suggestion
 from runner.config.redaction import MASK, is_secret_key
 from runner.config.yamlsource import READ_AS, Path, Source, pointer
+from runner.model.diagnostics import Span
 
 _TYPE_WORDS = {
     "object": "a mapping",
@@ -159,7 +160,14 @@ class _Translation:
             self.note("empty-value", f"a value is missing: expected {words}", fault.path, _EMPTY)
         elif fault.schema.get("x-secret"):
             hint = "write {env: NAME} or {file: PATH}, and change the secret that stood here"
-            self.note("secret-literal", "a secret is given by reference, never in clear", fault.path, hint)
+            self.broken.add(fault.path)
+            self.findings.error(
+                "secret-literal",
+                "a secret is given by reference, never in clear",
+                _start(self.source.span(fault.path)),
+                hint=hint,
+                pointer=pointer(fault.path),
+            )
         else:
             hint = None
             if "string" in names and isinstance(fault.instance, (int, float)):
@@ -291,6 +299,11 @@ def _fault(error: ValidationError) -> _Fault:
         path=tuple(error.absolute_path),
         of_a_name="propertyNames" in error.absolute_schema_path,
     )
+
+
+def _start(span: Span) -> Span:
+    """The first column of a place: the rest would tell how long a secret is."""
+    return replace(span, end_line=span.line, end_column=span.column + 1)
 
 
 def _description(schema: Mapping[str, Any], key: str) -> str | None:

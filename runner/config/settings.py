@@ -148,8 +148,8 @@ class _Choice:
             self.origins[f"guards.{key}"] = limit.rule
         return Limits(MappingProxyType(by_operation))
 
-    def direction(self, findings: Findings) -> Direction | None:
-        """The narrowest direction; None when nobody gives one or a level would widen it (both are noted)."""
+    def direction(self, findings: Findings) -> Direction:
+        """The narrowest direction. Noted: nobody gives one, or a level would widen it; then no plan comes of it."""
         document = self.levels.document
         stated = self.levels.stated("direction")
         if not stated:
@@ -162,7 +162,7 @@ class _Choice:
                     hint="add direction: both, inbound (target to CRM) or outbound (CRM to target)",
                     pointer=pointer(path),
                 )
-            return None
+            return Direction.NONE
         effective, outer = Direction(stated[0][0]), stated[0][1]
         for word, path in stated[1:]:
             wanted = Direction(word)
@@ -177,8 +177,7 @@ class _Choice:
                     pointer=pointer(path),
                     related=document.span(*outer),
                 )
-                return None
-            if wanted is not effective:
+            elif wanted is not effective:
                 effective, outer = wanted, path
         self.origins["direction"] = document.rule(*outer)
         return effective
@@ -192,7 +191,7 @@ def resolve(
     time_zone: str,
     findings: Findings,
 ) -> FolderSettings | None:
-    """The settings of one folder of one link; None when something essential is missing or was refused (noted).
+    """The settings of one folder of one link; None when no mapping is named (noted).
 
     ``guards`` has the levels that may state limits; ``time_zone`` is the built-in default; ``enabled`` is what target and
     link say about themselves.
@@ -210,7 +209,7 @@ def resolve(
             hint="add mapping: with the name of a document in mappings/",
             pointer=pointer(path),
         )
-    if direction is None or not mappings:
+    if not mappings:
         return None
     mapping, mapping_path = mappings[-1]
     choice.origins["mapping"] = document.rule(*mapping_path)
