@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import TypeGuard
 
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.parser import Parser
 from jinja2.visitor import NodeTransformer
 
+from runner.mapping.emptiness import loose, named
 from runner.mapping.environment import CONCAT, TESTS, MappingEnvironment
-from runner.mapping.filters import FILTERS, NEVER_EMPTY
+from runner.mapping.filters import FILTERS
 from runner.mapping.findings import Findings, suggest
 from runner.mapping.source import Path
-from runner.mapping.words import Words
+from runner.mapping.words import Word, Words
 from runner.model.diagnostics import Span
 
 ENVIRONMENT = MappingEnvironment()
@@ -60,9 +62,16 @@ class _Check:
     path: Path
     findings: Findings
     reads: set[str] = field(default_factory=set)
+    places: dict[int, Word | None] = field(default_factory=dict)
+    """Where each ``crm.field`` node of the tree stands."""
+    owners: set[int] = field(default_factory=set)
+    """The ``crm`` nodes that are asked for a field. Parents are checked before their children."""
 
     def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
         self.findings.error(code, message, self.path, span=span, hint=hint)
+
+    def find(self, text: str, line: int, *after: str) -> Span:
+        return self.words.span_of(self.words.find(text, line, after=after))
 
     def bad(self, message: str, span: Span, hint: str | None = None) -> None:
         self.error("bad-expression", message, span, hint)
@@ -71,7 +80,7 @@ class _Check:
         """Check one node; children are checked on their own."""
         if not isinstance(node, _ALLOWED):
             word, message, hint = _REFUSED.get(type(node), ("", f"{type(node).__name__} is not allowed here", None))
-            self.bad(message, self.words.find(word, node.lineno), hint)
+            self.bad(message, self.find(word, node.lineno), hint)
         for kind, check in _CHECKS:
             if isinstance(node, kind):
                 check(self, node)
@@ -79,61 +88,65 @@ class _Check:
     def name(self, node: nodes.Name) -> None:
         if node.name != self.scope:
             hint = suggest(node.name, [self.scope], listing="in scope")
-            self.error("unknown-name", f"unknown name {node.name!r}", self.words.find(node.name, node.lineno), hint)
+            self.error("unknown-name", f"unknown name {node.name!r}", self.find(node.name, node.lineno), hint)
+        elif id(node) not in self.owners:
+            message = f"{node.name!r} is the whole record, not a value"
+            self.bad(message, self.find(node.name, node.lineno), f"name one of its fields: {node.name}.…")
 
-    def attribute(self, node: nodes.Getattr) -> None:
-        self.field_of(node.node, node.attr, node.lineno, ".")
-
-    def entry(self, node: nodes.Getitem) -> None:
-        key = node.arg
-        if isinstance(key, nodes.Const) and isinstance(key.value, str):
-            self.field_of(node.node, key.value, node.lineno, "[")
-        elif _is_scope(node.node):
-            self.bad("a field must be named, not computed", self.words.find("[", node.lineno))
-
-    def field_of(self, owner: nodes.Node, name: str, line: int, after: str) -> None:
-        span = self.words.find(name, line, after=[after])
-        if not _is_scope(owner):
-            self.bad(f"only {self.scope} has fields; {name!r} is asked of something else", span, "use a filter")
-        elif isinstance(owner, nodes.Name) and owner.name == self.scope:
+    def access(self, node: nodes.Getattr | nodes.Getitem) -> None:
+        """``crm.subject``, ``crm["subject"]``, or one character, entry or slice of something."""
+        self.owners.add(id(node.node))
+        if _is_scope(node.node) and node.node.name == self.scope:
+            self.words.find(self.scope, node.lineno)  # taken, so that a later one is found at its own place
+        name = named(node)
+        if name is None:
+            if _is_scope(node.node):
+                self.bad("a field must be named, not computed", self.find("[", node.lineno))
+            return
+        word = self.words.find(name, node.lineno, after=[".", "["])
+        if not _is_scope(node.node):
+            message = f"only {self.scope} has fields; {name!r} is asked of something else"
+            self.bad(message, self.words.span_of(word), "use a filter")
+        elif node.node.name == self.scope:  # any other name is a finding of its own
             self.reads.add(name)
+            self.places[id(node)] = word
             if name not in self.fields:
+                span = self.words.span_of(word)
                 self.error("unknown-field", f"{self.scope} has no field {name!r}", span, suggest(name, self.fields))
 
     def filter(self, node: nodes.Filter) -> None:
         if node.name not in FILTERS:
-            span = self.words.find(node.name, node.lineno, after=["|"])
+            span = self.find(node.name, node.lineno, "|")
             self.bad(f"no filter is named {node.name!r}", span, suggest(node.name, FILTERS, listing="filters"))
         elif node.dyn_args is not None or node.dyn_kwargs is not None:
-            self.bad("arguments cannot be unpacked", self.words.find("*", node.lineno))
+            self.bad("arguments cannot be unpacked", self.find("*", node.lineno))
 
     def test(self, node: nodes.Test) -> None:
         if node.name not in TESTS:
-            span = self.words.find(node.name, node.lineno, after=["is", "not"])
+            span = self.find(node.name, node.lineno, "is", "not")
             self.bad(f"no test is named {node.name!r}", span, suggest(node.name, TESTS, listing="tests"))
 
     def condition(self, node: nodes.CondExpr) -> None:
         if node.expr2 is None:
-            self.bad("'if' without 'else'", self.words.find("if", node.lineno), "write … if … else none")
+            self.bad("'if' without 'else'", self.find("if", node.lineno), "write … if … else none")
 
     def concat(self, tree: nodes.Expr) -> None:
         """Warn of fields that may be empty within ``~``."""
-        for found in _loose(tree, self.may_be_empty, frozenset()):
+        for found, name in loose(tree, frozenset()):
+            if not self.fields.get(name, False):
+                continue
             self.findings.warning(
                 "nullable-text",
-                f"{self.scope}.{found.attr} may be empty, and '~' would leave only the text around it",
-                self.path, span=self.words.find(found.attr, found.lineno, after=["."]),
-                hint=f"use [{self.scope}.{found.attr}, …] | join_nonempty, or {self.scope}.{found.attr} | default('…')",
+                f"{self.scope}.{name} may be empty, and '~' would leave only the text around it",
+                self.path, span=self.words.span_of(self.places[id(found)]),
+                hint=f"use [{self.scope}.{name}, …] | join_nonempty, or {self.scope}.{name} | default('…')",
             )  # fmt: skip
-
-    def may_be_empty(self, node: nodes.Getattr) -> bool:
-        return _is_scope(node.node) and self.fields.get(node.attr, False)
 
 
 _CHECKS: tuple[tuple[type[nodes.Node], Callable[..., None]], ...] = (
     (nodes.Name, _Check.name),
-    (nodes.Getattr, _Check.attribute),
-    (nodes.Getitem, _Check.entry),
+    (nodes.Getattr, _Check.access),
+    (nodes.Getitem, _Check.access),
     (nodes.Filter, _Check.filter),
     (nodes.Test, _Check.test),
     (nodes.CondExpr, _Check.condition),
@@ -191,7 +204,10 @@ def _parsed(words: Words, bad: Callable[..., None]) -> nodes.Expr | None:
         if not parser.stream.eos:
             raise TemplateSyntaxError("something follows the expression's end", parser.stream.current.lineno)
     except TemplateSyntaxError as error:
-        bad((error.message or "cannot be read").rstrip("."), words.from_end(_remaining(parser)))
+        message = (error.message or "cannot be read").rstrip(".")
+        for theirs in ("'end of template'", "end of template"):
+            message = message.replace(theirs, "end of the expression")
+        bad(message, words.from_end(_remaining(parser)))
         return None
     except RecursionError:
         bad("the expression is nested too deeply", words.whole)
@@ -227,53 +243,16 @@ def _depth(tree: nodes.Node) -> int:
 
 
 def _walk(node: nodes.Node) -> Iterator[nodes.Node]:
+    """Every node, in the order of the source."""
     yield node
-    for child in node.iter_child_nodes():
-        yield from _walk(child)
+    children = [node.expr1, node.test, node.expr2] if isinstance(node, nodes.CondExpr) else node.iter_child_nodes()
+    for child in children:
+        if child is not None:
+            yield from _walk(child)
 
 
-def _is_scope(node: nodes.Node) -> bool:
+def _is_scope(node: nodes.Node) -> TypeGuard[nodes.Name]:
     return isinstance(node, nodes.Name)
-
-
-def _loose(node: nodes.Node, empty: Callable[[nodes.Getattr], bool], known: frozenset[str]) -> Iterator[nodes.Getattr]:
-    """Fields that may be empty, directly within a ``~``; ``known`` are those that a condition has found filled."""
-    if isinstance(node, nodes.CondExpr):
-        yield from _loose(node.test, empty, known)
-        yield from _loose(node.expr1, empty, known | _filled(node.test))
-        if node.expr2 is not None:
-            yield from _loose(node.expr2, empty, known)
-        return
-    if isinstance(node, nodes.Concat):
-        for part in node.nodes:
-            yield from (found for found in _bare(part, known) if empty(found))
-    for child in node.iter_child_nodes():
-        yield from _loose(child, empty, known)
-
-
-def _bare(node: nodes.Node, known: frozenset[str]) -> Iterator[nodes.Getattr]:
-    """The fields whose emptiness would become the emptiness of this node."""
-    if isinstance(node, nodes.Getattr) and node.attr not in known:
-        yield node
-    elif isinstance(node, nodes.Filter) and node.name not in NEVER_EMPTY and node.node is not None:
-        yield from _bare(node.node, known)
-    elif isinstance(node, nodes.Or):
-        yield from _bare(node.right, known)
-    elif isinstance(node, nodes.CondExpr):
-        yield from _bare(node.expr1, known | _filled(node.test))
-        if node.expr2 is not None:
-            yield from _bare(node.expr2, known)
-
-
-def _filled(test: nodes.Node) -> frozenset[str]:
-    """The fields that are not empty where a condition holds."""
-    if isinstance(test, nodes.Getattr):
-        return frozenset({test.attr})
-    if isinstance(test, nodes.And):
-        return _filled(test.left) | _filled(test.right)
-    if isinstance(test, nodes.Not) and isinstance(test.node, nodes.Test) and test.node.name == "none":
-        return _filled(test.node.node)
-    return frozenset()
 
 
 class _BoundedConcat(NodeTransformer):

@@ -47,20 +47,23 @@ class Words:
         """The place of a stretch of the source."""
         return self._alignment.span(start, end)
 
+    def span_of(self, word: Word | None) -> Span:
+        """The place of a word; of the whole expression when there is none."""
+        return self.whole if word is None else self.span(word.start, word.start + len(word.text))
+
     @property
     def whole(self) -> Span:
         """The place of the whole expression."""
         return self.span(0, len(self.source.rstrip()))
 
     def from_end(self, rest: int) -> Span:
-        """The place of the token that ``rest`` tokens, itself included, stand from the end; 0 = behind the last."""
+        """The place of the token that stands ``rest`` tokens from the end, itself included; 0 = behind the last."""
         if 0 < rest <= len(self.tokens):
-            word = self.tokens[len(self.tokens) - rest]
-            return self.span(word.start, word.start + len(word.text))
+            return self.span_of(self.tokens[len(self.tokens) - rest])
         end = len(self.source.rstrip())
         return self.span(end - 1, end)
 
-    def find(self, text: str, line: int, *, after: Iterable[str] = ()) -> Span:
+    def find(self, text: str, line: int, *, after: Iterable[str] = ()) -> Word | None:
         """The next occurrence of a word, from a line of the expression on, that was not asked for yet.
 
         ``after`` names the tokens of which one must stand right before it.
@@ -68,9 +71,9 @@ class Words:
         before = frozenset(after)
         previous = ""
         for word in self.tokens:
-            fits = word.text == text or word.text[1:-1] == text
+            fits = word.text == text or word.text in (f"'{text}'", f'"{text}"')
             if fits and word.line >= line and word.start not in self._taken and (not before or previous in before):
                 self._taken.add(word.start)
-                return self.span(word.start, word.start + len(word.text))
+                return word
             previous = word.text
-        return self.whole
+        return None
