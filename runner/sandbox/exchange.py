@@ -31,7 +31,7 @@ class Sandbox:
     ``auth`` is ``basic``, ``ntlm`` or ``both``; ``page`` caps the pages of SyncFolderItems; ``scope`` limits whom the
     service account may impersonate (None: everybody); ``tls`` is a certificate and a key file; ``validator`` sees the
     body of every request and returns what is wrong with it (such requests are refused as a schema fault and recorded
-    in :attr:`schema_violations`); ``keep_bodies`` keeps request bodies and headers in the log.
+    in :attr:`schema_violations`); ``response_validator`` sees the sandbox's own answers; ``keep_bodies`` keeps request bodies and headers in the log.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Sandbox:
         scope: Collection[str] | None = None,
         clock: Clock = wall_clock,
         validator: Validator | None = None,
+        response_validator: Validator | None = None,
         tls: tuple[str, str] | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -60,7 +61,9 @@ class Sandbox:
         self._keep_bodies = keep_bodies
         self._accounts = Accounts()
         self._users: dict[str, OutlookUser] = {}
-        self._service = Service(limits=limits or Limits(page=page), validator=validator)
+        self._service = Service(
+            limits=limits or Limits(page=page), validator=validator, response_validator=response_validator
+        )
         self._server: EwsHttpServer | None = None
         self._past = RequestLog()
         self.add_account(username, password, impersonates=True, scope=scope)
@@ -182,6 +185,11 @@ class Sandbox:
     def schema_violations(self) -> list[str]:
         """What the validator found wrong with requests."""
         return self._service.schema_violations
+
+    @property
+    def response_violations(self) -> list[str]:
+        """What the response validator found wrong with the sandbox's own answers."""
+        return self._service.response_violations
 
     @property
     def mailboxes(self) -> Mapping[str, OutlookUser]:

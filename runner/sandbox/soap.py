@@ -56,6 +56,8 @@ class Service:
     mails: list[Mail] = field(default_factory=list)
     validator: Validator | None = None
     schema_violations: list[str] = field(default_factory=list)
+    response_validator: Validator | None = None
+    response_violations: list[str] = field(default_factory=list)
     lock: RLock = field(default_factory=RLock)
 
     def answer(self, body: bytes, principal: Principal) -> Reply:
@@ -103,7 +105,12 @@ class Service:
             f'{_HEADER}<m:{name} xmlns:m="{MESSAGES}" xmlns:t="{TYPES}"><m:ResponseMessages>'
             f"{messages}</m:ResponseMessages></m:{name}>{_FOOTER}"
         )
-        return Reply(200, text.encode())
+        answer = text.encode()
+        if self.response_validator is not None:
+            body = etree.fromstring(answer, _parser()).find(S + "Body")
+            found = [self.response_validator(element) for element in children(body)] if body is not None else []
+            self.response_violations.extend(f"{name}: {finding}" for findings in found for finding in findings)
+        return Reply(200, answer)
 
     def _context(self, header: Element | None, principal: Principal, struck: list[Fault]) -> Context:
         version = header.find(T + "RequestServerVersion") if header is not None else None

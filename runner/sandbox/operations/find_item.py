@@ -38,7 +38,10 @@ def _find(context: Context, request: Element, folder: Folder, shape: Shape) -> s
             raise EwsError("ErrorInvalidRequest", "A calendar view takes neither a restriction nor a sort order.")
         items = _in_view(items, view)
     order = request.find(M + "SortOrder")
-    items = sort_items(items, order) if order is not None else items[::-1]
+    if order is not None:
+        items = sort_items(items, order)
+    elif view is None:
+        items.reverse()  # newest first, when nobody asks for an order
     limit = context.limits.find_restricted if restriction is not None else context.limits.find
     page = request.find(M + "IndexedPageItemView")
     return _answer(items, page, view, limit, shape)
