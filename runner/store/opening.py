@@ -48,10 +48,12 @@ class Opened:
     path: Path | None = None
     counter: CommitCounter | None = None
 
-    def close(self) -> None:
-        """Checkpoint, close, and give the file free."""
+    def close(self, *, checkpoint: bool = True) -> None:
+        """Close and give the file free; without ``checkpoint`` not a byte of it is written any more."""
         try:
             with private_files(), explained(self.name):
+                if not checkpoint:
+                    self.con.execute("PRAGMA disable_checkpoint_on_shutdown").fetchall()
                 self.con.close()
         finally:
             if self.counter is not None:
@@ -188,6 +190,7 @@ def _open(path: Path, steps: Sequence[Migration], count: Count | None) -> Opened
             schema = schema_of(con)
             if schema is None:
                 raise damaged(name, "it is a DuckDB file, but not a state of exsync")
+            _check_length(con, path)
             identity, commits = _state_of(con, name)
             _compare(name, identity, commits, count, counter_path(path))
             if schema < steps[-1].number:
@@ -201,6 +204,17 @@ def _open(path: Path, steps: Sequence[Migration], count: Count | None) -> Opened
         raise
     _open_here.add(path)
     return opened
+
+
+def _check_length(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """DuckDB reads a block when it needs it; a file that was cut short is noticed here and not in the middle of a pass.
+
+    Only blocks in use count: DuckDB itself cuts free ones off the end of the file, and still reports them in the total.
+    """
+    [(blocks, size)] = con.execute("SELECT used_blocks, block_size FROM pragma_database_size()").fetchall()
+    missing = blocks * size - path.stat().st_size
+    if missing > 0:
+        raise damaged(str(path), f"it is cut short, at least {missing} bytes are missing")
 
 
 def _state_of(con: duckdb.DuckDBPyConnection, name: str) -> tuple[str, int]:
