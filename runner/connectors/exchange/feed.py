@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from runner.connectors.exchange.mailbox import Mailbox
 from runner.connectors.exchange.names import add, root
 from runner.connectors.exchange.services import SyncFolderItems, SyncPage
-from runner.model.errors import ProtocolFault, Transient, WatermarkInvalid
+from runner.model.errors import Transient, WatermarkInvalid
 from runner.model.items import ChangePage, Ref
 
 LONGEST_PAGE = 512
@@ -46,11 +46,9 @@ def changes(mailbox: Mailbox, folder: str, since: str | None, page: int) -> Iter
     futile = 0
     while True:
         answer = _page(mailbox, folder, state, page)
-        if not answer.complete and answer.state == state:
-            raise ProtocolFault("a change feed that stands still but promises more", code="feed-stuck")
         current = _changes(answer, folder)
         repeats = before is not None and (current.changed, current.deleted) == (before.changed, before.deleted)
-        futile = futile + 1 if repeats or not answer.changes else 0
+        futile = futile + 1 if repeats or not answer.changes or answer.state == state else 0
         if futile >= FUTILE_PAGES and not answer.complete:
             raise Transient(f"{futile} pages of changes in a row brought nothing but promised more", code="feed-futile")
         yield current

@@ -52,7 +52,7 @@ class Tamed:
 
         Raises the error when the request failed as a whole.
         """
-        return list(self._elems_to_objs(self._get_elements(request)))  # type: ignore[attr-defined]
+        return list(self._elems_to_objs(self._get_elements(request)))
 
     def one(self, request: Element) -> Any:
         """The one result of a request for one thing. Raises its error."""
