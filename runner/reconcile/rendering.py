@@ -41,13 +41,17 @@ def as_json(changes: ChangeSet) -> str:
 def summary(changes: ChangeSet) -> str:
     """The whole in one line."""
     conflicts, held = sum(len(link.clashes) for link in changes.links), sum(link.held for link in changes.links)
+    failed = sum(1 for link in changes.links if link.error is not None)
+    aside = sum(len(link.quarantined) for link in changes.links)
+    tail = f" {_count(failed, 'link')} failed." if failed else ""
+    tail += f" {_count(aside, 'item')} quarantined." if aside else ""
+    tail += f" Stopped by {', '.join(sorted({trip.code for trip in changes.trips}))}." if changes.trips else ""
     if not changes and not conflicts and not changes.trips:
-        return f"No changes: {_count(len(changes.links), 'link')} in step."
+        return f"No changes: {_count(len(changes.links) - failed, 'link')} in step.{tail}"
     parts = [f"{changes.total(operation)} to {operation}" for operation in Operation]
     parts.append(_count(conflicts, "conflict") + (f" ({held} held)" if held else ""))
     parts.append(_count(changes.mails, "mail"))
-    stopped = f" Stopped by {', '.join(sorted({trip.code for trip in changes.trips}))}." if changes.trips else ""
-    return f"Plan: {', '.join(parts)}.{stopped}"
+    return f"Plan: {', '.join(parts)}.{tail}"
 
 
 def markdown(changes: ChangeSet) -> str:
@@ -146,12 +150,10 @@ def _change_text(planned: Planned, stopped: str | None) -> Iterator[str]:
             yield f"             {_gist(lines, change.operation)}"
         yield f"             because {printable(change.reason)}  [{change.rule}]"
         return
-    width = max(len(line.field) for line in lines)
-    for line in lines:
-        yield (
-            f"             {line.field:<{width}}  {shown(line.before)} → {shown(line.after)}"
-            f"   {printable(line.reason)}  [{line.rule}]"
-        )
+    moves = [f"{shown(line.before)} → {shown(line.after)}" for line in lines]
+    names, width = max(len(line.field) for line in lines), max(map(len, moves))
+    for line, move in zip(lines, moves, strict=True):
+        yield f"             {line.field:<{names}}  {move:<{width}}   {printable(line.reason)}  [{line.rule}]"
 
 
 def _clash_text(each: Clashing) -> Iterator[str]:
