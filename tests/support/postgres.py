@@ -59,10 +59,10 @@ class Postgres:
         with self.connect() as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
 
-    def drop(self, database: str) -> None:
-        """Remove a database and whoever is still connected to it."""
+    def disconnect(self, database: str) -> None:
+        """Close every connection that is still open to a database."""
         with self.connect() as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database,))
 
 
 def binaries() -> Path:
@@ -137,7 +137,7 @@ def _started(programs: Path, base: Path, who: dict[str, Any]) -> Iterator[Postgr
                 return
         finally:
             if process.poll() is None:
-                process.send_signal(signal.SIGINT)  # fast shutdown
+                process.send_signal(signal.SIGQUIT)  # at once: the data is thrown away
             process.wait(30)
         text = server.log.read_text(errors="replace")
         if not re.search("could not bind|address already in use", text, re.IGNORECASE):

@@ -72,6 +72,11 @@ _FAMILIES: tuple[tuple[type[TypeEngine[Any]], Family], ...] = (
     (postgresql.INTERVAL, Family.INTERVAL),
 )
 
+
+class Unfit(ValueError):
+    """A canonical value that a column cannot hold; unlike a driver's error, its text never contains the value."""
+
+
 Reader = Callable[[Any], Value]
 Writer = Callable[[Any], Any]
 
@@ -187,13 +192,13 @@ def _as_it_is(value: Any) -> Any:
 
 def _ranged(value: Any) -> Any:
     if not -_BIGGEST <= value < _BIGGEST:
-        raise ValueError("the number is out of range")
+        raise Unfit("the number is out of range")
     return value
 
 
 def _joined(value: Any) -> Any:
     if any(SEPARATOR in word for word in value):
-        raise ValueError(f"a keyword contains {SEPARATOR!r}, which separates keywords in the CRM")
+        raise Unfit(f"a keyword contains {SEPARATOR!r}, which separates keywords in the CRM")
     return SEPARATOR.join(value)
 
 
@@ -202,9 +207,7 @@ def _naive(zone: str) -> Writer:
         moment = moment_of(value)
         naive = moment.astimezone(zone_of(zone)).replace(tzinfo=None, fold=0)
         if naive.replace(tzinfo=zone_of(zone)).astimezone(UTC) != moment:
-            raise ValueError(
-                f"the instant lies in the second hour of a clock change, which the CRM's {zone} cannot tell"
-            )
+            raise Unfit(f"the instant lies in the second hour of a clock change, which the CRM's {zone} cannot tell")
         return naive
 
     return write

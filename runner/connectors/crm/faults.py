@@ -157,6 +157,8 @@ def _unnumbered(error: BaseException, cause: BaseException) -> ConnectorError:
         if any(mark in words for mark in _LOG_ON):
             return _refused(first, "log-on")
         return _transient(first, "away") if any(mark in words for mark in _AWAY) else _unreachable(first, "connection")
+    if "Could not decode to UTF-8" in first:
+        return _data("text that is no UTF-8", "value")
     if isinstance(cause, ValueError | OverflowError | LookupError | TypeError) or isinstance(error, exc.DataError):
         return _data(type(cause).__name__, "value")
     if isinstance(error, exc.OperationalError | exc.InterfaceError):

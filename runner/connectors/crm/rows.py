@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from runner.config.plan import CrmField
-from runner.connectors.crm.columns import Codec, Family, key_text, key_value, moment_in
+from runner.connectors.crm.columns import Codec, Family, Unfit, key_text, key_value, moment_in
 from runner.connectors.crm.schema import EntityTable, raw
 from runner.model.errors import Invalid
 from runner.model.items import Item, Write
@@ -105,7 +105,8 @@ def parameters(entity: EntityTable, write: Write, *, creating: bool) -> Mapping[
             try:
                 value = entity.codecs[name].write(value)
             except (ValueError, OverflowError, TypeError, AttributeError) as error:
-                raise Invalid(f"{name} (column {plan.column}): {error}", code="value") from None
+                reason = str(error) if isinstance(error, Unfit) else f"the value is no {plan.type}"
+                raise Invalid(f"{name} (column {plan.column}): {reason}", code="value") from None
         if value is None and not plan.nullable:
             if creating:
                 continue
