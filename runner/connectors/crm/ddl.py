@@ -97,11 +97,13 @@ class _Sqlite:
     def version(self, entity: CrmEntity) -> tuple[str, ...]:
         trigger, table = self.name(version_trigger(entity)), self.name(entity.table)
         version, key = self.name(entity.version), self.name(entity.key)
+        # The inner condition leaves a version alone that another trigger has moved by then: their order is not defined.
         return (
             f"DROP TRIGGER IF EXISTS {trigger}",
             f"CREATE TRIGGER {trigger} AFTER UPDATE ON {table} FOR EACH ROW\n"  # noqa: S608
             f"WHEN NEW.{version} IS OLD.{version}\nBEGIN\n"
-            f"  UPDATE {table} SET {version} = coalesce(OLD.{version}, 0) + 1 WHERE {key} = NEW.{key};\nEND",
+            f"  UPDATE {table} SET {version} = coalesce(OLD.{version}, 0) + 1\n"
+            f"    WHERE {key} = NEW.{key} AND {version} IS OLD.{version};\nEND",
         )
 
     def triggers(self, entity: CrmEntity) -> list[str]:

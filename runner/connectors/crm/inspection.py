@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from runner.config.plan import CrmPlan
 from runner.connectors.crm.ddl import outbox_triggers, version_trigger
+from runner.connectors.crm.faults import classed
 from runner.connectors.crm.schema import CrmSchema, EntityTable, raw
 from runner.connectors.crm.tables import MARK_ID
 from runner.model.errors import ContainerGone
@@ -39,17 +41,20 @@ def inspect_own(connection: sa.Connection, plan: CrmPlan, schema: CrmSchema) -> 
             code="ddl-missing",
             remedy=f"run `exsync target ddl {plan.name}` to see the SQL, and again with --apply (or give it to your DBA)",
         )
-    connection.execute(sa.select(raw(schema.own.keys.c.token)).where(sa.false()))
 
 
 def _lacks(connection: sa.Connection, table: sa.Table) -> str | None:
     """None when the table is complete, else what is wrong with it (empty: all of it is missing)."""
-    inspector = sa.inspect(connection)
-    if not inspector.has_table(table.name, table.schema):
+    if not sa.inspect(connection).has_table(table.name, table.schema):
         return ""
-    held = {column["name"] for column in inspector.get_columns(table.name, table.schema)}
-    absent = [column.name for column in table.c if column.name not in held]
-    return f" (column {', '.join(absent)})" if absent else None
+    try:
+        with connection.begin_nested():
+            connection.execute(sa.select(*(raw(column) for column in table.c)).where(sa.false()))
+    except exc.DBAPIError as error:
+        if isinstance(classed(error), ContainerGone):
+            return f" (with the columns {', '.join(table.c.keys())})"
+        raise
+    return None
 
 
 def _triggers(connection: sa.Connection, entity: EntityTable) -> frozenset[str]:

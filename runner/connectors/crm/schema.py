@@ -7,6 +7,7 @@ check come at once, with the place in YAML and the nearest existing name.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -84,7 +85,11 @@ class CrmSchema:
 def reflect(connection: sa.Connection, plan: CrmPlan) -> CrmSchema:
     """Look the plan's names up. Raises ``ContainerGone`` with every finding: code ``table-missing``, ``column-missing``
     or ``column-type``."""
-    return _Survey(connection, plan).schema()
+    with warnings.catch_warnings():
+        # The CRM's tables may have columns of types that SQLAlchemy does not know; those that we need are checked here.
+        warnings.filterwarnings("ignore", "Did not recognize type", exc.SAWarning)
+        warnings.filterwarnings("ignore", "Could not instantiate type", exc.SAWarning)
+        return _Survey(connection, plan).schema()
 
 
 @dataclass(slots=True)

@@ -95,6 +95,8 @@ class Group:
             try:
                 transaction.commit()
             except exc.SQLAlchemyError as error:
+                # A refused COMMIT leaves SQLite's transaction open: were the connection used again, it could still happen.
+                connection.invalidate()
                 return self._refused(error, writes)
         finally:
             connection.close()
