@@ -100,25 +100,24 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
         if self._refused is not None:
             raise AuthRefused(str(self._refused), code=self._refused.code, remedy=self._refused.remedy)
         session = self.get_session()
-        healthy = False
+        understood = False
         try:
             status, answer_headers, document = self._exchanged(session, body, headers, writing=writing)
-            healthy = status in (200, 500)
+            if status == 200 or (status == 500 and document.lstrip()[:1] == b"<" and b"Envelope" in document[:400]):
+                root = parsed(document, writing=writing)
+                understood = True
+                return root
+            raise of_status(status, answer_headers, endpoint=self.service_endpoint, writing=writing)
         except AuthRefused as refused:
             self._refused = refused
             raise
         finally:
-            # A session whose connection is in doubt is replaced, so that nobody reads the rest of an old answer.
-            if healthy:
+            # A connection that brought no whole answer may be about to end: it is replaced, so that the next request
+            # neither meets its end nor reads the rest of an old answer.
+            if understood:
                 self.release_session(session)
             else:
                 self.retire_session(session)
-        if status == 200 or (status == 500 and document.lstrip()[:1] == b"<" and b"Envelope" in document[:400]):
-            return parsed(document, writing=writing)
-        error = of_status(status, answer_headers, endpoint=self.service_endpoint, writing=writing)
-        if isinstance(error, AuthRefused):
-            self._refused = error
-        raise error
 
     def _exchanged(
         self, session: Any, body: bytes, headers: dict[str, str], *, writing: bool

@@ -1,0 +1,94 @@
+"""The connector and the simulated Exchange keep the contract that the fakes are held to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+
+from runner.connectors.exchange import ExchangeConnector, connect
+from runner.model.record import Value
+from runner.sandbox.exchange import Sandbox
+from runner.sandbox.wire import Fragment
+from runner.testing.contract import TARGET_CHECKS, TargetBench
+from tests.exchange.canned import link_to, plan_for
+from tests.support.xsd import request_validator
+
+_SERIES = Fragment(
+    "<t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence>"
+    "<t:NoEndRecurrence><t:StartDate>2026-06-01</t:StartDate></t:NoEndRecurrence>"
+)
+
+
+class ExchangeBench:
+    """A mailbox of the simulated Exchange, its calendar empty."""
+
+    def __init__(self, sandbox: Sandbox, stack: ExitStack, page: int) -> None:
+        self._sandbox, self._stack, self._page = sandbox, stack, page
+        self._user = sandbox.add_mailbox("ann.lee@example.com")
+        self._tokens = 0
+        self.link = link_to("ann.lee@example.com")
+        self.connector = self.reopened()
+
+    def reopened(self) -> ExchangeConnector:
+        plan = plan_for(self._sandbox.url, username=self._sandbox.username, page=self._page)
+        return self._stack.enter_context(closing(connect(plan, self._sandbox.password)))
+
+    def sample(self, title: str, place: str = "Room 4") -> dict[str, Value]:
+        return {
+            "title": title,
+            "description": "First line\nsecond line",
+            "location": place,
+            "start": "2026-03-29T10:00:00",
+            "time_zone": "Europe/Vienna",
+            "duration": "PT1H",
+            "show_without_time": False,
+            "priority": 5,
+            "privacy": "public",
+            "free_busy_status": "busy",
+            "keywords": ("Blue", "Red"),
+        }
+
+    def retitled(self, title: str) -> dict[str, Value]:
+        return {"title": title}
+
+    def user_create(self, title: str) -> str:
+        return self._user.create(Subject=title, Start="2026-06-01T08:00:00Z", End="2026-06-01T09:00:00Z")
+
+    def user_edit(self, key: str, title: str) -> None:
+        self._user.edit(key, Subject=title)
+
+    def user_delete(self, key: str) -> None:
+        self._user.delete(key)
+
+    def user_move(self, key: str) -> str:
+        return self._user.move(key, self._user.create_folder("Private"))
+
+    def user_copy(self, key: str) -> str:
+        # The contract takes a copy as Outlook makes it, with a UID of its own; the sandbox copies the UID along.
+        copy = self._user.copy(key)
+        self._user.edit(copy, UID=f"copy-of-{self.token()}")
+        return copy
+
+    def unreadable(self) -> str:
+        when = {"Start": "2026-06-01T08:00:00Z", "End": "2026-06-01T09:00:00Z"}
+        return self._user.create(Subject="Series", Recurrence=_SERIES, **when)
+
+    def token(self) -> str:
+        self._tokens += 1
+        return f"stamp{self._tokens:021d}"
+
+
+@pytest.fixture
+def bench(page: int) -> Iterator[ExchangeBench]:
+    with Sandbox(validator=request_validator()) as sandbox, ExitStack() as stack:
+        yield ExchangeBench(sandbox, stack, page)
+    assert sandbox.schema_violations == []
+    assert sandbox.mails_sent == []
+
+
+@pytest.mark.parametrize("page", [1, 512])
+@pytest.mark.parametrize("check", TARGET_CHECKS, ids=lambda check: check.__name__)
+def test_exchange_keeps_the_contract(check: Callable[[TargetBench], None], bench: ExchangeBench) -> None:
+    check(bench)
