@@ -13,14 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy.dialects import postgresql, sqlite
-
 from runner.config.plan import CrmEntity, CrmPlan
 from runner.connectors.crm.tables import KEYS, OUTBOX
 from runner.model.errors import UsageError
 from runner.model.terms import Entity
 
 _BODY = "$exsync$"
+
+
+def quoted(name: str) -> str:
+    """A name as standard SQL writes it. (SQLAlchemy's own also doubles per cent signs, for the driver's sake.)"""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def outbox_triggers(entity: CrmEntity, dialect: str) -> tuple[str, ...]:
@@ -75,7 +78,7 @@ class _Sqlite:
     """SQLite: one trigger per event; AUTOINCREMENT ids are commit order, because there is one writer at a time."""
 
     def __init__(self) -> None:
-        self.name = sqlite.dialect().identifier_preparer.quote_identifier
+        self.name = quoted
 
     def keys(self) -> tuple[str, ...]:
         return (
@@ -136,7 +139,7 @@ class _Postgres:
 
     def __init__(self, schema: str, rule: str) -> None:
         self.rule = rule
-        self.quote = postgresql.dialect().identifier_preparer.quote_identifier  # type: ignore[no-untyped-call]
+        self.quote = quoted
         self.schema = self.quote(schema)
 
     def name(self, name: str) -> str:

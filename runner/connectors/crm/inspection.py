@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from runner.config.plan import CrmPlan
-from runner.connectors.crm.ddl import outbox_triggers, version_trigger
+from runner.connectors.crm.ddl import outbox_triggers, quoted, version_trigger
 from runner.connectors.crm.faults import classed
 from runner.connectors.crm.schema import CrmSchema, EntityTable, raw
 from runner.connectors.crm.tables import MARK_ID
@@ -67,7 +67,7 @@ def _triggers(connection: sa.Connection, entity: EntityTable) -> frozenset[str]:
         )
     else:
         trigger = sa.table("pg_trigger", *(sa.column(name) for name in ("tgname", "tgrelid", "tgenabled")))
-        name = connection.dialect.identifier_preparer.format_table(entity.table)
+        name = ".".join(quoted(part) for part in (entity.table.schema, entity.table.name) if part)
         statement = sa.select(trigger.c.tgname).where(
             trigger.c.tgrelid == sa.cast(sa.cast(name, sa.Text), _RegClass()), trigger.c.tgenabled != "D"
         )
