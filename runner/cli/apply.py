@@ -31,7 +31,7 @@ def apply(
     allowed = frozenset(operation for operation, on in lifted.items() if on)
     with context.session() as session, progress() as shown:
         orders = Orders(SystemRng().token(), allowed=allowed, progress=shown)
-        reports = session.runner().run(session.links(links), orders)
+        reports = session.runner.run(session.links(links), orders)
     click.echo(_rendered(reports, orders.run, output), nl=False)
     return exit_code(reports)
 

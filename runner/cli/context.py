@@ -128,6 +128,7 @@ class Session:
             self._targets[name] = connector
         return self._targets[name]
 
+    @cached_property
     def runner(self) -> Runner:
         """A runner over all of it."""
         return Runner(self.plan, self.store, self.crm, self.target, SystemClock(), SystemRng())

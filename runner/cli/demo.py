@@ -141,18 +141,18 @@ def run(demo: Demo) -> None:
     demo.exsync("plan", "ann.lee@example.com")
     demo.say("First sync: calendars from Outlook, Google and RFC samples meet the CRM's appointments.")
     demo.exsync("run", "--once")
-    demo.say("Ann renames her appointment in Outlook; the CRM follows.")
-    item = demo.outlook(ANN, "Quarterly review")
-    item.subject, item.location = "Quarterly review with board", "Room 4"
+    demo.say("Ann renames an appointment in Outlook; the CRM follows.")
+    item = demo.outlook(ANN, "Review")
+    item.subject, item.location = "Review with the board", "Room 4"
     item.save(update_fields=["subject", "location"], send_meeting_invitations="SendToNone")
     demo.exsync("apply", ANN)
     demo.say("Somebody moves it in the CRM, with a note; Outlook follows.")
-    demo.sql("UPDATE appointment SET notes = ? WHERE subject = ?", ("Bring the figures", "Quarterly review with board"))
+    demo.sql("UPDATE appointment SET notes = ? WHERE subject = ?", ("Bring the figures", "Review with the board"))
     demo.exsync("apply", ANN)
     demo.say(
         "Both sides change the same title to different values: a conflict. The YAML says who wins; nothing is lost."
     )
-    item = demo.outlook(ANN, "Quarterly review with board")
+    item = demo.outlook(ANN, "Review with the board")
     item.subject = "Review (Outlook's name)"
     item.save(update_fields=["subject"], send_meeting_invitations="SendToNone")
     demo.sql("UPDATE appointment SET subject = ? WHERE notes = ?", ("Review (the CRM's name)", "Bring the figures"))

@@ -24,7 +24,7 @@ def plan(context: Context, links: tuple[str, ...], output: str, differences: boo
     """
     with context.session() as session, progress() as shown:
         orders = Orders(SystemRng().token(), rehearse=True, progress=shown)
-        reports = session.runner().run(session.links(links), orders)
+        reports = session.runner.run(session.links(links), orders)
     changes = ChangeSet(tuple(report.as_changes() for report in reports))
     click.echo({"text": text, "json": as_json, "markdown": markdown}[output](changes), nl=False)
     return exit_code(reports) or (2 if differences and changes else 0)

@@ -53,7 +53,7 @@ def _tolerant(session: Session, links: tuple[str, ...], orders: Orders, output: 
 
 
 def _one(session: Session, links: tuple[str, ...], orders: Orders, output: str) -> list[PassReport]:
-    reports = session.runner().run(session.links(links), orders)
+    reports = session.runner.run(session.links(links), orders)
     for report in reports:
         if output == "json":
             click.echo(json.dumps(_plain(report, orders.run), ensure_ascii=False))

@@ -9,7 +9,6 @@ import click
 from runner.cli.context import Context, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
 
-
 HEADERS = (
     "LINK", "CONDITION", "PAIRS", "DETACHED", "WAITING", "HELD", "SET ASIDE", "UNSETTLED", "LAST PASS (UTC)", "REASON"
 )  # fmt: skip

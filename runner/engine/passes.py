@@ -72,13 +72,13 @@ class _Pass:
         self.store = parts.store
         self.ref = ref_of(link, owner)
         self.report = PassReport(link.name)
-        self.writer = Writer(parts, link, self.ref, orders.run)
         self.state = self.store.link(link.name)
         self.relist = False
         self.barred: frozenset[Operation] = frozenset()
         self.started = parts.clock.now()
         self.done = 0
         self.resolutions: dict[str, list[Resolution]] = {}
+        self.writer = Writer(parts, link, self.ref, orders.run, self.resolutions)
         self.planned: Counter[Operation] = Counter()
         self.waiting: frozenset[Spot] = frozenset()
 
@@ -199,21 +199,20 @@ class _Pass:
         free = [item for item in verdicts.decided if not self._is_barred(item)]
         for item in free:
             self.report.note_decision(item)
-        outcome = self._rehearsed(free) if self.orders.rehearse else self.writer.carry_out(free, self._resolved(free))
+        outcome = self._rehearsed(free) if self.orders.rehearse else self.writer.carry_out(free)
         for entry in outcome.done:
             self.report.note_change(entry.item, entry.change)
         failures = [*gathered.failures, *verdicts.failures, *outcome.failures]
         self._commit(marks, gathered, verdicts, outcome, failures)
+        for item in free:
+            if any(entry.conflict in outcome.commit.resolved for entry in self.writer.disputes.of(item)):
+                self.resolutions.pop(item.subject.crm_key or "", None)
         if outcome.stop:
             raise outcome.stop
         return outcome.again
 
     def _is_barred(self, item: Decided) -> bool:
         return any(change.operation in self.barred for change in item.decision.changes)
-
-    def _resolved(self, items: Iterable[Decided]) -> list[str]:
-        keys = {item.subject.crm_key for item in items}
-        return [entry.conflict for key in keys if key for entry in self.resolutions.get(key, ())]
 
     def _rehearsed(self, items: Sequence[Decided]) -> Outcome:
         """Nothing is written: note what would be, and let the marks go so that each is shown once."""

@@ -22,9 +22,9 @@ Targets = Callable[[str], TargetConnector]
 """Target name → its connector, opened on first use."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Runner:
-    """What runs need: one state, one CRM, targets by name, time and randomness."""
+    """What runs need: one state, one CRM, targets by name, time and randomness. It lives as long as its plan."""
 
     plan: SyncPlan
     store: Store
@@ -32,6 +32,7 @@ class Runner:
     targets: Targets
     clock: Clock
     rng: Rng
+    _followed: bool = False
 
     def run(self, links: Sequence[LinkPlan], orders: Orders) -> list[PassReport]:
         """Drain the CRM's feed, then one pass for each link. Raises only what concerns every link (the CRM, the state)."""
@@ -42,7 +43,9 @@ class Runner:
 
     def _run(self, links: Sequence[LinkPlan], orders: Orders) -> list[PassReport]:
         owners = self._owners()
-        self._follow_configuration()
+        if not self._followed:
+            self._follow_configuration()
+            self._followed = not orders.rehearse
         routes = [Route(link.name, link.entity, owners[link.user]) for link in self._linked(owners)]
         drain(self.store, self.crm, self.plan.crm.name, routes)
         reports: list[PassReport] = []

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from runner.config.plan import LinkPlan
 from runner.engine.decide import Decided, leaves_window
+from runner.engine.disputes import Disputes
 from runner.engine.identity import native_key, stamp_for
 from runner.engine.parts import Parts
 from runner.engine.subject import Failure
@@ -27,9 +28,10 @@ from runner.model.state import (
     LedgerEntry,
     Pairing,
     PairingStatus,
+    Resolution,
 )
 from runner.model.terms import Operation, Side
-from runner.reconcile.decision import Change, Clash
+from runner.reconcile.decision import Change
 
 
 @dataclass(slots=True)
@@ -60,15 +62,18 @@ class Outcome:
 class Writer:
     """Carries out one step's decisions for one link."""
 
-    def __init__(self, parts: Parts, link: LinkPlan, ref: LinkRef, run: str) -> None:
+    def __init__(
+        self, parts: Parts, link: LinkPlan, ref: LinkRef, run: str, resolutions: Mapping[str, Sequence[Resolution]]
+    ) -> None:
         self.parts, self.link, self.ref, self.run = parts, link, ref, run
+        self.disputes = Disputes(parts, link, run, resolutions)
         self.adopted: set[str] = set()
 
-    def carry_out(self, decided: Sequence[Decided], resolved: Sequence[str]) -> Outcome:
+    def carry_out(self, decided: Sequence[Decided]) -> Outcome:
         """Write, read back and return the commit that records it all (not yet committed)."""
         now = self.parts.clock.now()
         decided, planned, failures = self._plans(decided)
-        conflicts = self._conflicts(decided, now)
+        conflicts = self.disputes.found(decided, now)
         if planned or conflicts:
             self.parts.store.commit(Commit(intents=tuple(self._intent(p, now) for p in planned), conflicts=conflicts))
         stop = None
@@ -76,7 +81,7 @@ class Writer:
             stop = self._send(side, [p for p in planned if p.change.side is side]) or stop
         for side in (Side.CRM, Side.TARGET):
             self._read_back(side, [p for p in planned if p.change.side is side])
-        outcome = self._record(decided, planned, resolved, now, stop)
+        outcome = self._record(decided, planned, now, stop)
         outcome.failures += failures
         return outcome
 
@@ -137,39 +142,6 @@ class Writer:
             at=now,
         )
 
-    def _conflicts(self, decided: Sequence[Decided], now: datetime) -> tuple[Conflict, ...]:
-        return tuple(
-            self._conflict(item, clash, now) for item in decided for clash in item.decision.clashes if not clash.settled
-        )
-
-    def _conflict(self, item: Decided, clash: Clash, now: datetime) -> Conflict:
-        subject = item.subject
-        return Conflict(
-            id=self._conflict_id(item, clash),
-            link=self.link.name,
-            crm_key=subject.crm_key,
-            target_key=subject.target_key,
-            field=clash.unit,
-            base=clash.base,
-            crm=clash.crm,
-            target=clash.target,
-            policy=clash.policy,
-            winner=clash.winner,
-            rule=clash.rule,
-            run=self.run,
-            at=now,
-            crm_modified=subject.crm.modified if subject.crm else None,
-            target_modified=subject.target.modified if subject.target else None,
-        )
-
-    def _conflict_id(self, item: Decided, clash: Clash) -> str:
-        """A held conflict keeps its id from pass to pass; a decided one is an event of its own."""
-        if clash.winner is None and item.subject.pairing:
-            for known in self.parts.store.conflicts(self.link.name, open_only=True):
-                if known.crm_key == item.subject.crm_key and known.field == clash.unit:
-                    return known.id
-        return self.parts.rng.token()
-
     def _send(self, side: Side, planned: Sequence[Sending]) -> ConnectorError | None:
         """Send one side's writes in order. An error that concerns more than its item ends the sending."""
         if not planned:
@@ -208,7 +180,6 @@ class Writer:
         self,
         decided: Sequence[Decided],
         planned: Sequence[Sending],
-        resolved: Sequence[str],
         now: datetime,
         stop: ConnectorError | None,
     ) -> Outcome:
@@ -221,6 +192,8 @@ class Writer:
         settled: list[int] = []
         pairings: list[Pairing] = []
         unpaired: list[int] = []
+        closed_conflicts: list[Conflict] = []
+        resolved: list[str] = []
         for item in decided:
             mine = by_item.get(id(item), [])
             done, failed = self._sort(mine, out)
@@ -231,6 +204,9 @@ class Writer:
             clean = all(p.change.operation is Operation.DELETE or p.held for p in done) and not any(
                 p.result and p.result.adopted for p in done
             )
+            if complete:
+                closed_conflicts += self.disputes.closed(item, now)
+                resolved += [resolution.conflict for resolution in self.disputes.of(item)]
             if complete and clean:
                 settled += item.subject.marks
             elif not failed and done:
@@ -247,6 +223,7 @@ class Writer:
             unpaired=tuple(unpaired),
             closed=closed,
             ledger=ledger,
+            conflicts=tuple(closed_conflicts),
             resolved=tuple(resolved),
         )
         return out

@@ -95,7 +95,7 @@ def quiet(url: str) -> list[Measure]:
         connector = session.target(link.target)
         ref = ref_of(link, "1")
         since = session.store.link(link.name).target_watermark
-        runner = session.runner()
+        runner = session.runner
         counter = Path(home, "state.duckdb.counter")
         before = counter.read_bytes() if counter.exists() else b""
         passes, calls = [], []

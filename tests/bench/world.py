@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runner.sandbox.demo_crm import create_demo_crm
-
 from runner.cli.context import Context, Session, SystemRng
+from runner.connectors.crm import SqlCrmConnector
 from runner.engine.passes import Orders
 from runner.engine.report import PassReport
+from runner.sandbox.demo_crm import create_demo_crm
 from tests.bench.server import PASSWORD, USER
 
 REPOSITORY = Path(__file__).parents[2]
@@ -39,17 +39,16 @@ def configure(home: Path, url: str) -> Context:
 @contextmanager
 def opened(home: Path, url: str) -> Iterator[Session]:
     """A session over a fresh world with the printed DDL applied."""
-    from runner.cli.target import apply_ddl
-
     context = configure(home, url)
     with context.session() as session:
-        apply_ddl(session)
+        assert isinstance(session.crm, SqlCrmConnector)
+        session.crm.apply_ddl()
         yield session
 
 
 def one_pass(session: Session) -> PassReport:
     """One pass over the one link."""
-    [report] = session.runner().run(session.links(()), Orders(SystemRng().token()))
+    [report] = session.runner.run(session.links(()), Orders(SystemRng().token()))
     if report.error:
         raise report.error
     return report
