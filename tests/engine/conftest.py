@@ -1,19 +1,24 @@
-"""Worlds that are closed after the test."""
+"""Worlds over both states, the real one and the one in memory, closed after the test."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from runner.config.plan import LinkPlan
+from runner.testing.store import MemoryStore
 from tests.engine.world import World
 
+MakeWorld = Callable[..., World]
 
-@pytest.fixture
-def make_world() -> Iterator[Callable[..., World]]:
+
+@pytest.fixture(params=["duckdb", "memory"])
+def make_world(request: pytest.FixtureRequest) -> Iterator[MakeWorld]:
+    """Makes worlds with given links; every test of a scenario runs over both stores, so that they cannot drift apart."""
     made: list[World] = []
 
     def make(*links: LinkPlan, page: int = 2) -> World:
-        made.append(World(*links, page=page))
+        store = MemoryStore() if request.param == "memory" else None
+        made.append(World(*links, page=page, store=store))
         return made[-1]
 
     yield make
@@ -22,5 +27,6 @@ def make_world() -> Iterator[Callable[..., World]]:
 
 
 @pytest.fixture
-def world(make_world: Callable[..., World]) -> World:
+def world(make_world: MakeWorld) -> World:
+    """A world with one calendar link in both directions."""
     return make_world()
