@@ -32,7 +32,7 @@ from runner.model.errors import (
 )
 from runner.model.lifecycle import LinkEvent, next_condition
 from runner.model.state import Commit, LinkState, Mark, PairingStatus, Quarantined, Resolution, RunRecord
-from runner.model.terms import Operation
+from runner.model.terms import Operation, Side
 from runner.reconcile.guards import Trip, assess
 
 ROUNDS = 3
@@ -255,11 +255,19 @@ class _Pass:
                 outcome.commit,
                 settled=tuple(settled),
                 pairings=(*pairings.values(), *made),
-                marks=(*late, *parked),
+                marks=(*late, *parked, *self._created(outcome)),
                 quarantined=quarantined,
                 released=released,
             )
         )
+
+    def _created(self, outcome: Outcome) -> Iterable[Mark]:
+        """Items made on the target lie behind the watermark's back: one that its user deletes before the next pass is in no
+        feed, since the server only reports deletes of items that the watermark has seen. So they are read once more."""
+        for entry in outcome.done:
+            change, result = entry.change, entry.result
+            if change.side is Side.TARGET and change.operation is Operation.CREATE and result and result.key:
+                yield Mark(self.link.name, Side.TARGET, result.key)
 
     def _has_quarantine(self) -> bool:
         return bool(self.store.quarantined(self.link.name))

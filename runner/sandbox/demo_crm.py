@@ -98,12 +98,12 @@ def create_demo_crm(path: str | Path, *, today: date | None = None) -> None:
 
 
 def _times(day: date, at: str, minutes: int | None, zone: str) -> tuple[str, str]:
-    """Start and end as the CRM's columns hold them: UTC without offset; all-day items from midnight to midnight."""
-    start = datetime.combine(day, time.fromisoformat(at), ZoneInfo(zone))
-    end = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone)) if minutes is None else None
-    if end is None:
-        end = start.astimezone(UTC) + timedelta(minutes=minutes or 0)
-    return _utc(start), _utc(end)
+    """Start and end as the CRM's columns hold them: UTC without offset; all-day items as dates, midnight to midnight."""
+    if minutes is None:
+        midnight = datetime.combine(day, time(), UTC)
+        return _utc(midnight), _utc(midnight + timedelta(days=1))
+    start = datetime.combine(day, time.fromisoformat(at), ZoneInfo(zone)).astimezone(UTC)
+    return _utc(start), _utc(start + timedelta(minutes=minutes))
 
 
 def _utc(moment: datetime) -> str:
