@@ -79,7 +79,7 @@ class Skipping(FakeTarget):
 TARGETS = [
     (Blind, both.a_conditional_update_is_refused_on_a_stale_version),
     (Blind, both.a_conditional_delete_is_refused_on_a_stale_version),
-    (Eager, both.writes_are_sent_lazily),
+    (Eager, target.writes_are_sent_lazily),
     (Greedy, both.an_update_changes_only_its_fields),
     (Restamped, both.a_created_item_is_read_back_as_written),
     (Restamped, target.a_write_comes_back_with_the_written_version),

@@ -103,14 +103,15 @@ class SqlCrmConnector:
             yield ChangePage(refs, (), "" if after is None else key_text(after), complete)
 
     def get(self, link: LinkRef, keys: Sequence[str]) -> Mapping[str, Item | ConnectorError]:
-        """Live records by key; deleted and unknown ones are ``Gone``, unreadable ones ``Invalid``."""
+        """Live records by key; deleted and unknown ones are ``Gone``, unreadable ones ``Invalid``, and so are those of other
+        users (code ``not-owned``): a record that changed hands has left the link."""
         entity = self._entity(link)
         held = key_values(keys, entity.family(entity.key))
         shape_ = self._shape(entity, link.crm_fields)
         found: dict[str, Item | ConnectorError] = {}
         asked = list(held)
         for start in range(0, len(asked), BATCH):
-            found |= self._read(shape_, {key: held[key] for key in asked[start : start + BATCH]})
+            found |= self._read(shape_, link.owner, {key: held[key] for key in asked[start : start + BATCH]})
         return {key: found.get(key) or Gone(f"no CRM record {key}") for key in keys}
 
     def find(self, link: LinkRef, identities: Sequence[Identity]) -> Sequence[Found]:
@@ -216,7 +217,7 @@ class SqlCrmConnector:
             made = self._shapes[slot] = shape(entity, fields, self.plan.time_zone)
         return made
 
-    def _read(self, shape_: Shape, keys: Mapping[str, Any]) -> dict[str, Item | ConnectorError]:
+    def _read(self, shape_: Shape, owner: str | None, keys: Mapping[str, Any]) -> dict[str, Item | ConnectorError]:
         """One batch; halved again and again when the driver cannot read one of its rows."""
         try:
             with reading(self._engine) as connection:
@@ -228,14 +229,14 @@ class SqlCrmConnector:
             names = list(keys)
             half = len(names) // 2
             return {
-                **self._read(shape_, {key: keys[key] for key in names[:half]}),
-                **self._read(shape_, {key: keys[key] for key in names[half:]}),
+                **self._read(shape_, owner, {key: keys[key] for key in names[:half]}),
+                **self._read(shape_, owner, {key: keys[key] for key in names[half:]}),
             }
         items: dict[str, Item | ConnectorError] = {}
         for row in rows:
             key = key_text(row[0])
             try:
-                items[key] = shape_.item(row, *noted.get(key, (None, None)))
+                items[key] = shape_.item(row, owner, *noted.get(key, (None, None)))
             except Invalid as error:
                 items[key] = error
         return items

@@ -28,11 +28,14 @@ class Shape:
     fields: tuple[tuple[str, CrmField, Codec], ...]
     select: sa.Select[Any]
 
-    def item(self, row: Sequence[Any], stamp: str | None, native: str | None) -> Item:
-        """The item of one row. Raises ``Invalid`` naming the first field whose value cannot be carried."""
+    def item(self, row: Sequence[Any], owner: str | None, stamp: str | None, native: str | None) -> Item:
+        """The item of one row. Raises ``Invalid`` naming the first field whose value cannot be carried, or with code
+        ``not-owned`` when the record belongs to somebody other than ``owner`` (None: not asked)."""
         key = key_text(row[0])
+        if owner is not None and (row[3] is None or key_text(row[3]) != owner):
+            raise Invalid(f"CRM record {key} belongs to another user", code="not-owned")
         values: dict[str, Value] = {}
-        for (name, plan, codec), held in zip(self.fields, row[3:], strict=True):
+        for (name, plan, codec), held in zip(self.fields, row[4:], strict=True):
             if held is None:
                 value = None
             else:
@@ -68,7 +71,8 @@ def shape(entity: EntityTable, fields: frozenset[str], zone: str) -> Shape:
         raise Invalid(f"{entity.plan.entity} has no CRM field {', '.join(sorted(unknown))}", code="unknown-field")
     names = _sorted(fields)
     modified: sa.ColumnElement[Any] = sa.null() if entity.modified is None else raw(entity.modified)
-    columns = [raw(entity.key), raw(entity.version), modified, *(raw(entity.columns[name]) for name in names)]
+    columns = [raw(entity.key), raw(entity.version), modified, raw(entity.owner)]
+    columns += [raw(entity.columns[name]) for name in names]
     labelled = [column.label(f"c{index}") for index, column in enumerate(columns)]
     keys: sa.BindParameter[Any] = sa.bindparam(KEYS_PARAMETER, expanding=True)
     select = sa.select(*labelled).where(entity.key.in_(keys), entity.live())

@@ -116,19 +116,6 @@ def a_deleted_item_is_gone(bench: Bench) -> None:
     demand(isinstance(bench.connector.get(bench.link, [key])[key], Gone), "the deleted item can still be read")
 
 
-def writes_are_sent_lazily(bench: Bench) -> None:
-    """A consumer that stops after the first result has sent only the first write."""
-    first, second = bench.token(), bench.token()
-    writes = [
-        Write(Operation.CREATE, None, None, values, frozenset(values), stamp)
-        for stamp, values in ((first, bench.sample("First")), (second, bench.sample("Second")))
-    ]
-    results = iter(bench.connector.write(bench.link, writes))
-    done(next(results))
-    demand(bool(find(bench, Identity(stamp=first))), "the first write was not carried out")
-    demand(not find(bench, Identity(stamp=second)), "the second write was sent before it was asked for")
-
-
 def one_result_for_each_write_in_order(bench: Bench) -> None:
     """A refused write does not stop its neighbours, and results stand in the order of the writes."""
     key = bench.user_create("Stale")
@@ -200,7 +187,6 @@ SHARED_CHECKS: tuple[Callable[[Bench], None], ...] = (
     an_update_of_a_missing_item_is_gone,
     a_delete_of_a_missing_item_is_gone,
     a_deleted_item_is_gone,
-    writes_are_sent_lazily,
     one_result_for_each_write_in_order,
     a_created_item_is_found_by_its_stamp,
     an_unknown_identity_is_not_found,

@@ -12,6 +12,20 @@ from runner.testing.contract.both import SHARED_CHECKS
 from runner.testing.contract.words import create, demand, done, find, item_of, one, only, summed
 
 
+def writes_are_sent_lazily(bench: TargetBench) -> None:
+    """A consumer that stops after the first result has sent only the first write (the CRM may send a group at a time, in one
+    transaction: what it has not answered then is known to be done or known to be undone)."""
+    first, second = bench.token(), bench.token()
+    writes = [
+        Write(Operation.CREATE, None, None, values, frozenset(values), stamp)
+        for stamp, values in ((first, bench.sample("First")), (second, bench.sample("Second")))
+    ]
+    results = iter(bench.connector.write(bench.link, writes))
+    done(next(results))
+    demand(bool(find(bench, Identity(stamp=first))), "the first write was not carried out")
+    demand(not find(bench, Identity(stamp=second)), "the second write was sent before it was asked for")
+
+
 def an_empty_folder_reads_to_its_end(bench: TargetBench) -> None:
     """An empty folder gives a watermark to go on from."""
     pages = list(bench.connector.changes(bench.link, None))
@@ -165,6 +179,7 @@ def an_update_can_stamp_a_users_item(bench: TargetBench) -> None:
 
 TARGET_CHECKS: tuple[Callable[[TargetBench], None], ...] = (
     *SHARED_CHECKS,
+    writes_are_sent_lazily,
     an_empty_folder_reads_to_its_end,
     the_first_read_names_every_item,
     a_write_comes_back_with_the_written_version,
