@@ -47,7 +47,13 @@ def open_store(path: Path | None, *, clock: Clock) -> DuckStore:
 
     Raises ``StateLocked``, ``StateDamaged``, ``StateTooNew`` or another ``StateError``; nothing is changed then.
     """
-    return DuckStore(open_memory() if path is None else open_file(path), clock)
+    opened = open_memory() if path is None else open_file(path)
+    try:
+        with explained(opened.name, opening=True):
+            return DuckStore(opened, clock)
+    except BaseException:
+        opened.close(checkpoint=False)
+        raise
 
 
 class DuckStore:
@@ -60,7 +66,7 @@ class DuckStore:
         self._clock = clock
         self._lock = threading.RLock()
         self._rehearsing = False
-        self._closed = False
+        self._closed = self._broken = False
         self._commits = self._last_id = 0
         self._beats: dict[str, tuple[int, datetime]] = {}
         self._flushed = clock.monotonic()
@@ -85,6 +91,11 @@ class DuckStore:
         with self._lock:
             if self._closed:
                 raise StateError(f"the state {self._name} is closed")
+            if self._broken:
+                raise StateError(
+                    f"the state {self._name} could not be written before and is not used any further",
+                    remedy="see the first error; then start again",
+                )
             with explained(self._name):
                 yield self._con
 
@@ -288,7 +299,7 @@ class DuckStore:
             with private_files():
                 self._con.begin()
                 yield
-                self._con.commit()
+                self._make_durable()
         except BaseException:
             self._undo()
             raise
@@ -296,9 +307,22 @@ class DuckStore:
             try:
                 self._opened.counter.write(self._commits)
             except OSError as error:
-                raise StateError(f"the commit counter of {self._name} cannot be written: {error.strerror}") from error
+                self._broken = True
+                raise StateError(
+                    f"the commit counter of {self._name} cannot be written: {error.strerror}",
+                    remedy="check the disk and the rights of the .counter file, then start again",
+                ) from error
+
+    def _make_durable(self) -> None:
+        try:
+            self._con.commit()
+        except duckdb.Error:
+            self._broken = True  # the log may end in a part of this commit: opening it anew drops that part
+            raise
 
     def _undo(self) -> None:
+        if self._broken:
+            return
         with explained(self._name):
             with suppress(duckdb.TransactionException):  # a failed COMMIT has already ended it
                 self._con.rollback()
@@ -418,8 +442,9 @@ class DuckStore:
             if self._closed:
                 return
             try:
-                with explained(self._name):
-                    self._flush()
+                if not self._broken:
+                    with explained(self._name):
+                        self._flush()
             finally:
                 self._closed = True
-                self._opened.close()
+                self._opened.close(checkpoint=not self._broken)

@@ -58,7 +58,7 @@ def explained(state: str, *, opening: bool = False) -> Iterator[None]:
     except UnicodeDecodeError as error:
         raise damaged(state, f"a text in it is no longer text ({error.reason})") from error
     except duckdb.Error as error:
-        if isinstance(error, _NOT_OURS_TO_EXPLAIN) and not opening:
+        if isinstance(error, _NOT_OURS_TO_EXPLAIN) and not opening and not _NO_ROOM.search(str(error)):
             raise
         raise _explain(state, error) from error
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.store import DuckStore, open_store
+from runner.model.ports import Store
+from runner.store import open_store
+from runner.testing.store import MemoryStore
 from tests.store.samples import StillClock
 
 
@@ -22,8 +24,13 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "state.duckdb"
 
 
-@pytest.fixture(params=["memory", "file"])
-def store(request: pytest.FixtureRequest, path: Path, clock: StillClock) -> Iterator[DuckStore]:
+@pytest.fixture(params=["memory", "file", "dictionaries"])
+def store(request: pytest.FixtureRequest, path: Path, clock: StillClock) -> Iterator[Store]:
     """An empty state of each kind."""
-    with open_store(path if request.param == "file" else None, clock=clock) as opened:
-        yield opened
+    opened: Store
+    if request.param == "dictionaries":
+        opened = MemoryStore()
+    else:
+        opened = open_store(path if request.param == "file" else None, clock=clock)
+    yield opened
+    opened.close()
