@@ -98,7 +98,7 @@ def _my_response(item: StoredItem) -> str:
         return stored
     if not is_organizer(item):
         return "NoResponseReceived"
-    return "Organizer" if item.is_meeting else "Unknown"
+    return "Organizer"
 
 
 def _is_recurring(item: StoredItem) -> str:
@@ -181,6 +181,7 @@ COMPUTED: Mapping[str, Callable[[StoredItem, bool], str]] = MappingProxyType(
         "ParentFolderId": lambda item, _: f'<t:ParentFolderId Id="{item.folder_id}" ChangeKey="AQAAAA=="/>',
         "EffectiveRights": lambda item, _: f"<t:EffectiveRights>{_RIGHTS}</t:EffectiveRights>",
         "Organizer": _organizer,
+        "ResponseObjects": lambda item, _: "<t:ResponseObjects><t:ForwardItem/></t:ResponseObjects>",
         "CompleteName": _complete_name,
     }
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from runner.sandbox.failures import EwsError, SoapFault
+from runner.sandbox.failures import EwsError, SchemaViolation, SoapFault
 from runner.sandbox.faults import BadPage, Fault, ItemAnswer, PageFault
 from runner.sandbox.mailboxes import Folder, Mail, Mailbox
 from runner.sandbox.wire import Element, T, children, escape, local
@@ -138,7 +138,7 @@ def need(element: Element, name: str) -> Element:
     """A child that the schema requires (qualified name); its absence fails the whole request."""
     found = element.find(name)
     if found is None:
-        raise SoapFault("ErrorSchemaValidation", f"The element '{local(element)}' has incomplete content: no {name}.")
+        raise SchemaViolation(f"The element '{local(element)}' has incomplete content: no {name}.")
     return found
 
 

@@ -31,7 +31,8 @@ class Sandbox:
     ``auth`` is ``basic``, ``ntlm`` or ``both``; ``page`` caps the pages of SyncFolderItems; ``scope`` limits whom the
     service account may impersonate (None: everybody); ``tls`` is a certificate and a key file; ``validator`` sees the
     body of every request and returns what is wrong with it (such requests are refused as a schema fault and recorded
-    in :attr:`schema_violations`); ``response_validator`` sees the sandbox's own answers; ``keep_bodies`` keeps request bodies and headers in the log.
+    in :attr:`schema_violations`); ``response_validator`` sees the sandbox's own answers; ``keep_bodies`` keeps request
+    bodies and headers in the log.
     """
 
     def __init__(

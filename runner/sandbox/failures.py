@@ -70,3 +70,11 @@ class EwsError(Exception):
 
 class SoapFault(EwsError):
     """A fault of the whole request: HTTP 500 with a SOAP fault that carries the response code."""
+
+
+class SchemaViolation(SoapFault):
+    """The request does not fit the schema: the fault names line, column and violation (Handling errors in EWS)."""
+
+    def __init__(self, violation: str, *, line: int = 1, column: int = 1) -> None:
+        super().__init__("ErrorSchemaValidation", f"The request failed schema validation: {violation}")
+        self.violation, self.line, self.column = violation, line, column

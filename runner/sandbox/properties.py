@@ -3,9 +3,9 @@
 Order, names and field URIs follow the EWS reference (pages CalendarItem, Task, Contact, Message, FieldURI). A row is
 ``name kind flags default``; flags:
 
-``r`` read-only: setting it is ``ErrorInvalidPropertySet`` · ``d`` part of the Default shape · ``b`` never returned by
-FindItem and SyncFolderItems (bodies, recipients, streams: FindItem operation) · ``q`` not usable in a restriction ·
-``c`` computed when asked for.
+``r`` read-only: setting it is ``ErrorInvalidPropertySet`` · ``d`` part of the Default shape, ``m`` of messages only ·
+``b`` never returned by FindItem and SyncFolderItems (bodies, recipients, streams: FindItem operation) · ``q`` not usable
+in a restriction · ``c`` computed when asked for.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ ItemId                      xml    rdcq
 ParentFolderId              xml    rcq
 ItemClass                   text   c
 Subject                     text   d
-Sensitivity                 Normal|Personal|Private|Confidential d Normal
-Body                        body   bdq
+Sensitivity                 Normal|Personal|Private|Confidential m Normal
+Body                        body   bmq
 Attachments                 xml    rbq
 DateTimeReceived            time   rc
 Size                        int    rc
@@ -36,14 +36,14 @@ IsUnmodified                bool   r false
 InternetMessageHeaders      xml    rbq
 DateTimeSent                time   rc
 DateTimeCreated             time   rc
-ResponseObjects             xml    rbq
+ResponseObjects             xml    rbcq
 ReminderDueBy               time   cq
 ReminderIsSet               bool   -
 ReminderNextTime            time   r
 ReminderMinutesBeforeStart  int    -
 DisplayCc                   text   rc
 DisplayTo                   text   rc
-HasAttachments              bool   rd false
+HasAttachments              bool   rm false
 Culture                     text   q en-US
 EffectiveRights             xml    rcq
 LastModifiedName            text   rc
@@ -238,7 +238,7 @@ class Property:
     computed: bool
 
 
-def _rows(table: str, prefix: str) -> list[Property]:
+def _rows(table: str, prefix: str, owner: str) -> list[Property]:
     rows = []
     for line in table.strip().splitlines():
         name, kind, *rest = line.split()
@@ -251,7 +251,7 @@ def _rows(table: str, prefix: str) -> list[Property]:
                 default=default,
                 values=tuple(kind.split("|")) if "|" in kind else (),
                 read_only="r" in flags,
-                in_default_shape="d" in flags,
+                in_default_shape="d" in flags or ("m" in flags and owner == "message"),
                 big="b" in flags,
                 searchable="q" not in flags,
                 computed="c" in flags,
@@ -272,7 +272,7 @@ class ItemKind:
 
 
 def _kind(element: str, item_class: str, folder_class: str, prefix: str, table: str) -> ItemKind:
-    rows = _rows(_ITEM, "item") + _rows(table, prefix)
+    rows = _rows(_ITEM, "item", prefix) + _rows(table, prefix, prefix)
     return ItemKind(
         element,
         item_class,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from runner.sandbox.bodies import Body
 from runner.sandbox.computed import computed_text
 from runner.sandbox.extended import read_key
-from runner.sandbox.failures import EwsError, SoapFault
+from runner.sandbox.failures import EwsError, SchemaViolation
 from runner.sandbox.items import StoredItem
 from runner.sandbox.properties import DICTIONARIES, KINDS, known_uri
 from runner.sandbox.shapes import extended_value
@@ -50,7 +50,7 @@ def compile_restriction(element: Element) -> Test:
         return _contains(element, parts[0], parts[1])
     if kind == "Excludes":
         return _excludes(parts[0], parts[1])
-    raise SoapFault("ErrorSchemaValidation", f"The element 'Restriction' has invalid child element '{kind}'.")
+    raise SchemaViolation(f"The element 'Restriction' has invalid child element '{kind}'.")
 
 
 def _reader(path: Element) -> tuple[Reader, str]:
@@ -72,7 +72,7 @@ def _reader(path: Element) -> tuple[Reader, str]:
 
         return entry, "text"
     if not known_uri(uri):
-        raise SoapFault("ErrorSchemaValidation", f"The 'FieldURI' attribute is invalid - The value '{uri}' is invalid.")
+        raise SchemaViolation(f"The 'FieldURI' attribute is invalid - The value '{uri}' is invalid.")
     rows = [kind.by_uri[uri] for kind in KINDS.values() if uri in kind.by_uri]
     if not rows:
         return (lambda _item: None), "text"

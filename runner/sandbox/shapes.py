@@ -9,7 +9,7 @@ from functools import lru_cache
 from runner.sandbox.bodies import Body
 from runner.sandbox.computed import COMPUTED
 from runner.sandbox.extended import CLEAN_GLOBAL_OBJECT_ID, GLOBAL_OBJECT_ID, SEARCH_KEY, ExtendedKey, read_key, render
-from runner.sandbox.failures import EwsError, SoapFault
+from runner.sandbox.failures import EwsError, SchemaViolation, SoapFault
 from runner.sandbox.items import StoredItem, global_object_id
 from runner.sandbox.properties import DICTIONARIES, EXTENDED, KINDS, Property, known_uri
 from runner.sandbox.wire import Element, T, children, escape, local, tag
@@ -194,7 +194,7 @@ def _extended_part(key: ExtendedKey) -> Part:
 def property_of(item: StoredItem, uri: str) -> Property:
     """The property behind a field URI for this item's class; ``ErrorInvalidPropertyRequest`` if the class has none."""
     if not known_uri(uri):
-        raise SoapFault("ErrorSchemaValidation", f"The 'FieldURI' attribute is invalid - The value '{uri}' is invalid.")
+        raise SchemaViolation(f"The 'FieldURI' attribute is invalid - The value '{uri}' is invalid.")
     found = item.kind.by_uri.get(uri)
     if found is None:
         raise EwsError("ErrorInvalidPropertyRequest")

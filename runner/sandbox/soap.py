@@ -11,7 +11,7 @@ from lxml import etree
 
 from runner.sandbox.accounts import Principal
 from runner.sandbox.context import Context, Limits
-from runner.sandbox.failures import EwsError, SoapFault
+from runner.sandbox.failures import TEXTS, EwsError, SchemaViolation, SoapFault
 from runner.sandbox.faults import Delay, Drop, Fault, FaultScript, HttpAnswer, WholeFault
 from runner.sandbox.mailboxes import Mail, Mailbox
 from runner.sandbox.operations.registry import OPERATIONS
@@ -65,13 +65,12 @@ class Service:
         try:
             envelope = etree.fromstring(body, _parser())
         except etree.XMLSyntaxError as error:
-            return _fault_reply(SoapFault("ErrorSchemaValidation", f"The request is not well-formed XML: {error}"))
+            line, column = error.position
+            return _fault_reply(SchemaViolation(str(error.msg), line=line or 1, column=column or 1))
         soap_body = envelope.find(S + "Body")
         request = next(iter(children(soap_body)), None) if soap_body is not None else None
         if envelope.tag != S + "Envelope" or request is None:
-            return _fault_reply(
-                SoapFault("ErrorSchemaValidation", "The request is not a SOAP 1.1 envelope with a body.")
-            )
+            return _fault_reply(SchemaViolation("The request is not a SOAP 1.1 envelope with a body."))
         operation = local(request)
         named = tuple(str(element.get("Id")) for element in request.iter(T + "ItemId") if element.get("Id"))
         address = _impersonated(envelope.find(S + "Header")) or principal.mailbox
@@ -94,7 +93,7 @@ class Service:
                 raise SoapFault("ErrorInvalidRequest", f"The sandbox does not know the operation {local(request)}.")
             if self.validator is not None and (findings := self.validator(request)):
                 self.schema_violations.extend(findings)
-                raise SoapFault("ErrorSchemaValidation", f"The request failed schema validation: {findings[0]}")
+                raise SchemaViolation(findings[0])
             with self.lock:
                 context = self._context(envelope.find(S + "Header"), principal, struck)
                 messages = "".join(OPERATIONS[local(request)](context, request))
@@ -170,13 +169,20 @@ def _effect_reply(fault: Fault) -> Reply:
 
 def _fault_reply(fault: EwsError) -> Reply:
     values = "".join(f'<t:Value Name="{escape(name)}">{escape(text)}</t:Value>' for name, text in fault.values.items())
+    message = fault.text
+    if isinstance(fault, SchemaViolation):
+        message = TEXTS[fault.code]
+        values = (
+            f"<t:LineNumber>{fault.line}</t:LineNumber><t:LinePosition>{fault.column}</t:LinePosition>"
+            f"<t:Violation>{escape(fault.violation)}</t:Violation>"
+        )
     message_xml = f'<t:MessageXml xmlns:t="{TYPES}">{values}</t:MessageXml>' if values else ""
     text = (
         f'<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}"><s:Body><s:Fault>'
         f'<faultcode xmlns:a="{TYPES}">a:{fault.code}</faultcode>'
         f'<faultstring xml:lang="en-US">{escape(fault.text)}</faultstring><detail>'
         f'<e:ResponseCode xmlns:e="{ERRORS}">{fault.code}</e:ResponseCode>'
-        f'<e:Message xmlns:e="{ERRORS}">{escape(fault.text)}</e:Message>{message_xml}'
+        f'<e:Message xmlns:e="{ERRORS}">{escape(message)}</e:Message>{message_xml}'
         f"</detail></s:Fault>{_FOOTER}"
     )
     return Reply(500, text.encode())

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from runner.sandbox.bodies import Body
 from runner.sandbox.extended import read_key, read_value
-from runner.sandbox.failures import EwsError, SoapFault
+from runner.sandbox.failures import EwsError, SchemaViolation, SoapFault
 from runner.sandbox.items import Stored, StoredItem
 from runner.sandbox.properties import DICTIONARIES, EXTENDED, Property, known_uri
 from runner.sandbox.wire import Element, Fragment, T, children, escape, inner, local
@@ -35,7 +35,7 @@ def set_property(item: StoredItem, element: Element, zone: ZoneInfo | None) -> s
         return f"{EXTENDED}/{key.property_set}/{key.name}"
     row = item.kind.properties.get(name)
     if row is None:
-        raise SoapFault("ErrorSchemaValidation", f"The element '{item.element}' has invalid child element '{name}'.")
+        raise SchemaViolation(f"The element '{item.element}' has invalid child element '{name}'.")
     if row.read_only or (row.name == "IsRead" and item.element != "Message"):
         raise EwsError("ErrorInvalidPropertySet")
     item.props[name] = _READERS[row.kind](item, row, element, zone)
@@ -98,7 +98,7 @@ def append_property(item: StoredItem, uri: str, element: Element) -> str:
 def row_for(item: StoredItem, uri: str) -> Property:
     """The property that a change names; another class's property is ``ErrorInvalidPropertySet``."""
     if not known_uri(uri):
-        raise SoapFault("ErrorSchemaValidation", f"The 'FieldURI' attribute is invalid - The value '{uri}' is invalid.")
+        raise SchemaViolation(f"The 'FieldURI' attribute is invalid - The value '{uri}' is invalid.")
     found = item.kind.by_uri.get(uri)
     if found is None:
         raise EwsError("ErrorInvalidPropertySet")
@@ -165,7 +165,7 @@ def _instant(value: Stored) -> datetime:
 
 def _entry_place(item: StoredItem, uri: str) -> tuple[str, str]:
     if uri not in DICTIONARIES:
-        raise SoapFault("ErrorSchemaValidation", f"The 'FieldURI' attribute is invalid - The value '{uri}' is invalid.")
+        raise SchemaViolation(f"The 'FieldURI' attribute is invalid - The value '{uri}' is invalid.")
     name, part = DICTIONARIES[uri]
     if name not in item.kind.properties:
         raise EwsError("ErrorInvalidPropertySet")
@@ -173,7 +173,7 @@ def _entry_place(item: StoredItem, uri: str) -> tuple[str, str]:
 
 
 def _schema(row: Property, text: str) -> SoapFault:
-    return SoapFault("ErrorSchemaValidation", f"The '{row.name}' element is invalid - The value '{text}' is invalid.")
+    return SchemaViolation(f"The '{row.name}' element is invalid - The value '{text}' is invalid.")
 
 
 def _text(_item: StoredItem, row: Property, element: Element, _zone: ZoneInfo | None) -> str:

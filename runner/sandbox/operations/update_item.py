@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 
 from runner.sandbox.context import Context, each, need
-from runner.sandbox.failures import EwsError, SoapFault
+from runner.sandbox.failures import EwsError, SchemaViolation
 from runner.sandbox.items import StoredItem
 from runner.sandbox.shapes import ID_ONLY, render_item
 from runner.sandbox.wire import Element, M, T, children, local
@@ -99,7 +99,7 @@ def _apply(item: StoredItem, update: Element, context: Context) -> str:
     if kind == "AppendToItemField":
         return append_property(item, uri, properties[0])
     if kind != "SetItemField":
-        raise SoapFault("ErrorSchemaValidation", f"The element 'Updates' has invalid child element '{kind}'.")
+        raise SchemaViolation(f"The element 'Updates' has invalid child element '{kind}'.")
     if local(path) == "IndexedFieldURI":
         return set_entry(item, uri, path.get("FieldIndex", ""), properties[0])
     if local(path) == "FieldURI" and row_for(item, uri).name != local(properties[0]):
