@@ -70,9 +70,9 @@ def decide(
         if reason and subject.pairing:
             detached.append((subject, reason))
             continue
-        if reason or (
-            subject.pairing and subject.pairing.status is PairingStatus.DETACHED and _outside(link, crm, now)
-        ):
+        # A pair that left the window comes back when either side brings it back: that edit is what has to travel.
+        away = subject.pairing is not None and subject.pairing.status is PairingStatus.DETACHED
+        if reason or (away and all(_outside(link, record, now) for record in (crm, target))):
             ignored += subject.marks
             continue
         if subject.pairing is None:
