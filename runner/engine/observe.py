@@ -20,11 +20,18 @@ RESTARTS = 1
 
 
 def observe_crm(parts: Parts, ref: LinkRef, state: LinkState) -> LinkState:
-    """Mark every live record of the link's owner once. Later changes come through the CRM's feed."""
+    """Mark every live record of the link's owner once, and every paired one that the listing does not name. Later changes
+    come through the CRM's feed; a link is listed again when that feed has a gap (B-74)."""
+    recheck = parts.store.count(ref.name) > 0
+    seen: set[int] = set()
     for page in parts.crm.listing(ref):
         marks = tuple(Mark(ref.name, Side.CRM, entry.key) for entry in page.changed)
         if marks:
             parts.store.commit(Commit(marks=marks))
+        if recheck:
+            seen.update(hash(entry.key) for entry in page.changed)
+    if recheck:
+        _recheck(parts, ref, Side.CRM, seen)
     state = replace(state, listed=True)
     parts.store.commit(Commit(links=(state,)))
     return state
@@ -67,7 +74,7 @@ def _observe_target(parts: Parts, ref: LinkRef, state: LinkState, direction: Dir
     else:
         return state
     if recheck:
-        _recheck(parts, ref, seen)
+        _recheck(parts, ref, Side.TARGET, seen)
     if whole:
         state = replace(state, target_complete=True)
         store.commit(Commit(links=(state,)))
@@ -89,12 +96,12 @@ def _marks(
     return tuple(marks)
 
 
-def _recheck(parts: Parts, ref: LinkRef, seen: set[int]) -> None:
-    """After a folder was read from nothing: pairs whose item was not in it are read directly. Absence from a listing is
+def _recheck(parts: Parts, ref: LinkRef, side: Side, seen: set[int]) -> None:
+    """After a side was read from nothing: pairs whose item was not in it are read directly. Absence from a listing is
     never a delete (invariant 2); it is only a reason to look."""
     after = 0
-    while page := parts.store.paired_keys(ref.name, Side.TARGET, after=after, limit=PAIRED_PAGE):
+    while page := parts.store.paired_keys(ref.name, side, after=after, limit=PAIRED_PAGE):
         after = page[-1][0]
-        marks = tuple(Mark(ref.name, Side.TARGET, key) for _, key in page if hash(key) not in seen)
+        marks = tuple(Mark(ref.name, side, key) for _, key in page if hash(key) not in seen)
         if marks:
             parts.store.commit(Commit(marks=marks))
