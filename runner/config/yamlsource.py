@@ -381,6 +381,10 @@ def _syntax_error(source: Source, findings: Findings, error: yaml.YAMLError) -> 
         hint = "indent with spaces; YAML does not allow tabs"
     elif "cannot start any token" in problem:
         hint = "quote the value: it starts with a character that YAML keeps for itself"
+    elif "while scanning an a" in (error.context or ""):
+        hint = "quote the value: '*' and '&' are characters that YAML keeps for itself"
+    elif "while parsing a block" in (error.context or ""):
+        hint = "is the indentation right, and is every quote and bracket before this place closed?"
     elif error.context and error.context_mark and "while parsing a flow" in error.context:
         hint = f"the bracket opens in line {error.context_mark.line + 1}"
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
