@@ -33,8 +33,13 @@ _SETTINGS = {
 }
 _MEMORY_LIMIT = "192MB"
 """Keeps the whole process below 400 MB with a million pairings; a smaller cache costs nothing measurable."""
-_LATE_CHECKPOINTS = {"checkpoint_threshold": "1GB", "auto_checkpoint_skip_wal_threshold": "1000000000"}
-"""DuckDB's own thresholds stall commits for up to a second; the store checkpoints by itself when it is idle."""
+_FILE_SETTINGS = {
+    "checkpoint_threshold": "1GB",
+    "auto_checkpoint_skip_wal_threshold": "1000000000",
+    "enable_optimistic_write": "false",
+}
+"""DuckDB's own checkpoint thresholds stall commits for up to a second: the store checkpoints by itself when it is idle.
+Optimistic writes would leave blocks of a rehearsal that is never committed in the file."""
 
 _MAGIC = slice(8, 12)
 _HEADERS = 3 * 4096
@@ -175,10 +180,8 @@ def _check_header(path: Path) -> None:
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect(str(path), config={**_SETTINGS, "memory_limit": _MEMORY_LIMIT})
-    known = {name for (name,) in con.execute("SELECT name FROM duckdb_settings()").fetchall()}
-    for setting, value in _LATE_CHECKPOINTS.items():
-        if setting in known:
-            con.execute(f"SET {setting} = '{value}'").fetchall()
+    for setting, value in _FILE_SETTINGS.items():
+        con.execute(f"SET {setting} = '{value}'").fetchall()
     return con
 
 
