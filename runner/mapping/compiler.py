@@ -93,7 +93,11 @@ def _match(
 
 
 def _units(entries: list[Entry], findings: Findings) -> tuple[MappedUnit, ...]:
-    """What merges as one. Every record field belongs to exactly one unit, every CRM field is written by one entry."""
+    """What merges as one. Every record field belongs to exactly one unit, every CRM field is written by one entry.
+
+    An inbound expression is computed again from what the CRM holds whenever one of the fields it reads arrives. So all of
+    them must be held there in a form that an entry presents outbound, unless it reads one field only.
+    """
     span = findings.source.span
     stated: dict[str, Entry] = {}
     written: dict[str, Entry] = {}
@@ -113,9 +117,16 @@ def _units(entries: list[Entry], findings: Findings) -> tuple[MappedUnit, ...]:
         rule = str(span(entry.path))
         if entry.states:
             units.append(MappedUnit(entry.name, entry.states, entry.direction, entry.conflict, rule))
+        unheld = [name for name in entry.follows if name not in stated]
+        if unheld and len(entry.follows) > 1:
+            findings.error(
+                "not-held", f"the CRM cannot say what record.{unheld[0]} was when another field of this entry changes",
+                (*entry.path, "inbound"),
+                hint=f"keep it in a CRM field: {{crm: …, record: {unheld[0]}, direction: inbound}}",
+            )  # fmt: skip
         for name in entry.follows:
             holder = stated.setdefault(name, entry)
-            if holder is entry and name not in entry.states:
+            if name in unheld:
                 # Nothing else carries the field: it is a unit of its own, so that a change of it reaches this entry.
                 units.append(MappedUnit(name, (name,), Direction.INBOUND, entry.conflict, rule))
             elif not holder.direction.writes(Side.CRM):

@@ -6,7 +6,25 @@ from runner.config.scalars import NumberTooLarge, core_value
 
 
 @pytest.mark.parametrize(
-    "text", ["no", "on", "off", "yes", "y", "012345", "12:30:45", "1_000", "2026-03-29", "0b1", "+", "-", ".", "e1", "1e", "0x"]
+    "text",
+    [
+        "no",
+        "on",
+        "off",
+        "yes",
+        "y",
+        "012345",
+        "12:30:45",
+        "1_000",
+        "2026-03-29",
+        "0b1",
+        "+",
+        "-",
+        ".",
+        "e1",
+        "1e",
+        "0x",
+    ],
 )
 def test_what_yaml_1_1_would_twist_stays_text(text: str) -> None:
     assert core_value(text) == text

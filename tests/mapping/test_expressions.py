@@ -101,28 +101,47 @@ def test_needed_fields_are_inferred() -> None:
           outbound: "[crm.case_no, crm['notes']] | join_nonempty if crm.place else crm.label"
         - crm: items
           direction: inbound
-          inbound: "[record.title, record.uid] | join_nonempty"
+          inbound: "[record.title, record.location] | join_nonempty"
+        - {crm: sensitivity, record: location, direction: inbound}
         """)
-    assert mapping.crm_fields == {"subject", "case_no", "notes", "place", "label", "items"}
-    assert mapping.record_fields == {"title", "uid"}
+    assert mapping.crm_fields == {"subject", "case_no", "notes", "place", "label", "items", "sensitivity"}
+    assert mapping.record_fields == {"title", "location"}
     assert mapping.inbound_fields(["title"]) == {"subject", "items"}
-    assert mapping.inbound_fields(["uid"]) == {"items"}
+    assert mapping.inbound_fields(["location"]) == {"items", "sensitivity"}
     assert mapping.inbound_fields(["description"]) == frozenset()
 
 
-def test_an_inbound_expression_makes_a_unit_of_what_no_other_entry_carries() -> None:
+def test_an_inbound_expression_makes_a_unit_of_a_field_that_no_other_entry_carries() -> None:
     mapping = entries("""\
         - {crm: subject, record: title}
-        - crm: items
-          direction: inbound
-          inbound: "[record.title, record.uid] | join_nonempty"
+        - {crm: items, inbound: record.uid | upper, direction: inbound}
         """)
     assert [(unit.fields, unit.direction) for unit in mapping.units] == [
         (("title",), Direction.BOTH),
         (("uid",), Direction.INBOUND),
     ]
     assert mapping.outbound({"subject": "a", "items": "b"}) == {"title": "a", "uid": None}
-    assert mapping.inbound({"title": "a", "uid": "u"}) == {"subject": "a", "items": "a u"}
+    assert mapping.inbound({"title": "a", "uid": "u"}) == {"subject": "a", "items": "U"}
+
+
+def test_an_inbound_expression_over_carried_fields_needs_no_unit_of_its_own() -> None:
+    mapping = entries("""\
+        - {crm: subject, record: title}
+        - {crm: label, record: uid, direction: inbound, inbound_default: '-'}
+        - {crm: items, inbound: "[record.title, record.uid] | join_nonempty", direction: inbound}
+        """)
+    assert [unit.fields for unit in mapping.units] == [("title",), ("uid",)]
+    assert mapping.inbound({"title": "a", "uid": "u"})["items"] == "a u"
+
+
+def test_an_inbound_expression_cannot_join_fields_that_the_crm_does_not_hold() -> None:
+    """Recomputed when the title changes, it would lose the uid, which the CRM cannot say."""
+    found = one("""\
+        - {crm: subject, record: title}
+        - {crm: items, inbound: "[record.title, record.uid] | join_nonempty", direction: inbound}
+        """)
+    assert (found.code, str(found.span)) == ("not-held", "m.yaml:7:25")
+    assert found.hint == "keep it in a CRM field: {crm: …, record: uid, direction: inbound}"
 
 
 def test_an_inbound_expression_over_a_field_that_never_comes_in_is_refused() -> None:
