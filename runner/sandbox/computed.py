@@ -131,6 +131,11 @@ def _complete_name(item: StoredItem, _listing: bool) -> str:
     return f"<t:CompleteName>{found}</t:CompleteName>" if found else ""
 
 
+def _response_objects(item: StoredItem, _listing: bool) -> str:
+    forward = "<t:ResponseObjects><t:ForwardItem/></t:ResponseObjects>"
+    return forward if item.element == "CalendarItem" else ""
+
+
 def _true(value: object) -> str:
     return "true" if value else "false"
 
@@ -181,7 +186,7 @@ COMPUTED: Mapping[str, Callable[[StoredItem, bool], str]] = MappingProxyType(
         "ParentFolderId": lambda item, _: f'<t:ParentFolderId Id="{item.folder_id}" ChangeKey="AQAAAA=="/>',
         "EffectiveRights": lambda item, _: f"<t:EffectiveRights>{_RIGHTS}</t:EffectiveRights>",
         "Organizer": _organizer,
-        "ResponseObjects": lambda item, _: "<t:ResponseObjects><t:ForwardItem/></t:ResponseObjects>",
+        "ResponseObjects": _response_objects,
         "CompleteName": _complete_name,
     }
 )

@@ -36,7 +36,7 @@ IsUnmodified                bool   r false
 InternetMessageHeaders      xml    rbq
 DateTimeSent                time   rc
 DateTimeCreated             time   rc
-ResponseObjects             xml    rbcq
+ResponseObjects             xml    rdbcq
 ReminderDueBy               time   cq
 ReminderIsSet               bool   -
 ReminderNextTime            time   r
@@ -308,7 +308,7 @@ DICTIONARIES: Mapping[str, tuple[str, str]] = MappingProxyType(
         },
     }
 )
-"""Indexed field URIs: the dictionary that they point into, and the part of the entry."""
+"""Indexed field URIs, parts of an address in schema order: the dictionary they point into, and the part of the entry."""
 
 _DICTIONARY_URIS = frozenset(
     ["contacts:PhysicalAddresses", "contacts:EmailAddresses", "contacts:PhoneNumbers", "contacts:ImAddresses"]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 from runner.sandbox.accounts import Accounts, Principal
@@ -65,8 +64,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         reply = self.server.service.answer(body, principal)
         self.server.note(reply, body, tuple(self.headers.items()))
-        if reply.delay:
-            time.sleep(reply.delay)
+        if reply.delay and self.server.stopping.wait(reply.delay):
+            self.close_connection = True
+            return
         if reply.drop is not None:
             self._hang_up(reply)
             return
@@ -155,6 +155,8 @@ class EwsHttpServer(ThreadingHTTPServer):
         self._keep_bodies = keep_bodies
         self._connections: set[socket.socket] = set()
         self._guard = Lock()
+        self.stopping = Event()
+        """Set when the server stops: a late answer is not waited for."""
         self._thread: Thread | None = None
         self._tls: ssl.SSLContext | None = None
         if tls is not None:
@@ -209,6 +211,7 @@ class EwsHttpServer(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Stop listening, end all connections, wait for their threads."""
+        self.stopping.set()
         if self._thread is not None:
             self.shutdown()
             self._thread.join()

@@ -16,6 +16,7 @@ from runner.sandbox.wire import Element, T, children, escape, local, tag
 
 Part = Callable[[StoredItem], str]
 _LISTED_CHARACTERS = 255
+_PART_ORDER = tuple(dict.fromkeys(part for _, part in DICTIONARIES.values()))
 _PLURALS = {
     "contacts:EmailAddresses": "EmailAddresses",
     "contacts:PhoneNumbers": "PhoneNumbers",
@@ -161,7 +162,9 @@ def _dictionary_part(name: str, entries: frozenset[tuple[str, str]] | None) -> P
             return ""
         rows = []
         for key, fields in value.items():
-            shown = {sub: text for sub, text in fields.items() if entries is None or (key, sub) in entries}
+            shown = {
+                sub: fields[sub] for sub in _PART_ORDER if sub in fields and (entries is None or (key, sub) in entries)
+            }
             if not shown:
                 continue
             inside = escape(shown[""]) if "" in shown else "".join(tag(sub, text) for sub, text in shown.items())
