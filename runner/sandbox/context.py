@@ -131,7 +131,8 @@ def each(
             raise
         except EwsError as error:
             stopped = error.code == "ErrorServerBusy"
-            yield failure(operation, error, tail)
+            bare = fault is not None and isinstance(fault.effect, ItemAnswer) and fault.effect.bare
+            yield failure(operation, error, "" if bare else tail)
 
 
 def need(element: Element, name: str) -> Element:

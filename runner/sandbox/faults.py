@@ -17,11 +17,13 @@ from runner.sandbox.failures import EwsError, SoapFault
 
 @dataclass(frozen=True, slots=True)
 class ItemAnswer:
-    """The response message of the item carries this code. ``values`` go out as ``MessageXml``."""
+    """The response message of the item carries this code. ``values`` go out as ``MessageXml``; ``bare`` leaves out what
+    the operation adds to its errors (the empty ``SyncState`` of SyncFolderItems)."""
 
     code: str
     text: str | None = None
     values: tuple[tuple[str, str], ...] = ()
+    bare: bool = False
 
     def error(self) -> EwsError:
         """The error to raise for the item."""

@@ -177,6 +177,13 @@ def test_faulty_pages(make: Callable[..., Sandbox]) -> None:
     assert page(None, begun)[0] == ids[::-1]
 
 
+def test_an_error_can_lack_what_real_servers_add_to_it(sandbox: Sandbox) -> None:
+    sandbox.inject(ItemAnswer("ErrorInvalidSyncStateData", bare=True), "SyncFolderItems")
+    assert ask(sandbox, sync()).all("//m:SyncState") == []
+    sandbox.inject(ItemAnswer("ErrorInvalidSyncStateData"), "SyncFolderItems")
+    assert len(ask(sandbox, sync()).all("//m:SyncState")) == 1
+
+
 def test_an_update_that_timed_out_after_its_effect_shows_a_conflict_when_sent_again(sandbox: Sandbox) -> None:
     user = sandbox.mailbox(ANN)
     item = user.create(Subject="x")

@@ -513,3 +513,32 @@ def test_every_answer_names_the_servers_version(sandbox: Sandbox) -> None:
 def test_a_version_that_does_not_exist_is_refused(sandbox: Sandbox) -> None:
     answer = ask(sandbox, sync(), header='<t:RequestServerVersion Version="Exchange1997"/>')
     assert answer.text("//e:ResponseCode") == "ErrorInvalidServerVersion"
+
+
+# --- what else clients ask for
+
+
+def test_server_time_zones_are_listed_by_id(sandbox: Sandbox) -> None:
+    """Page GetServerTimeZones operation."""
+    one = "<m:Ids><t:Id>W. Europe Standard Time</t:Id></m:Ids>"
+    answer = ask(sandbox, f'<m:GetServerTimeZones ReturnFullTimeZoneData="false">{one}</m:GetServerTimeZones>')
+    assert [zone.get("Id") for zone in answer.all("//t:TimeZoneDefinition")] == ["W. Europe Standard Time"]
+    every = ask(sandbox, '<m:GetServerTimeZones ReturnFullTimeZoneData="false"/>')
+    assert len(every.all("//t:TimeZoneDefinition")) > 100
+
+
+def test_an_operation_that_the_sandbox_lacks_is_a_fault(make: Callable[..., Sandbox]) -> None:
+    answer = ask(make(validator=None), "<m:GetInboxRules/>")
+    assert (answer.status, answer.text("//e:ResponseCode")) == (500, "ErrorInvalidRequest")
+
+
+def test_default_folders_cannot_be_deleted_and_names_are_unique(sandbox: Sandbox) -> None:
+    """Deleting items by using EWS in Exchange; page CreateFolder operation."""
+    request = f'<m:DeleteFolder DeleteType="HardDelete"><m:FolderIds>{CALENDAR}</m:FolderIds></m:DeleteFolder>'
+    assert ask(sandbox, request).codes == ["ErrorDeleteDistinguishedFolder"]
+    new = (
+        f"<m:CreateFolder><m:ParentFolderId>{CALENDAR}</m:ParentFolderId><m:Folders><t:CalendarFolder>"
+        "<t:DisplayName>Team</t:DisplayName></t:CalendarFolder></m:Folders></m:CreateFolder>"
+    )
+    assert ask(sandbox, new).codes == ["NoError"]
+    assert ask(sandbox, new).codes == ["ErrorFolderExists"]
