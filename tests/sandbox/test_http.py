@@ -125,8 +125,7 @@ def test_tls_is_served_with_the_given_certificate(make: Callable[..., Sandbox], 
     strict.close()
     plain = connect(sandbox)
     with pytest.raises((http.client.HTTPException, ConnectionError)):
-        plain.request("POST", "/EWS/Exchange.asmx", envelope(sync()))
-        plain.getresponse()
+        send(sandbox, envelope(sync()), connection=plain)
     plain.close()
 
 
