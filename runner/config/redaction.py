@@ -51,14 +51,19 @@ def shown(source: Source) -> str:
 
 
 def _continued_lines(source: Source) -> set[int]:
-    """Lines after the first of texts that a secret's key holds, however they are quoted or indented."""
+    """Lines after the key's own of what a secret's key holds, however it is quoted or indented."""
     lines: set[int] = set()
-    for path in source.keys:
-        if is_secret_key(str(path[-1])) and path in source.values:
-            first, _, last, column = source.values[path]
-            if not source.complete or not isinstance(source.value(path), dict):
-                lines.update(range(first + 1, last + (column > 1)))
+    for path, key in source.keys.items() if source.complete else ():
+        if is_secret_key(str(path[-1])) and path in source.values and not _is_reference(source.value(path)):
+            _, _, last, column = source.values[path]
+            lines.update(range(key[0] + 1, last + (column > 1)))
     return lines
+
+
+def _is_reference(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return _REFERENCE.fullmatch("{" + ", ".join(f"{key}: {item}" for key, item in value.items()) + "}") is not None
 
 
 def _without_secret(line: str) -> tuple[str, bool]:

@@ -276,7 +276,9 @@ class _Reader:
     def _open(self, event: Any) -> bool:
         region = _region(event)
         if len(self.stack) >= MAX_DEPTH:
-            self._refuse("too-deep", f"values are nested more than {MAX_DEPTH} deep", region)
+            self._refuse(
+                "too-deep", f"values are nested more than {MAX_DEPTH} deep", region, "is a bracket never closed?"
+            )
             return False
         tagged = self._properties(event)
         as_key = self._expects_key()
