@@ -1,0 +1,306 @@
+"""Files → plan: what holds for a link, which line decided it, and what a digest covers."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from runner.config import load, load_plan
+from runner.config.compile import compile_mappings
+from runner.config.documents import Document
+from runner.config.findings import Findings
+from runner.config.links import check_mappings, resolve_links
+from runner.config.plan import LinkPlan, Window
+from runner.config.yamlsource import read
+from runner.model.record import FieldType
+from runner.model.terms import (
+    ConflictPolicy,
+    Direction,
+    EditVsDelete,
+    Entity,
+    Folder,
+    OnDrift,
+    Operation,
+    Private,
+    Side,
+)
+from runner.reconcile.guards import Limit
+from tests.config.conftest import APPOINTMENTS, CRM, HQ, Write
+
+ANN = "hq/ann@example.com/calendar"
+BOB = "hq/bob@example.com/calendar"
+LEVELS = """\
+version: 1
+kind: exchange
+name: hq
+endpoint: https://mail.example.com/EWS/Exchange.asmx
+auth: {type: basic, username: svc, password: {file: secrets/hq}}
+access: delegate
+ca_file: ca.pem
+timeout: 90s
+page: 100
+guards: {max_deletes: {count: 9}, max_updates: {ratio: unlimited}}
+defaults:
+  conflict: manual
+  direction: both
+  deny: [inbound-delete]
+  time_zone: Europe/Vienna
+  folders:
+    calendar: {mapping: appointments, window: {past: 30d, future: 2h}, conflict: target_wins}
+links:
+- user: Ann@Example.com
+- user: bob@example.com
+  conflict: newest_wins
+  direction: inbound
+  edit_vs_delete: manual
+  on_drift: report
+  private: sync
+  clock_tolerance: 30s
+  deny: [outbound-create]
+  guards: {max_deletes: {ratio: 0.1}}
+  folders:
+    calendar: {window: {past: unlimited}, time_zone: Asia/Tokyo, guards: {max_creates: {count: 5}}, enabled: false}
+"""
+
+
+@pytest.fixture
+def links(write: Write) -> dict[str, LinkPlan]:
+    root = write(hq=LEVELS)
+    (root / "ca.pem").write_text("")
+    return dict(load_plan(root).links)
+
+
+def test_a_link_is_named_by_target_lower_case_user_and_folder(links: dict[str, LinkPlan]) -> None:
+    assert list(links) == [ANN, BOB]
+    ann = links[ANN]
+    assert (ann.target, ann.user, ann.folder, ann.entity) == (
+        "hq",
+        "ann@example.com",
+        Folder.CALENDAR,
+        Entity.SCHEDULE_ITEM,
+    )
+    assert ann.rule == "targets.d/hq.yaml:19:3"
+
+
+def test_the_nearest_level_wins(links: dict[str, LinkPlan]) -> None:
+    ann, bob = links[ANN], links[BOB]
+    assert [unit.conflict for unit in ann.rules.units] == [ConflictPolicy.TARGET_WINS] * 2
+    assert [unit.conflict for unit in bob.rules.units] == [ConflictPolicy.NEWEST_WINS] * 2
+    assert ann.rules.units[0].rule == "targets.d/hq.yaml:17:82"
+    assert bob.rules.units[0].rule == "targets.d/hq.yaml:21:13"
+    assert (ann.time_zone, bob.time_zone) == ("Europe/Vienna", "Asia/Tokyo")
+    assert (ann.rules.edit_vs_delete, bob.rules.edit_vs_delete) == (EditVsDelete.EDIT_WINS, EditVsDelete.MANUAL)
+    assert (ann.rules.on_drift, bob.rules.on_drift) == (OnDrift.IGNORE, OnDrift.REPORT)
+    assert (ann.rules.clock_tolerance, bob.rules.clock_tolerance) == (120.0, 30.0)
+    assert (ann.rules.rule, bob.rules.rule) == ("targets.d/hq.yaml:13:14", "targets.d/hq.yaml:23:19")
+
+
+def test_nothing_private_leaves_the_target_unless_told_so(links: dict[str, LinkPlan]) -> None:
+    """B-35."""
+    assert (links[ANN].private, links[BOB].private) == (Private.SKIP, Private.SYNC)
+
+
+def test_windows_merge_end_by_end(links: dict[str, LinkPlan]) -> None:
+    """B-47."""
+    assert links[ANN].window == Window(timedelta(days=30), timedelta(hours=2))
+    assert links[BOB].window == Window(None, timedelta(hours=2))
+
+
+def test_denied_operations_add_up(links: dict[str, LinkPlan]) -> None:
+    """B-5: inbound writes the CRM, outbound the target."""
+    assert links[ANN].rules.denied == {(Operation.DELETE, Side.CRM)}
+    assert links[BOB].rules.denied == {(Operation.DELETE, Side.CRM), (Operation.CREATE, Side.TARGET)}
+
+
+def test_guards_merge_key_by_key_and_know_their_line(links: dict[str, LinkPlan]) -> None:
+    """B-101: a key left out keeps what is set further out, or the built-in limit; ``unlimited`` lifts it."""
+    ann, bob = links[ANN].limits.by_operation, links[BOB].limits.by_operation
+    assert ann[Operation.DELETE] == Limit(9, 0.3, rule="targets.d/hq.yaml:10:23")
+    assert bob[Operation.DELETE] == Limit(9, 0.1, rule="targets.d/hq.yaml:28:25")
+    assert ann[Operation.UPDATE] == Limit(None, None, floor=20, rule="targets.d/hq.yaml:10:48")
+    assert ann[Operation.CREATE] == Limit()
+    assert bob[Operation.CREATE].count == 5
+
+
+def test_a_link_narrows_its_target_and_a_field_its_link(write: Write) -> None:
+    """B-4, B-5: the rule of a unit is the line that decided."""
+    mapping = APPOINTMENTS.replace("record: title}", "record: title, direction: outbound}")
+    mapping = mapping.replace("record: description}", "record: description, conflict: manual}")
+    plan = load_plan(write(mapping=mapping, hq=HQ.replace("bob@example.com", "bob@example.com\n  direction: outbound")))
+    title, description = plan.links[ANN].rules.units
+    assert (title.direction, title.rule) == (Direction.OUTBOUND, "mappings/appointments.yaml:6:3")
+    assert (description.direction, description.conflict) == (Direction.BOTH, ConflictPolicy.MANUAL)
+    assert description.rule == "mappings/appointments.yaml:7:3"
+    assert {unit.direction for unit in plan.links[BOB].rules.units} == {Direction.OUTBOUND}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("access:", "enabled: false\naccess:"),
+        ("- user: ann@example.com", "- {user: ann@example.com, enabled: false}"),
+        ("direction: both", "direction: both, enabled: false"),
+        ("- user: ann@example.com", "- {user: ann@example.com, folders: {calendar: {enabled: false}}}"),
+    ],
+)
+def test_a_link_runs_only_when_target_link_and_folder_are_enabled(write: Write, old: str, new: str) -> None:
+    """B-4."""
+    assert not load_plan(write(hq=HQ.replace(old, new))).links[ANN].enabled
+    assert load_plan(write(hq=HQ)).links[ANN].enabled
+
+
+def test_a_folder_that_only_a_link_names_is_its_own(write: Write) -> None:
+    plan = load_plan(
+        write(
+            hq=HQ.replace("defaults:\n  folders:\n    calendar: {mapping: appointments, direction: both}\n", "")
+            .replace(
+                "ann@example.com", "ann@example.com\n  folders: {calendar: {mapping: appointments, direction: inbound}}"
+            )
+            .replace("- user: bob@example.com\n", "")
+        )
+    )
+    assert plan.links[ANN].rules.direction is Direction.INBOUND
+
+
+def test_the_exchange_part(write: Write) -> None:
+    root = write(hq=LEVELS)
+    (root / "ca.pem").write_text("")
+    hq = load_plan(root).targets["hq"]
+    assert (hq.access, hq.page, hq.timeout, hq.rule) == (
+        "delegate",
+        100,
+        timedelta(seconds=90),
+        "targets.d/hq.yaml:1:1",
+    )
+    assert (hq.ca_file, hq.auth.password.name) == (str(root / "ca.pem"), str(root / "secrets/hq"))
+    assert hq.auth.password.rule == "targets.d/hq.yaml:5:46"
+
+
+def test_the_crm_part(write: Write) -> None:
+    crm = CRM.replace(
+        "owner: owner_id", "owner: owner_id\n    soft_delete: {column: gone, value: 1}\n    defaults: {src: x}"
+    )
+    crm = crm.replace(
+        "notes: text", "notes: {type: text, column: memo, nullable: false}\n      at: {type: instant, writable: false}"
+    )
+    plan = load_plan(write(crm=crm)).crm
+    entity = plan.entities[Entity.SCHEDULE_ITEM]
+    assert repr(plan.url) == "SecretRef(env:CRM_URL)"
+    assert (entity.soft_delete, dict(entity.defaults), entity.version_by) == (("gone", 1), {"src": "x"}, "trigger")
+    assert (entity.fields["notes"].column, entity.fields["notes"].nullable) == ("memo", False)
+    assert (entity.fields["at"].type, entity.fields["at"].writable) == (FieldType.INSTANT, False)
+    assert entity.fields["subject"].max_length == 255
+
+
+def test_a_mailbox_without_a_zone_takes_the_crms(write: Write) -> None:
+    assert load_plan(write()).links[ANN].time_zone == "Etc/UTC"
+    assert load_plan(write(crm=CRM + "time_zone: Europe/Rome\n")).links[ANN].time_zone == "Europe/Rome"
+
+
+def test_a_plan_cannot_be_changed(write: Write) -> None:
+    plan = load_plan(write())
+    with pytest.raises(FrozenInstanceError):
+        plan.digest = "x"  # type: ignore[misc]
+    for held in (plan.links, plan.targets, plan.crm.entities, plan.crm.entities[Entity.SCHEDULE_ITEM].fields):
+        with pytest.raises(TypeError):
+            held["x"] = None  # type: ignore[index]
+
+
+def test_a_links_digest_is_over_meaning(write: Write) -> None:
+    first = load_plan(write())
+    formatted = HQ.replace("links:", "# a comment\n\nlinks:").replace(
+        "{mapping: appointments, ", "{ 'mapping':  appointments,"
+    )
+    other = load_plan(write(hq=formatted))
+    assert other.digest != first.digest
+    assert {name: link.digest for name, link in other.links.items()} == {
+        n: link.digest for n, link in first.links.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "conflict: manual",
+        "direction: inbound",
+        "edit_vs_delete: manual",
+        "on_drift: revert",
+        "private: sync",
+        "clock_tolerance: 3m",
+        "time_zone: Asia/Tokyo",
+        "window: {past: 1d}",
+        "deny: [inbound-delete]",
+        "guards: {max_creates: {count: 3}}",
+        "enabled: false",
+    ],
+)
+def test_a_links_digest_changes_with_every_setting_and_only_its_own(write: Write, setting: str) -> None:
+    before = load_plan(write()).links
+    after = load_plan(write(hq=HQ.replace("bob@example.com", f"bob@example.com\n  {setting}"))).links
+    assert after[BOB].digest != before[BOB].digest
+    assert after[ANN].digest == before[ANN].digest
+
+
+def test_a_changed_mapping_changes_its_links(write: Write) -> None:
+    before = load_plan(write()).links
+    after = load_plan(write(mapping=APPOINTMENTS.replace("- {crm: notes, record: description}\n", ""))).links
+    assert before[ANN].digest != after[ANN].digest
+
+
+def test_links_that_say_nothing_of_their_own_share_their_rules(write: Write) -> None:
+    many = HQ + "".join(f"- user: user{number}@example.com\n" for number in range(300))
+    plan = load_plan(write(hq=many))
+    assert len(plan.links) == 302
+    assert len({id(link.rules) for link in plan.links.values()}) == 1
+    assert len({link.digest for link in plan.links.values()}) == 302
+
+
+def test_every_setting_has_an_origin(write: Write) -> None:
+    root = write(hq=LEVELS)
+    (root / "ca.pem").write_text("")
+    origins = load(root).settings[BOB].origins
+    assert origins["direction"] == "targets.d/hq.yaml:22:14"
+    assert origins["guards.max_updates"] == "targets.d/hq.yaml:10:48"
+    assert origins["mapping"] == "targets.d/hq.yaml:17:25"
+    assert "built-in default" not in {origins[name] for name in origins.keys() - {"entity"}}
+
+
+def document(kind: str, text: str) -> Document:
+    source = read(text.encode(), f"{kind}.yaml")
+    return Document(source, kind, source.data)
+
+
+def test_a_mapping_for_another_entity_is_refused() -> None:
+    findings, target = Findings(), document("exchange", HQ)
+    task = document("mapping", APPOINTMENTS.replace("schedule_item", "task"))
+    links = resolve_links(target, time_zone="Etc/UTC", findings=findings)
+    check_mappings(target, links, {"appointments": task}, complete=True, findings=findings)
+    wrong = document("exchange", HQ.replace("direction: both", "direction: both, entity: task"))
+    links = resolve_links(wrong, time_zone="Etc/UTC", findings=findings)
+    check_mappings(wrong, links, {"appointments": task}, complete=True, findings=findings)
+    assert [each.code for each in findings.sorted()] == ["entity-mismatch", "entity-mismatch"]
+
+
+def test_a_mapping_for_an_entity_that_the_crm_does_not_describe_is_refused() -> None:
+    findings = Findings()
+    task = document("mapping", APPOINTMENTS.replace("entity: schedule_item", "entity: task"))
+    assert compile_mappings({"appointments": task}, document("crm", CRM), findings) == {}
+    (found,) = findings.sorted()
+    assert (found.code, str(found.span)) == ("unknown-entity", "mapping.yaml:4:9")
+
+
+def test_an_unreadable_mapping_file_does_not_make_its_name_unknown(write: Write) -> None:
+    loaded = load(write(mapping="name: 'unclosed\n"))
+    assert [each.code for each in loaded.diagnostics] == ["yaml-syntax"]
+
+
+def test_the_shipped_samples_are_valid_and_carry_the_editors_modeline() -> None:
+    root = Path(__file__).parents[2]
+    assert load(root).diagnostics == ()
+    for sample in [*root.glob("targets.d/*.yaml"), *root.glob("mappings/*.yaml")]:
+        first, schema = sample.read_text(encoding="utf-8").split("\n", 1)[0].split("$schema=")
+        assert first == "# yaml-language-server: "
+        assert (sample.parent / schema).is_file()
