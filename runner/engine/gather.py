@@ -127,7 +127,8 @@ class _Gather:
             self.out.settled.append(seq)
 
     def _holders(self, items: Sequence[Item]) -> dict[str, Pairing]:
-        """For each unpaired item the pairing that has its stamp or, failing that, its native identity."""
+        """For each unpaired item the pairing whose native identity it has or, where that is not known, whose stamp. A copy
+        made in Outlook bears our stamp too: what has another native identity is not the item that the stamp was made for."""
         stamps = [item.stamp for item in items if item.stamp]
         natives = [item.native for item in items if item.native]
         if not stamps and not natives:
@@ -135,8 +136,12 @@ class _Gather:
         pairings = self.parts.store.pairings(self.ref.name, stamps=stamps, natives=natives)
         by_stamp = {pairing.stamp: pairing for pairing in pairings if pairing.stamp}
         by_native = {pairing.native: pairing for pairing in pairings if pairing.native}
-        held = {item.key: by_stamp.get(item.stamp or "") or by_native.get(item.native or "") for item in items}
-        return {key: pairing for key, pairing in held.items() if pairing is not None}
+        held: dict[str, Pairing] = {}
+        for item in items:
+            pairing = by_native.get(item.native or "") or by_stamp.get(item.stamp or "")
+            if pairing is not None and (not pairing.native or not item.native or pairing.native == item.native):
+                held[item.key] = pairing
+        return held
 
     def _rebind(self, pairing: Pairing, item: Item) -> Pairing:
         back = (
@@ -199,18 +204,15 @@ class _Gather:
 
     def _search(self, subjects: Sequence[Subject]) -> None:
         """Missing target items: where is their identity now?"""
-        wanted = {s.pairing.id: Identity(s.pairing.stamp, s.pairing.native) for s in subjects if s.pairing}
-        asked = [identity for identity in wanted.values() if identity.stamp or identity.native]
-        found: dict[str, list[Found]] = {}
-        for hit in self.parts.target.find(self.ref, asked) if asked else ():
-            for name in (hit.identity.stamp, hit.identity.native):
-                found.setdefault(name or "", []).append(hit)
+        asked = dict.fromkeys(known for s in subjects if s.pairing and (known := _known_by(s.pairing)))
+        found: dict[Identity, list[Found]] = {}
+        for hit in self.parts.target.find(self.ref, list(asked)) if asked else ():
+            found.setdefault(hit.identity, []).append(hit)
         for subject in subjects:
             pairing = subject.pairing
             assert pairing is not None  # noqa: S101 - by construction: only pairs are searched
-            hits = [
-                h for h in found.get(pairing.stamp or pairing.native or "", ()) if h.key and h.key != pairing.target_key
-            ]
+            known = _known_by(pairing)
+            hits = [h for h in found.get(known, ()) if h.key and h.key != pairing.target_key] if known else []
             here = next((hit for hit in hits if hit.place is Place.FOLDER), None)
             if here and here.key and not self.parts.store.pairings(self.ref.name, target_keys=[here.key]):
                 self._follow(subject, pairing, here.key)
@@ -226,6 +228,13 @@ class _Gather:
             return
         subject.pairing, subject.target = self._rebind(pairing, read), read
         self.out.subjects.append(subject)
+
+
+def _known_by(pairing: Pairing) -> Identity | None:
+    """What a pair's item is looked up by: its native identity, which a copy does not share, or else its stamp."""
+    if pairing.native:
+        return Identity(native=pairing.native)
+    return Identity(stamp=pairing.stamp) if pairing.stamp else None
 
 
 def gather(parts: Parts, ref: LinkRef, marks: Sequence[Mark], forced: Collection[str] | None = ()) -> Gathered:

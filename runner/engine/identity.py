@@ -28,3 +28,13 @@ def native_key(link: LinkRef, item: Item) -> str | None:
     if item.native is None:
         return None
     return f"meeting:{item.native}" if item.shared else f"{link.target}/{link.user}:{item.native}"
+
+
+def native_of(link: LinkRef, noted: str | None) -> str | None:
+    """The native identity in what the key table noted for a record made from one of this link's items."""
+    if noted is None:
+        return None
+    for prefix in ("meeting:", f"{link.target}/{link.user}:"):
+        if noted.startswith(prefix):
+            return noted.removeprefix(prefix)
+    return None

@@ -48,10 +48,13 @@ def _pages(parts: Parts, link: str, side: Side, until: int) -> Iterator[list[Mar
 def _by_identity(parts: Parts, link: LinkPlan, ref: LinkRef, keys: Sequence[str]) -> int:
     items = [item for item in parts.target.get(ref, keys).values() if isinstance(item, Item)]
     natives = {native: item for item in items if (native := native_key(ref, item))}
-    partner = {item.key: crm_key_of(item.stamp) for item in items if item.stamp}
+    partner: dict[str, str] = {}
     for hit in parts.crm.find(ref, [Identity(native=native) for native in natives]) if natives else ():
         if hit.key and hit.place is Place.FOLDER and hit.identity.native in natives:
-            partner.setdefault(natives[hit.identity.native].key, hit.key)
+            partner[natives[hit.identity.native].key] = hit.key
+    for item in items:  # the key table first: a copy made in Outlook bears the stamp of its original
+        if item.stamp and item.key not in partner and crm_key_of(item.stamp) not in partner.values():
+            partner[item.key] = crm_key_of(item.stamp)
     if not partner:
         return 0
     there = parts.crm.get(ref, sorted(set(partner.values())))

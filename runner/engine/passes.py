@@ -262,12 +262,15 @@ class _Pass:
         )
 
     def _created(self, outcome: Outcome) -> Iterable[Mark]:
-        """Items made on the target lie behind the watermark's back: one that its user deletes before the next pass is in no
-        feed, since the server only reports deletes of items that the watermark has seen. So they are read once more."""
+        """What must be read once more: items made on the target. They lie behind the watermark's back: one that its user
+        deletes before the next pass is in no feed, since the server only reports deletes of items that the watermark has
+        seen. And copies, which need a record of their own."""
         for entry in outcome.done:
             change, result = entry.change, entry.result
             if change.side is Side.TARGET and change.operation is Operation.CREATE and result and result.key:
                 yield Mark(self.link.name, Side.TARGET, result.key)
+        for key in outcome.copies:
+            yield Mark(self.link.name, Side.TARGET, key)
 
     def _has_quarantine(self) -> bool:
         return bool(self.store.quarantined(self.link.name))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from runner.config.plan import LinkPlan
-from runner.engine.identity import DELETED
+from runner.engine.identity import DELETED, native_of
 from runner.engine.parts import Parts
 from runner.model.errors import Invalid
 from runner.model.items import Found, Identity, Item, LinkRef
@@ -91,7 +91,7 @@ def _adopted(ref: LinkRef, intent: Intent, hit: Found) -> Pairing:
         crm_key=key if intent.side is Side.CRM else source,
         target_key=key if intent.side is Side.TARGET else source,
         stamp=intent.token if intent.side is Side.TARGET else None,
-        native=None,
+        native=native_of(ref, intent.native),
         base=Base(intent.record, intent.record),
         status=PairingStatus.DETACHED if moved else PairingStatus.ACTIVE,
         reason="moved to another folder" if moved else None,

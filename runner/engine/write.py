@@ -14,7 +14,7 @@ from datetime import datetime
 from runner.config.plan import LinkPlan
 from runner.engine.decide import Decided, leaves_window
 from runner.engine.disputes import Disputes
-from runner.engine.identity import native_key, stamp_for
+from runner.engine.identity import crm_key_of, native_key, stamp_for
 from runner.engine.parts import Parts
 from runner.engine.subject import Failure
 from runner.model.errors import ConnectorError, Gone, Invalid, OutcomeUnknown, VersionMoved
@@ -56,6 +56,8 @@ class Outcome:
     """Items to look at once more in this pass (a version moved, an existing record was adopted)."""
     failures: list[Failure] = field(default_factory=list)
     done: list[Sending] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)
+    """Target items to be looked at again in this pass, as copies."""
     stop: ConnectorError | None = None
 
 
@@ -68,6 +70,8 @@ class Writer:
         self.parts, self.link, self.ref, self.run = parts, link, ref, run
         self.disputes = Disputes(parts, link, run, resolutions)
         self.adopted: set[str] = set()
+        self.copies: set[str | None] = set()
+        """Target items whose native identity belongs to another item's record: they get records of their own."""
 
     def carry_out(self, decided: Sequence[Decided]) -> Outcome:
         """Write, read back and return the commit that records it all (not yet committed)."""
@@ -115,7 +119,8 @@ class Writer:
             if change.operation is Operation.UPDATE and pairing and held and held.stamp == pairing.stamp and held.stamp:
                 stamp = None
         if change.operation is Operation.CREATE:
-            fresh = subject.target if pairing is None and not subject.copy else None
+            own = not subject.copy and subject.target_key not in self.copies
+            fresh = subject.target if pairing is None and own else None
             native = native_key(self.ref, fresh) if fresh else None
             write = Write(
                 Operation.CREATE, None, None, values, fields, stamp, native if change.side is Side.CRM else None
@@ -200,6 +205,9 @@ class Writer:
             if failed:
                 out.failures += failed
             pairing = self._paired(item, done, now)
+            if pairing is None and any(p.result and p.result.adopted for p in done):
+                self.copies.add(item.subject.target_key)
+                out.copies += [item.subject.target_key] if item.subject.target_key else []
             complete = len(done) == len(item.decision.changes) and not failed
             clean = all(p.change.operation is Operation.DELETE or p.held for p in done) and not any(
                 p.result and p.result.adopted for p in done
@@ -281,7 +289,8 @@ class Writer:
         written = by_side.get(Side.TARGET)
         seen = written.held if written and written.held else subject.target
         if seen:
-            pairing = replace(pairing, stamp=seen.stamp or pairing.stamp, native=seen.native or pairing.native)
+            ours = seen.stamp if seen.stamp and crm_key_of(seen.stamp) == pairing.crm_key else pairing.stamp
+            pairing = replace(pairing, stamp=ours, native=seen.native or pairing.native)
         reason = leaves_window(self.link, crm[0], now) if subject.pairing else None
         return replace(pairing, status=PairingStatus.DETACHED, reason=reason) if reason else pairing
 

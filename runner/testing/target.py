@@ -2,7 +2,8 @@
 
 What is like Exchange: ids are opaque and change whenever an item moves, change keys change with every change, a
 watermark is per folder and opaque, a delete moves the item to Deleted Items under a new id, the change log reports each
-id once per page with its latest state, a copy in Outlook takes our stamp along but gets a calendar UID of its own.
+id once with its latest state and never the delete of an item that the watermark has not seen, a copy in Outlook takes our
+stamp along but gets a calendar UID of its own.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ class _Container:
 
     items: dict[str, Held] = field(default_factory=dict)
     log: list[tuple[int, str]] = field(default_factory=list)
+    arrived: dict[str, int] = field(default_factory=dict)
+    """Key → sequence at which it came into this folder: who never saw it is not told that it is gone."""
     epoch: int = 0
     """Raised to make every older watermark invalid."""
 
@@ -237,6 +240,7 @@ class FakeTarget:
     def _put(self, address: _Address, held: Held) -> None:
         self._containers[address].items[held.key] = held
         self._note(address, held.key)
+        self._containers[address].arrived[held.key] = self._sequence
 
     def _take(self, address: _Address, held: Held) -> None:
         del self._containers[address].items[held.key]
@@ -290,7 +294,11 @@ class FakeTarget:
             raise WatermarkInvalid("the server does not take this watermark", code="ErrorInvalidSyncStateData")
         start = int(since.removeprefix(cursor)) if since else 0
         latest = {key: at for at, key in container.log}
-        new = [(at, key) for key, at in latest.items() if at > start and (since or key in container.items)]
+        new = [
+            (at, key)
+            for key, at in latest.items()
+            if at > start and (key in container.items or container.arrived[key] <= start)
+        ]
         new.sort()
         page, rest = new[: self.page], new[self.page :]
         # An exhausted feed stands at the end of the log, so that a deletion seen by nobody is not reported later.
