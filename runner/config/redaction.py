@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-from runner.config.yamlsource import LINE_BREAK, Source
+from runner.config.syntax import LINE_BREAK
+from runner.config.yamlsource import Source
 
 MASK = "<hidden>"
 

@@ -8,7 +8,6 @@ sensible can be said about them. libyaml parses; a text that it rejects is parse
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ import yaml
 
 from runner.config.findings import Findings
 from runner.config.scalars import NumberTooLarge, core_value
+from runner.config.syntax import place_of, tell
 from runner.model.diagnostics import Diagnostic, Span
 
 Path = tuple[str | int, ...]
@@ -26,9 +26,6 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_NODES = 500_000
 MAX_DEPTH = 64
 MAX_REFUSALS = 50
-LINE_BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
-"""Where YAML counts a new line."""
-
 READ_AS = {
     dict: "mapping",
     list: "list",
@@ -40,7 +37,6 @@ READ_AS = {
 }
 """What operators call the types of data."""
 
-_REPARSE_LIMIT = 1024 * 1024
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -116,8 +112,7 @@ def read(data: bytes, file: str) -> Source:
             source.text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             before = data[: error.start].decode("utf-8-sig", errors="replace")
-            lines = LINE_BREAK.split(before)
-            line, column = len(lines), len(lines[-1]) + 1
+            line, column = place_of(before)
             span = Span(file, line, column, line, column + 1)
             hint = "save the file as UTF-8"
             findings.error("not-utf8", f"byte 0x{data[error.start]:02x} is not UTF-8", span, hint=hint)
@@ -152,7 +147,7 @@ class _Reader:
                     self._abandon()
                     return
         except yaml.YAMLError as error:
-            _syntax_error(self.source, self.findings, error)
+            tell(self.source.text, self.source.file, error, self.findings)
             self._abandon()
 
     def _abandon(self) -> None:
@@ -359,51 +354,3 @@ def _events(text: str) -> Iterator[Any]:
             yield loader.get_event()
     finally:
         loader.dispose()
-
-
-def _syntax_error(source: Source, findings: Findings, error: yaml.YAMLError) -> None:
-    if not isinstance(error, yaml.MarkedYAMLError):
-        offset = getattr(error, "position", 0)
-        lines = LINE_BREAK.split(source.text[:offset])
-        line, column = len(lines), len(lines[-1]) + 1
-        code = getattr(error, "character", 0)
-        message = f"the character U+{code:04X} is not allowed" if isinstance(code, int) else "unreadable character"
-        span = Span(source.file, line, column, line, column + 1)
-        findings.error("yaml-syntax", message, span, hint="remove it, or write it as an escape in double quotes")
-        return
-    error = _better_told(source.text, error)
-    problem = error.problem or "not YAML"
-    mark = error.problem_mark or error.context_mark
-    hint = None
-    if "quoted scalar" in (error.context or "") and "end of stream" in problem and error.context_mark:
-        mark, hint = error.context_mark, "the quote that opens here is never closed"
-    elif "mapping values are not allowed" in problem:
-        hint = "quote a value that holds ': ', or mend the indentation"
-    elif "tab" in problem or "'\\t'" in problem:
-        hint = "indent with spaces; YAML does not allow tabs"
-    elif "cannot start any token" in problem:
-        hint = "quote the value: it starts with a character that YAML keeps for itself"
-    elif "while scanning an a" in (error.context or ""):
-        hint = "quote the value: '*' and '&' are characters that YAML keeps for itself"
-    elif "while parsing a block" in (error.context or ""):
-        hint = "is the indentation right, and is every quote and bracket before this place closed?"
-    elif error.context and error.context_mark and "while parsing a flow" in error.context:
-        hint = f"the bracket opens in line {error.context_mark.line + 1}"
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    message = f"{problem} ({error.context})" if error.context else problem
-    findings.error("yaml-syntax", message, Span(source.file, line, column, line, column + 1), hint=hint)
-
-
-def _better_told(text: str, error: yaml.MarkedYAMLError) -> yaml.MarkedYAMLError:
-    """The same error in the words of the Python parser, which names characters and tokens."""
-    if len(text) > _REPARSE_LIMIT or error.problem_mark is None:
-        return error
-    try:
-        for _ in yaml.parse(text, Loader=yaml.SafeLoader):
-            pass
-    except yaml.MarkedYAMLError as told:
-        if told.problem_mark is not None and told.problem_mark.line == error.problem_mark.line:
-            return told
-    except yaml.YAMLError:
-        return error
-    return error
