@@ -262,13 +262,17 @@ class _Pass:
         )
 
     def _created(self, outcome: Outcome) -> Iterable[Mark]:
-        """What must be read once more: items made on the target. They lie behind the watermark's back: one that its user
-        deletes before the next pass is in no feed, since the server only reports deletes of items that the watermark has
-        seen. And copies, which need a record of their own."""
+        """What must be read once more.
+
+        Items made on the target lie behind the watermark's back: one that its user deletes before the next pass has read
+        the feed is in no feed, since the server only reports deletes of items that the watermark has seen. So the next
+        pass reads them, not this one. Copies need a record of their own, in this pass.
+        """
+        next_pass = self.started + timedelta(microseconds=1)
         for entry in outcome.done:
             change, result = entry.change, entry.result
             if change.side is Side.TARGET and change.operation is Operation.CREATE and result and result.key:
-                yield Mark(self.link.name, Side.TARGET, result.key)
+                yield Mark(self.link.name, Side.TARGET, result.key, due=next_pass)
         for key in outcome.copies:
             yield Mark(self.link.name, Side.TARGET, key)
 
