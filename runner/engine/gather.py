@@ -48,7 +48,9 @@ class _Gather:
         missing = [pairing.crm_key for pairing in pairs if pairing.crm_key not in crm]
         if missing:
             crm.update(self.parts.crm.get(self.ref, missing))
-        pairs += self._lone_target(lone_target, target, crm)
+        followed = self._lone_target(lone_target, target, crm)
+        known = {pairing.id for pairing in followed}
+        pairs = [pairing for pairing in pairs if pairing.id not in known] + followed
         self._pairs(pairs, crm, target)
         for key in lone_crm:
             self._lone(Side.CRM, key, crm[key])

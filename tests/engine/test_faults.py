@@ -163,6 +163,16 @@ def test_an_unadopted_copy_that_moved_away_is_detached(world: World) -> None:
     assert len(world.target.items(ANN, shelf=Shelf.OTHER)) == 1
 
 
+def test_a_source_that_moves_away_before_the_adoption_is_detached(world: World) -> None:
+    """L3 with L1: the record was made without an answer; its source is known by what the intent noted of it."""
+    _create_with(world, Side.CRM, LOST)
+    world.target.user_move(world.outlook()["Lunch"].key)
+    world.crm.user_edit(world.records()["Lunch"].key, place="Hall")
+    world.settled()
+    assert world.titles() == ([], ["Lunch"])
+    assert len(world.target.items(ANN, shelf=Shelf.OTHER)) == 1
+
+
 def _create_with(world: World, side: Side, fault: Fault) -> None:
     """An item of the other side whose create on ``side`` meets a fault."""
     if side is Side.CRM:

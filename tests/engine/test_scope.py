@@ -145,6 +145,66 @@ def test_an_item_that_moves_out_and_back_between_two_passes_is_followed(world: W
     assert not world.store.conflicts()
 
 
+@pytest.mark.parametrize("made_in_outlook", [True, False], ids=["known-by-uid", "known-by-stamp"])
+def test_an_item_that_moved_and_came_back_while_its_record_was_edited_is_one_item(
+    world: World, made_in_outlook: bool
+) -> None:
+    """D7: its new id and its record are seen in one step; they are one subject, not two."""
+    (world.in_outlook if made_in_outlook else world.in_crm)("Moved")
+    world.in_crm("Stays")
+    world.sync()
+    away = world.target.user_move(world.outlook()["Moved"].key)
+    world.sync()
+    world.target.user_move(away, Shelf.HOME)
+    world.crm.user_delete(world.records()["Moved"].key)
+    world.target.user_edit(world.outlook()["Moved"].key, location="Garden")
+    world.sync()
+    world.settled()
+    world.assert_in_step("Moved", "Stays")
+
+
+def test_a_copy_that_moved_away_does_not_pass_for_its_deleted_original(world: World) -> None:
+    """D8 with D7: the copy bears the original's stamp, and lies where moved items are looked for."""
+    world.in_crm("Original")
+    world.in_crm("Stays")
+    world.sync()
+    copy = world.target.user_copy(world.outlook()["Original"].key)
+    world.target.user_edit(copy, title="Copy")
+    world.sync()
+    world.target.user_move(copy)
+    world.target.user_delete(world.outlook()["Original"].key)
+    world.sync()
+    world.settled()
+    assert sorted(world.records()) == ["Copy", "Stays"]
+
+
+def test_an_original_taken_back_after_it_was_made_again_is_a_second_item(world: World) -> None:
+    """B-63, then the user restores what he had deleted: two items on both sides, and no pass tries for ever."""
+    world.in_outlook("Lunch")
+    world.in_outlook("Stays")
+    world.sync()
+    world.target.user_delete(world.outlook()["Lunch"].key)
+    world.crm.user_edit(world.records()["Lunch"].key, place="Hall")
+    world.sync()
+    (gone,) = world.target.items(ANN, shelf=Shelf.DELETED)
+    back = world.target.user_move(gone.key, Shelf.HOME)
+    world.target.user_edit(back, title="Restored")
+    world.sync()
+    world.settled()
+    world.assert_in_step("Lunch", "Restored", "Stays")
+
+
+def test_an_item_deleted_right_after_we_made_it_is_deleted(world: World) -> None:
+    """The watermark has never seen it, so no feed tells of its delete."""
+    world.in_crm("Stays")
+    world.sync()
+    world.in_crm("Lunch")
+    world.sync()
+    world.target.user_delete(world.outlook()["Lunch"].key)
+    world.sync()
+    world.assert_in_step("Stays")
+
+
 def test_an_item_taken_back_out_of_deleted_items_is_made_again(world: World) -> None:
     """The delete went through; what comes back is an item again, on both sides, once."""
     world.in_outlook("Lunch")

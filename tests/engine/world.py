@@ -73,7 +73,7 @@ def mapping() -> CompiledMapping:
     return compiled
 
 
-def event(title: str, **changes: Value) -> dict[str, Value]:
+def event(title: str, /, **changes: Value) -> dict[str, Value]:
     """A schedule item as the target holds it, in canonical record fields: tomorrow at ten in Vienna for an hour."""
     return {
         "title": title,
@@ -90,7 +90,7 @@ def event(title: str, **changes: Value) -> dict[str, Value]:
     } | changes
 
 
-def row(title: str, **changes: Value) -> dict[str, Value]:
+def row(title: str, /, **changes: Value) -> dict[str, Value]:
     """The same item as the CRM holds it."""
     return {
         "subject": title,
