@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -204,10 +205,8 @@ class Simulation:
             for _ in range(self.random.randint(0, 4)):
                 self.act()
             boundary.faults, boundary.meanwhile = faults, meanwhile
-            try:
+            with suppress(Crash, ConnectorError):
                 self._pass()
-            except (Crash, ConnectorError):
-                pass
             boundary.faults = boundary.meanwhile = None
             self.world.clock.advance(timedelta(seconds=self.random.choice([1, 60, 600])))
         self._settle()
