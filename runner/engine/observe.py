@@ -60,7 +60,7 @@ def _observe_target(parts: Parts, ref: LinkRef, state: LinkState, direction: Dir
                 ref,
                 (page.changed and {entry.key: entry.version for entry in page.changed}) or {},
                 page.deleted,
-                direction,
+                whole=direction.writes(Side.CRM) or not state.matched,
             )
             if recheck:
                 seen.update(hash(entry.key) for entry in page.changed)
@@ -82,12 +82,14 @@ def _observe_target(parts: Parts, ref: LinkRef, state: LinkState, direction: Dir
 
 
 def _marks(
-    parts: Parts, ref: LinkRef, changed: dict[str, str | None], deleted: tuple[str, ...], direction: Direction
+    parts: Parts, ref: LinkRef, changed: dict[str, str | None], deleted: tuple[str, ...], *, whole: bool
 ) -> tuple[Mark, ...]:
+    """Marks of one page, without echoes. Where the CRM is never written, strangers are left out, so that they cost nothing
+    (``whole`` False); but not before the first sync has paired what is on both sides (B-72)."""
     echoes = parts.store.echoes(ref.name, Side.TARGET, changed) if changed else frozenset()
     fresh = [key for key in changed if key not in echoes]
     gone = list(deleted)
-    if not direction.writes(Side.CRM) and (fresh or gone):
+    if not whole and (fresh or gone):
         known = {pairing.target_key for pairing in parts.store.pairings(ref.name, target_keys=[*fresh, *gone])}
         fresh = [key for key in fresh if key in known]
         gone = [key for key in gone if key in known]

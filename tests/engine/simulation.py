@@ -17,7 +17,7 @@ from typing import Any
 
 from runner.model.errors import ConnectorError
 from runner.model.items import Item
-from runner.model.record import Value
+from runner.model.record import Fields, Value
 from runner.model.terms import ConflictPolicy, Direction, EditVsDelete, Operation, Private
 from runner.reconcile.guards import Limits
 from runner.testing.faults import Call, Crash, Form, SeededFaults
@@ -64,7 +64,7 @@ class Oracle:
     def replaced(self, *values: Value) -> None:
         """Somebody replaced or deleted these values and had them before his eyes."""
         for value in values:
-            self.meant.pop(str(value), None)
+            self.meant.pop(str(value).lower(), None)
 
 
 class Simulation:
@@ -91,8 +91,16 @@ class Simulation:
             self.world.target.allowed = frozenset()
         self.oracle = Oracle()
         self.rates = {form: choose([0.0, 0.01, 0.05]) for form in Form}
-        self.act_rate = choose([0.0, 0.02, 0.08])
+        self.act_rate = choose([0.0, 0.02, 0.08, 0.2])
         self.dead_watermarks = choose([0.0, 0.0, 0.15])
+        self.clock_jumps = choose([0.0, 0.0, 0.1])
+        self.state_lost = choose([False] * 9 + [True])
+        """The state is lost once: pairs are found again, but nobody knows any more what was deleted or had moved away, and
+        the conflict ledger is gone."""
+        if choose([True, False]):
+            self.world.target.normalise = _shouting("description")
+        if choose([True, False, False]):
+            self.world.crm.normalise = _shouting("place")
         self.faults = 0
         self.history: list[str] = []
         """What people did, with the index of the call that came next; beside the boundary's trace it tells a seed's story."""
@@ -112,6 +120,8 @@ class Simulation:
             self._edit(outlook, self.random.choice(items))
         elif roll < 0.87:
             self._delete(outlook, self.random.choice(items))
+        elif self.state_lost:
+            self._edit(outlook, self.random.choice(items))
         elif outlook and roll < 0.93:
             self._move(self.random.choice(items), Shelf.OTHER)
         elif outlook and moved:
@@ -201,7 +211,12 @@ class Simulation:
             if call.name in {"changes", "feed"} and self.random.random() < self.dead_watermarks:
                 self.world.target.forget_watermarks(ANN) if call.name == "changes" else self.world.crm.lose_outbox()
 
-        for _ in range(self.random.randint(3, 12)):
+        rounds = self.random.randint(3, 12)
+        for number in range(rounds):
+            if self.state_lost and number == rounds // 2:
+                self.store = self.world.store = MemoryStore()
+            if self.random.random() < self.clock_jumps:
+                self.world.clock.jump(timedelta(seconds=self.random.choice([-3600, -90, 90, 3600])))
             for _ in range(self.random.randint(0, 4)):
                 self.act()
             boundary.faults, boundary.meanwhile = faults, meanwhile
@@ -228,6 +243,7 @@ class Simulation:
                 break
         else:
             raise Violation(f"P5: still writing after {most} passes without faults")
+        self.world.clock.advance(timedelta(days=1))
         self._pass()
         before, commits = self.world.boundary.calls, self.store.commits
         self._pass()
@@ -250,7 +266,7 @@ class Simulation:
         names = (set(target) | set(crm)) - self.oracle.private - self.oracle.poison - set(away)
         for name in sorted(names):
             self._item(name, target.get(name), crm.get(name))
-        if self.direction is Direction.BOTH:
+        if self.direction is Direction.BOTH and not self.state_lost:
             self._updates(target, crm, away)
 
     def _by_name(self, items: list[Item], where: str) -> dict[str, Item]:
@@ -264,10 +280,10 @@ class Simulation:
     def _item(self, name: str, target: Item | None, crm: Item | None) -> None:
         """P1, P4 for one item that is there and in scope."""
         meant = [token for token, owner in self.oracle.meant.items() if owner == name]
-        if name in self.oracle.deleted and not meant and name not in self.oracle.moved:
+        if name in self.oracle.deleted and (self.state_lost or not meant) and name not in self.oracle.moved:
             # Written without an answer and deleted before anybody could look: whether its deleter had seen our write is not
             # to be known. The edit wins, and that is in the ledger.
-            if self.direction is Direction.BOTH and not self._stood_against_a_delete(name):
+            if self.direction is Direction.BOTH and not self.state_lost and not self._stood_against_a_delete(name):
                 raise Violation(f"P4: {name} was deleted and is there again")
             return
         if self.direction is not Direction.BOTH:
@@ -298,7 +314,7 @@ class Simulation:
 
     def _updates(self, target: Mapping[str, Item], crm: Mapping[str, Item], away: Mapping[str, Item]) -> None:
         """P2: every value still meant is on both sides or in the conflict ledger."""
-        ledger = repr(self.store.conflicts())
+        ledger = repr(self.store.conflicts()).lower()
         for token, name in self.oracle.meant.items():
             if name in self.oracle.private | self.oracle.poison or name in away:
                 continue
@@ -315,7 +331,7 @@ class Simulation:
         if leaked:
             raise Violation(f"P8: private {sorted(leaked)} reached the CRM")
         state = self.store._state
-        text = repr([getattr(state, name) for name in state.__slots__])
+        text = repr([getattr(state, name) for name in state.__slots__]).lower()
         for token, name in self.oracle.meant.items():
             if name in self.oracle.private and f"'{token}'" in text:
                 raise Violation(f"P8: {token} of private {name} is in the state")
@@ -328,10 +344,20 @@ def name_of(item: Item) -> str:
     return words[0]
 
 
-def tokens_of(item: Item) -> dict[str, Value]:
+def tokens_of(item: Item) -> dict[str, str]:
     """What users typed into an item, by record field."""
     crm = "subject" in item.values
-    return {record: item.values[FIELDS[record] if crm else record] for record in FIELDS}
+    return {record: str(item.values[FIELDS[record] if crm else record]).lower() for record in FIELDS}
+
+
+def _shouting(field_name: str) -> Callable[[Fields], Fields]:
+    """A side that stores one field in capitals, whoever writes it."""
+
+    def normalise(values: Fields) -> Fields:
+        value = values.get(field_name)
+        return {**values, field_name: value.upper()} if isinstance(value, str) else values
+
+    return normalise
 
 
 def failure_of(seed: int, make: Callable[[int], Simulation] = Simulation) -> str | None:

@@ -227,6 +227,22 @@ def test_first_sync_creates_what_is_not_unique(world: World) -> None:
     assert world.store.count(world.link) <= min(len(world.titles()[0]), len(world.titles()[1]))
 
 
+@pytest.mark.parametrize("direction", [Direction.OUTBOUND, Direction.INBOUND])
+def test_first_sync_of_a_one_way_link_pairs_what_both_sides_hold(make_world: MakeWorld, direction: Direction) -> None:
+    """B-72: the side that is only read is asked for what it holds before anything is made on the other."""
+    world = make_world(link_plan(direction=direction))
+    world.in_outlook("Lunch", location="Outlook's room")
+    world.in_crm("Lunch", place="CRM's room")
+    world.sync()
+    world.assert_in_step("Lunch")
+    assert (
+        world.outlook()["Lunch"].values["location"]
+        == f"{'CRM' if direction is Direction.OUTBOUND else 'Outlook'}'s room"
+    )
+    world.sync()
+    world.quiet()
+
+
 def test_outbound_only_never_writes_the_crm(make_world: MakeWorld) -> None:
     """B-2, P6: checked where a write would arrive."""
     world = make_world(link_plan(direction=Direction.OUTBOUND))

@@ -1,0 +1,260 @@
+"""Engines with one safeguard taken out: what the simulation must catch, or it proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from runner.engine import decide, disputes, gather, match, observe, passes, settle, write
+from runner.model.items import Found, Identity, LinkRef, Write
+from runner.model.state import Base, Commit, Pairing
+from runner.model.terms import Operation, Place, Side
+from runner.reconcile import merge
+from runner.testing.crm import FakeCrm
+from runner.testing.store import MemoryStore
+from runner.testing.target import FakeTarget
+
+Patch = pytest.MonkeyPatch
+
+
+def no_look_up(patch: Patch) -> None:
+    """An unknown create is simply made again."""
+    patch.setattr(FakeTarget, "find", lambda *_: ())
+    patch.setattr(FakeCrm, "find", lambda *_: ())
+
+
+def no_intents(patch: Patch) -> None:
+    """Nothing is durable before a write."""
+    patch.setattr(MemoryStore, "intents", lambda *_: ())
+
+
+def no_payload(patch: Patch) -> None:
+    """L1: an adopted pair starts from what both sides hold by now."""
+    adopted = settle._adopted
+
+    def without_base(ref: LinkRef, intent: Any, hit: Found) -> Pairing:
+        return replace(adopted(ref, intent, hit), base=None)
+
+    patch.setattr(settle, "_adopted", without_base)
+
+
+def no_deleted_items(patch: Patch) -> None:
+    """L5: the look-up sees neither Deleted Items nor tombstones."""
+    for fake in (FakeTarget, FakeCrm):
+        find = fake._find
+
+        def living(self: Any, link: LinkRef, asked: Sequence[Identity], find: Any = find) -> list[Found]:
+            return [hit for hit in find(self, link, asked) if hit.place in {Place.FOLDER, Place.ELSEWHERE}]
+
+        patch.setattr(fake, "_find", living)
+
+
+def no_native_identity(patch: Patch) -> None:
+    """L3: an item that never got our stamp is forgotten when its id changes."""
+    patch.setattr(gather, "_known_by", lambda pairing: Identity(stamp=pairing.stamp) if pairing.stamp else None)
+    patch.setattr(gather._Gather, "_holders", lambda self, items: {})
+
+
+def copies_pass_for_originals(patch: Patch) -> None:
+    """D8: the stamp alone says who an item is."""
+    patch.setattr(gather, "_known_by", lambda pairing: Identity(pairing.stamp) if pairing.stamp else None)
+    patch.setattr(write, "crm_key_of", lambda stamp: _Anything())
+
+
+class _Anything:
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def blind_writes(patch: Patch) -> None:
+    """Writes go without their precondition: whatever is there is overwritten."""
+    for fake in (FakeTarget, FakeCrm):
+        effect = fake._write
+
+        def forced(self: Any, link: LinkRef, write: Write, effect: Any = effect) -> Any:
+            item = self.item(write.key) if write.key else None
+            return effect(self, link, replace(write, version=item.version) if item else write)
+
+        patch.setattr(fake, "_write", forced)
+
+
+def silent_conflicts(patch: Patch) -> None:
+    """The losing value is recorded nowhere."""
+    patch.setattr(disputes.Disputes, "found", lambda self, decided, now: ())
+
+
+def deletes_win_silently(patch: Patch) -> None:
+    """An edit is no reason to keep what the other side deleted."""
+    patch.setattr(merge, "_edited", lambda *_: False)
+
+
+def private_items_leak(patch: Patch) -> None:
+    """B-35 is not asked."""
+    patch.setattr(decide, "PRIVATE", frozenset())
+
+
+def echo(patch: Patch) -> None:
+    """The base of a side is what was meant, never what it holds: everything looks changed for ever."""
+    patch.setattr(write.Writer, "_held", lambda self, side, item, entry, agreed: (dict.fromkeys(agreed, "?"), None))
+
+
+def watermark_before_marks(patch: Patch) -> None:
+    """A4: the cursor is durable before what it has seen."""
+    commit = MemoryStore.commit
+
+    def torn(self: MemoryStore, todo: Commit) -> None:
+        if todo.marks and todo.links:
+            commit(self, replace(todo, marks=()))
+            self.torn = todo.marks  # type: ignore[attr-defined]
+        else:
+            marks, self.torn = getattr(self, "torn", ()), ()  # type: ignore[attr-defined]
+            commit(self, replace(todo, marks=(*marks, *todo.marks)))
+
+    def lost(self: MemoryStore) -> Sequence[Any]:
+        self.torn = ()  # type: ignore[attr-defined]
+        return ()
+
+    links = MemoryStore.links
+
+    def reopened(self: MemoryStore) -> Mapping[str, Any]:
+        lost(self)
+        return links(self)
+
+    patch.setattr(MemoryStore, "commit", torn)
+    patch.setattr(MemoryStore, "links", reopened)
+
+
+def absence_is_a_delete(patch: Patch) -> None:
+    """A dead watermark forgets every pair whose item it does not name, without asking for it."""
+
+    def forget(parts: Any, ref: LinkRef, side: Side, seen: set[int]) -> None:
+        page = parts.store.paired_keys(ref.name, side, after=0, limit=10_000)
+        parts.store.commit(Commit(unpaired=tuple(number for number, key in page if hash(key) not in seen)))
+
+    patch.setattr(observe, "_recheck", forget)
+
+
+def no_reread_after_resync(patch: Patch) -> None:
+    """A dead watermark is started anew, and what was deleted in its gap stays unknown."""
+    patch.setattr(observe, "_recheck", lambda *_: None)
+
+
+def resync_forgets_pairs(patch: Patch) -> None:
+    """A dead watermark throws the pairings away."""
+    whole = observe._observe_target
+
+    def forgetful(parts: Any, ref: LinkRef, state: Any, direction: Any) -> Any:
+        if not state.target_complete:
+            page = parts.store.paired_keys(ref.name, Side.TARGET, after=0, limit=10_000)
+            parts.store.commit(Commit(unpaired=tuple(number for number, _ in page)))
+        return whole(parts, ref, state, direction)
+
+    patch.setattr(observe, "_observe_target", forgetful)
+
+
+def failures_are_forgotten(patch: Patch) -> None:
+    """What could not be read or written is not tried again."""
+    aside = passes._Pass._set_aside
+
+    def dropped(self: Any, *args: Any) -> Any:
+        return [], aside(self, *args)[1]
+
+    patch.setattr(passes._Pass, "_set_aside", dropped)
+
+
+def fresh_items_are_not_read_again(patch: Patch) -> None:
+    """An item that is deleted right after we made it is in no feed."""
+    patch.setattr(passes._Pass, "_created", lambda self, outcome: ())
+
+
+def moved_is_deleted(patch: Patch) -> None:
+    """What is not in the folder is gone."""
+    patch.setattr(gather._Gather, "_search", lambda self, subjects: self.out.subjects.extend(subjects))
+
+
+def a_bad_item_stops_the_folder(patch: Patch) -> None:
+    """B-23: the first item that cannot be carried ends the pass."""
+    step = passes._Pass._decide
+
+    def poisoned(self: Any, marks: Any) -> Any:
+        gathered, verdicts = step(self, marks)
+        for failure in (*gathered.failures, *verdicts.failures):
+            raise failure.error
+        return gathered, verdicts
+
+    patch.setattr(passes._Pass, "_decide", poisoned)
+
+
+def two_subjects_for_one_item(patch: Patch) -> None:
+    """A followed item is also looked at under its old id."""
+    run = gather._Gather._lone_target
+
+    def doubled(self: Any, keys: Iterable[str], target: Any, crm: Any) -> list[Pairing]:
+        return [replace(pairing, id=-pairing.id) for pairing in run(self, keys, target, crm)]
+
+    patch.setattr(gather._Gather, "_lone_target", doubled)
+
+
+def unknown_updates_are_forgotten(patch: Patch) -> None:
+    """An update of unknown outcome is no reason to look at the base again."""
+    patch.setattr(settle, "_record", lambda *_: None)
+
+
+def matching_ignores_identity(patch: Patch) -> None:
+    """First sync goes by titles alone, and makes what is there already."""
+    patch.setattr(match, "_by_identity", lambda *_: 0)
+
+
+def deletes_of_changed_items(patch: Patch) -> None:
+    """P7: a delete goes without its precondition."""
+    effect = FakeTarget._write
+
+    def forced(self: Any, link: LinkRef, write: Write) -> Any:
+        item = self.item(write.key) if write.key else None
+        blind = item and write.operation is Operation.DELETE
+        return effect(self, link, replace(write, version=item.version) if item and blind else write)
+
+    patch.setattr(FakeTarget, "_write", forced)
+
+
+def base_is_shared(patch: Patch) -> None:
+    """One base for both sides: the one of the CRM."""
+    made = write.Base
+
+    def shared(crm: Any, target: Any) -> Base:
+        return made(crm, crm)
+
+    patch.setattr(write, "Base", shared)
+
+
+MUTANTS: tuple[Callable[[Patch], None], ...] = (
+    no_look_up,
+    no_intents,
+    no_payload,
+    no_deleted_items,
+    no_native_identity,
+    copies_pass_for_originals,
+    blind_writes,
+    silent_conflicts,
+    deletes_win_silently,
+    private_items_leak,
+    echo,
+    watermark_before_marks,
+    absence_is_a_delete,
+    no_reread_after_resync,
+    resync_forgets_pairs,
+    failures_are_forgotten,
+    fresh_items_are_not_read_again,
+    moved_is_deleted,
+    a_bad_item_stops_the_folder,
+    two_subjects_for_one_item,
+    unknown_updates_are_forgotten,
+    deletes_of_changed_items,
+    matching_ignores_identity,
+    base_is_shared,
+)
