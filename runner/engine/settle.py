@@ -73,7 +73,7 @@ def _settle_creates(
         known = parts.store.pairings(ref.name, crm_keys=[pairing.crm_key], target_keys=[pairing.target_key])
         # An item that was re-created (its edit won against a delete) keeps its pairing: known by the source's key.
         known = sorted(known, key=lambda p: (p.target_key if side is Side.CRM else p.crm_key) != intent.source_key)
-        pairings.append(replace(pairing, id=known[0].id) if known else pairing)
+        pairings.append(_instead_of(known[0], pairing, side) if known else pairing)
         marks.append(Mark(intent.link, side, pairing.crm_key if side is Side.CRM else pairing.target_key))
         ledger.append(_entry(intent, pairing, run, now))
     return Commit(pairings=tuple(pairings), marks=tuple(marks), closed=tuple(closed), ledger=tuple(ledger))
@@ -96,6 +96,13 @@ def _adopted(ref: LinkRef, intent: Intent, hit: Found) -> Pairing:
         status=PairingStatus.DETACHED if moved else PairingStatus.ACTIVE,
         reason="moved to another folder" if moved else None,
     )
+
+
+def _instead_of(known: Pairing, adopted: Pairing, side: Side) -> Pairing:
+    """The adopted pair in the place of a known one; a target item that is the same is still known by the same."""
+    if side is Side.TARGET or known.target_key != adopted.target_key:
+        return replace(adopted, id=known.id)
+    return replace(adopted, id=known.id, stamp=known.stamp, native=adopted.native or known.native)
 
 
 def _entry(intent: Intent, pairing: Pairing, run: str, now: datetime) -> LedgerEntry:

@@ -119,9 +119,9 @@ class Writer:
             if change.operation is Operation.UPDATE and pairing and held and held.stamp == pairing.stamp and held.stamp:
                 stamp = None
         if change.operation is Operation.CREATE:
-            own = not subject.copy and subject.target_key not in self.copies
-            fresh = subject.target if pairing is None and own else None
-            native = native_key(self.ref, fresh) if fresh else None
+            # An item that is made again takes its identity along: it is what a lost state or a lost answer is settled by.
+            own = subject.target if not subject.copy and subject.target_key not in self.copies else None
+            native = native_key(self.ref, own) if own else None
             write = Write(
                 Operation.CREATE, None, None, values, fields, stamp, native if change.side is Side.CRM else None
             )
