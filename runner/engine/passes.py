@@ -88,7 +88,8 @@ class _Pass:
             self.waiting = settle(self.parts, self.link, self.ref, self.orders.run)
             self._observe()
             self.report.known = self.store.count(self.link.name)
-            self._work()
+            if self.state.matched:  # else the folder was not read to its end, and what it holds would be made again
+                self._work()
             if self.orders.rehearse:
                 self._bar(self._assess(self.planned))
         except ExsyncError as error:
@@ -109,7 +110,7 @@ class _Pass:
 
     def _match(self) -> None:
         """Before the first writes of a link: what is already on both sides is paired, never created again."""
-        if self.state.matched:
+        if self.state.matched or not self.state.target_complete:
             return
         until = self.store.last_mark(self.link.name)
         if both_sides_hold(self.parts, self.link.name, until):

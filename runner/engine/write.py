@@ -316,7 +316,7 @@ class Writer:
         key = made.result.key if made.result and made.result.key else ""
         if made.change.side is Side.CRM:
             return replace(pairing, crm_key=key)
-        return replace(pairing, target_key=key, stamp=made.write.stamp)
+        return replace(pairing, target_key=key, stamp=made.write.stamp, native=None)
 
     def _partly(self, pairing: Pairing, agreed: Base, done: Sequence[Sending]) -> Pairing:
         """Only some of an item's writes happened: both bases move for their fields alone, so that the rest stays a change

@@ -333,6 +333,23 @@ def test_a_watermark_that_dies_at_each_page_does_not_loop(world: World) -> None:
     world.assert_in_step(*(f"Item {n}" for n in range(8)))
 
 
+def test_nothing_is_made_before_the_first_read_came_to_its_end(world: World) -> None:
+    """B-72 with L8: a folder whose watermark died at each page of the first read is not known; its items are not doubled."""
+    for n in range(6):
+        world.in_outlook(f"Item {n}")
+        world.in_crm(f"Item {n}")
+
+    def meanwhile(call: Call) -> None:
+        if call.name == "changes":
+            world.target.forget_watermarks(ANN)
+
+    world.boundary.meanwhile = meanwhile
+    world.run()
+    assert not world.boundary.writes()
+    world.settled()
+    world.assert_in_step(*(f"Item {n}" for n in range(6)))
+
+
 def test_a_lost_state_is_rebuilt_from_both_sides() -> None:
     """A9: a fresh state beside filled sides pairs by stamp and key table; nothing is doubled, nothing deleted."""
     world = World(store=MemoryStore())
