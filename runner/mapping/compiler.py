@@ -69,7 +69,7 @@ def compile_mapping(
         match=match,
         crm_fields=reads,
         record_fields=frozenset(name for keys in match for name in keys).union(
-            *(entry.record_reads for entry in entries)
+            *(entry.record_reads.union(entry.states) for entry in entries)
         ),
         outbound_steps=_steps("crm", (entry.outbound for entry in entries)),
         inbound_steps=_steps("record", (entry.inbound for entry in entries)),
