@@ -105,7 +105,7 @@ def test_needed_fields_are_inferred() -> None:
         - {crm: sensitivity, record: location, direction: inbound}
         """)
     assert mapping.crm_fields == {"subject", "case_no", "notes", "place", "label", "items", "sensitivity"}
-    assert mapping.record_fields == {"title", "location"}
+    assert mapping.record_fields == {"title", "description", "location"}  # written ones too: the merge compares them
     assert mapping.inbound_fields(["title"]) == {"subject", "items"}
     assert mapping.inbound_fields(["location"]) == {"items", "sensitivity"}
     assert mapping.inbound_fields(["description"]) == frozenset()
