@@ -24,6 +24,7 @@ COMMANDS = {
     "status": "Show where every link stands.",
     "conflicts": "List, show and resolve conflicts.",
     "quarantine": "List the items that were set aside, with the reason.",
+    "test": "Run the mapping tests that lie beside the mappings.",
     "target": "Look after targets and the CRM: print the SQL that the CRM needs.",
     "schema": "Print a JSON Schema.",
     "show": "Show the compiled sync plan and where each value came from.",
