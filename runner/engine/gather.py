@@ -111,9 +111,10 @@ class _Gather:
         followed: list[Pairing] = []
         for item in items:
             pairing = holders.get(item.key)
-            if pairing is None:
+            original = live.get(pairing.target_key) if pairing else None
+            if pairing is None or (isinstance(original, Item) and original.native and original.native != item.native):
                 self._lone(Side.TARGET, item.key, item)
-            elif isinstance(live.get(pairing.target_key), Item) or any(p.id == pairing.id for p in followed):
+            elif isinstance(original, Item) or any(p.id == pairing.id for p in followed):
                 self.out.subjects.append(Subject([self.seq[Side.TARGET, item.key]], None, target=item, copy=True))
             else:
                 self._settle_old_id(pairing)

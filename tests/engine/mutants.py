@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from runner.engine import decide, disputes, gather, match, observe, passes, settle, write
 from runner.model.items import Found, Identity, LinkRef, Write
-from runner.model.state import Base, Commit, Pairing
+from runner.model.state import Commit, Pairing
 from runner.model.terms import Operation, Place, Side
 from runner.reconcile import merge
 from runner.testing.crm import FakeCrm
@@ -96,11 +96,6 @@ def deletes_win_silently(patch: Patch) -> None:
 def private_items_leak(patch: Patch) -> None:
     """B-35 is not asked."""
     patch.setattr(decide, "PRIVATE", frozenset())
-
-
-def echo(patch: Patch) -> None:
-    """The base of a side is what was meant, never what it holds: everything looks changed for ever."""
-    patch.setattr(write.Writer, "_held", lambda self, side, item, entry, agreed: (dict.fromkeys(agreed, "?"), None))
 
 
 def watermark_before_marks(patch: Patch) -> None:
@@ -190,21 +185,6 @@ def a_bad_item_stops_the_folder(patch: Patch) -> None:
     patch.setattr(passes._Pass, "_decide", poisoned)
 
 
-def two_subjects_for_one_item(patch: Patch) -> None:
-    """A followed item is also looked at under its old id."""
-    run = gather._Gather._lone_target
-
-    def doubled(self: Any, keys: Iterable[str], target: Any, crm: Any) -> list[Pairing]:
-        return [replace(pairing, id=-pairing.id) for pairing in run(self, keys, target, crm)]
-
-    patch.setattr(gather._Gather, "_lone_target", doubled)
-
-
-def unknown_updates_are_forgotten(patch: Patch) -> None:
-    """An update of unknown outcome is no reason to look at the base again."""
-    patch.setattr(settle, "_record", lambda *_: None)
-
-
 def matching_ignores_identity(patch: Patch) -> None:
     """First sync goes by titles alone, and makes what is there already."""
     patch.setattr(match, "_by_identity", lambda *_: 0)
@@ -222,16 +202,6 @@ def deletes_of_changed_items(patch: Patch) -> None:
     patch.setattr(FakeTarget, "_write", forced)
 
 
-def base_is_shared(patch: Patch) -> None:
-    """One base for both sides: the one of the CRM."""
-    made = write.Base
-
-    def shared(crm: Any, target: Any) -> Base:
-        return made(crm, crm)
-
-    patch.setattr(write, "Base", shared)
-
-
 MUTANTS: tuple[Callable[[Patch], None], ...] = (
     no_look_up,
     no_intents,
@@ -243,7 +213,6 @@ MUTANTS: tuple[Callable[[Patch], None], ...] = (
     silent_conflicts,
     deletes_win_silently,
     private_items_leak,
-    echo,
     watermark_before_marks,
     absence_is_a_delete,
     no_reread_after_resync,
@@ -252,9 +221,6 @@ MUTANTS: tuple[Callable[[Patch], None], ...] = (
     fresh_items_are_not_read_again,
     moved_is_deleted,
     a_bad_item_stops_the_folder,
-    two_subjects_for_one_item,
-    unknown_updates_are_forgotten,
     deletes_of_changed_items,
     matching_ignores_identity,
-    base_is_shared,
 )

@@ -8,6 +8,7 @@ import pytest
 from runner.config.plan import Window
 from runner.model.state import PairingStatus
 from runner.model.terms import Private, Side
+from runner.testing.faults import Fault, Form, Nth
 from runner.testing.store import MemoryStore
 from runner.testing.target import Shelf
 from tests.engine.world import ANN, OWNERS, World, event, link_plan, row
@@ -235,6 +236,23 @@ def test_a_copy_is_an_item_of_its_own(world: World, made_in_outlook: bool) -> No
     world.assert_in_step("Copy", "Original")
     assert world.records()["Copy"].values["place"] == "Garden"
     assert world.records()["Original"].values["place"] == "Hall"
+
+
+def test_a_copy_made_before_anybody_read_the_original_is_known_by_its_own_identity(world: World) -> None:
+    """D8: the original's identity is not known yet (its read-back failed); the copy still goes into the key table by its own,
+    so that it is found again when its record was made without an answer and it moves away."""
+    world.in_crm("Original")
+    world.disturb(Nth("target", "get", Fault(Form.BEFORE)))
+    world.run()
+    world.boundary.faults = None
+    copy = world.target.user_copy(world.outlook()["Original"].key)
+    world.target.user_edit(copy, title="Copy")
+    world.disturb(Nth("crm", "create", Fault(Form.AFTER)))
+    world.run()
+    world.target.user_move(copy)
+    world.settled()
+    assert world.titles() == (["Original"], ["Copy", "Original"])
+    assert len(world.target.items(ANN, shelf=Shelf.OTHER)) == 1
 
 
 def test_deleting_the_original_leaves_the_copy(world: World) -> None:
