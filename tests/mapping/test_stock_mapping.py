@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from runner.mapping.canonical import CANONICAL
 from runner.model.errors import Invalid
-from runner.model.record import SCHEDULE_ITEM
+from runner.model.record import SCHEDULE_ITEM, Value
 from runner.model.terms import Direction, Entity
 from tests.mapping.yamls import stock
 
@@ -118,3 +121,29 @@ def test_what_xml_cannot_carry_is_dropped_alike_on_both_ways() -> None:
     dirty = "a\x00b\x0bc\ud800d\ufffee\tf"
     assert stock().outbound(CRM_ITEM | {"subject": dirty})["title"] == "abcde\tf"
     assert stock().inbound(RECORD | {"title": dirty})["subject"] == "abcde\tf"
+
+
+TEXTS = st.none() | st.text(max_size=30)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "subject": TEXTS,
+            "notes": TEXTS,
+            "place": TEXTS,
+            "priority": st.sampled_from("ABC"),
+            "sensitivity": st.sampled_from(["Normal", "Personal", "Private", "Confidential"]),
+            "show_as": st.sampled_from(["Free", "Tentative", "Busy", "OOF", "WorkingElsewhere"]),
+            "categories": st.none() | st.lists(st.text(max_size=8), max_size=4).map(tuple),
+        }
+    )
+)
+def test_whatever_the_crm_holds_settles_after_one_trip(changed: dict[str, Value]) -> None:
+    """``put(get(put(x))) = put(x)`` and ``get(put(get(y))) = get(y)``: no item is ever sent back and forth."""
+    mapping = stock()
+    put = mapping.outbound({**CRM_ITEM, **changed})
+    got = mapping.inbound(put)
+    assert mapping.outbound(got) == put
+    assert mapping.inbound(mapping.outbound(got)) == got
+    assert all(value is None or value == CANONICAL[SCHEDULE_ITEM[name].type](value) for name, value in put.items())
