@@ -15,7 +15,12 @@ field type         canonical value
 ``duration``       ``"PT1H30M"``, ``"P1D"`` (RFC 8984 Duration as :func:`runner.model.moments.duration_of` writes it)
 ``zone``           IANA name, ``"Europe/Vienna"``
 ``keywords``       ``tuple[str, ...]``, sorted, unique, never empty (``None`` instead)
+``recurrence``     an RFC 5545 rule in canonical form (see ``model.recurrence``): ``"FREQ=WEEKLY;BYDAY=MO,WE"``
+``overrides``      ``{recurrence id: patch}``, never empty (``None`` instead); see ``model.overrides``
+``addresses``      ``{lower-case e-mail address: word}``, never empty (``None`` instead)
 =================  ==========================================================================================
+
+Mappings are treated as immutable and keep their keys sorted.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ from types import MappingProxyType
 
 from runner.model.terms import Entity
 
-Value = str | int | bool | tuple[str, ...] | None
+Value = str | int | bool | tuple[str, ...] | Mapping[str, "Value"] | None
 Fields = Mapping[str, Value]
 
 
@@ -43,6 +48,9 @@ class FieldType(StrEnum):
     DURATION = "duration"
     ZONE = "zone"
     KEYWORDS = "keywords"
+    RECURRENCE = "recurrence"
+    OVERRIDES = "overrides"
+    ADDRESSES = "addresses"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +64,160 @@ class FieldSpec:
     """For closed vocabularies: every value the field may take."""
     writable: bool = True
     """False for what only the target may say (read into the CRM, never written back)."""
+    overridable: bool = False
+    """Whether an occurrence of a series may have a value of its own."""
 
 
 def _specs(*specs: FieldSpec) -> Mapping[str, FieldSpec]:
     return MappingProxyType({spec.name: spec for spec in specs})
 
 
+PRIORITY = "Exchange's importance as RFC 8984 priority: 1 high, 5 normal, 9 low"
+PRIVACY = ("public", "personal", "private", "secret")
+
 SCHEDULE_ITEM = _specs(
-    FieldSpec("title", FieldType.TEXT, "Subject"),
+    FieldSpec("title", FieldType.TEXT, "Subject", overridable=True),
     FieldSpec(
-        "description", FieldType.TEXT, "Body as plain text; the target's HTML stays untouched until it is written"
+        "description",
+        FieldType.TEXT,
+        "Body as plain text; the target's HTML stays untouched until it is written",
+        overridable=True,
     ),
-    FieldSpec("location", FieldType.TEXT, "Where, as free text"),
-    FieldSpec("start", FieldType.LOCAL_DATETIME, "Start in the item's own zone; midnight when show_without_time"),
-    FieldSpec("time_zone", FieldType.ZONE, "The item's own IANA zone; null when show_without_time"),
-    FieldSpec("duration", FieldType.DURATION, "Length: exact time, or whole days when show_without_time"),
-    FieldSpec("show_without_time", FieldType.BOOLEAN, "All-day: dates, never instants (B-46)"),
-    FieldSpec("priority", FieldType.INTEGER, "RFC 8984 priority as Exchange's importance: 1 high, 5 normal, 9 low"),
-    FieldSpec("privacy", FieldType.TEXT, "Sensitivity", values=("public", "personal", "private", "secret")),
+    FieldSpec("location", FieldType.TEXT, "Where, as free text", overridable=True),
+    FieldSpec(
+        "start",
+        FieldType.LOCAL_DATETIME,
+        "Start in the item's own zone; midnight when show_without_time; of a series, that of its first occurrence",
+        overridable=True,
+    ),
+    FieldSpec("time_zone", FieldType.ZONE, "The item's own IANA zone; null when show_without_time", overridable=True),
+    FieldSpec(
+        "duration",
+        FieldType.DURATION,
+        "Length: exact time, or whole days when show_without_time",
+        overridable=True,
+    ),
+    FieldSpec("show_without_time", FieldType.BOOLEAN, "All-day: dates, never instants (B-46)", overridable=True),
+    FieldSpec("recurrence_rule", FieldType.RECURRENCE, "The pattern of a series; null for a single item (B-36)"),
+    FieldSpec(
+        "recurrence_overrides",
+        FieldType.OVERRIDES,
+        "What single occurrences of a series have of their own, and which are left out (B-36)",
+    ),
+    FieldSpec("priority", FieldType.INTEGER, PRIORITY, overridable=True),
+    FieldSpec("privacy", FieldType.TEXT, "Sensitivity", values=PRIVACY),
     FieldSpec(
         "free_busy_status",
         FieldType.TEXT,
         "Free/busy",
         values=("free", "tentative", "busy", "out_of_office", "elsewhere"),
+        overridable=True,
     ),
-    FieldSpec("keywords", FieldType.KEYWORDS, "Categories"),
+    FieldSpec("keywords", FieldType.KEYWORDS, "Categories", overridable=True),
+    FieldSpec("alert", FieldType.INTEGER, "Reminder: minutes before the start; null: none (B-43)", overridable=True),
+    FieldSpec(
+        "participants",
+        FieldType.ADDRESSES,
+        "Who is invited, the organizer left out, and as what",
+        values=("required", "optional", "resource"),
+    ),
+    FieldSpec("participant_names", FieldType.ADDRESSES, "Display names of participants, as shown", writable=False),
+    FieldSpec(
+        "responses",
+        FieldType.ADDRESSES,
+        "What each participant answered",
+        values=("needs_action", "accepted", "tentative", "declined"),
+        writable=False,
+    ),
+    FieldSpec("organizer", FieldType.TEXT, "The organizer's address, lower case; null: no meeting", writable=False),
+    FieldSpec(
+        "my_response",
+        FieldType.TEXT,
+        "What the mailbox's user answered; organizer when the meeting is his",
+        values=("organizer", "needs_action", "accepted", "tentative", "declined"),
+        writable=False,
+    ),
+    FieldSpec("online_meeting_url", FieldType.TEXT, "Where to join online", writable=False),
     FieldSpec("uid", FieldType.TEXT, "iCalendar UID, set by the target", writable=False),
 )
 
+TASK = _specs(
+    FieldSpec("title", FieldType.TEXT, "Subject"),
+    FieldSpec("description", FieldType.TEXT, "Body as plain text; HTML stays untouched until it is written"),
+    FieldSpec("start", FieldType.DATE, "First day, a date without a zone"),
+    FieldSpec("due", FieldType.DATE, "Last day, a date without a zone"),
+    FieldSpec(
+        "status",
+        FieldType.TEXT,
+        "How far it is (B-50); completed goes with 100 percent, not_started with 0",
+        values=("not_started", "in_progress", "completed", "waiting", "deferred"),
+    ),
+    FieldSpec("percent_complete", FieldType.INTEGER, "0 to 100"),
+    FieldSpec("completed", FieldType.DATE, "The day on which it was completed, set by the target", writable=False),
+    FieldSpec("priority", FieldType.INTEGER, PRIORITY),
+    FieldSpec("privacy", FieldType.TEXT, "Sensitivity", values=PRIVACY),
+    FieldSpec("keywords", FieldType.KEYWORDS, "Categories"),
+    FieldSpec("alert_at", FieldType.INSTANT, "Reminder; null: none (B-43)"),
+    FieldSpec("recurrence_rule", FieldType.RECURRENCE, "The pattern of a recurring task; null for a single one"),
+    FieldSpec(
+        "regenerates", FieldType.BOOLEAN, "The rule counts from the day of completion (Outlook's regenerating task)"
+    ),
+)
+
+
+def _address(place: str) -> tuple[FieldSpec, ...]:
+    parts = {
+        "street": "Street, lines as \\n",
+        "city": "City",
+        "region": "State or province",
+        "postcode": "Postal code",
+        "country": "Country or region",
+    }
+    return tuple(FieldSpec(f"{place}_{part}", FieldType.TEXT, f"{doc}, {place} address") for part, doc in parts.items())
+
+
+CONTACT = _specs(
+    FieldSpec("honorific", FieldType.TEXT, "Title before the name"),
+    FieldSpec("given_name", FieldType.TEXT, "First name"),
+    FieldSpec("middle_name", FieldType.TEXT, "Middle name"),
+    FieldSpec("surname", FieldType.TEXT, "Last name"),
+    FieldSpec("suffix", FieldType.TEXT, "Suffix after the name, such as Jr."),
+    FieldSpec("initials", FieldType.TEXT, "Initials"),
+    FieldSpec("full_name", FieldType.TEXT, "The name as displayed"),
+    FieldSpec("file_as", FieldType.TEXT, "The name as filed, for sorting"),
+    FieldSpec("company", FieldType.TEXT, "Organization"),
+    FieldSpec("department", FieldType.TEXT, "Department"),
+    FieldSpec("job_title", FieldType.TEXT, "Job title"),
+    FieldSpec("notes", FieldType.TEXT, "Notes, as plain text"),
+    FieldSpec("email_1", FieldType.TEXT, "First e-mail address"),
+    FieldSpec("email_2", FieldType.TEXT, "Second e-mail address"),
+    FieldSpec("email_3", FieldType.TEXT, "Third e-mail address"),
+    FieldSpec("phone_business", FieldType.TEXT, "Business telephone"),
+    FieldSpec("phone_home", FieldType.TEXT, "Home telephone"),
+    FieldSpec("phone_mobile", FieldType.TEXT, "Mobile telephone"),
+    FieldSpec("fax_business", FieldType.TEXT, "Business fax"),
+    FieldSpec("fax_home", FieldType.TEXT, "Home fax"),
+    *_address("business"),
+    *_address("home"),
+    FieldSpec("keywords", FieldType.KEYWORDS, "Categories"),
+    FieldSpec("privacy", FieldType.TEXT, "Sensitivity", values=PRIVACY),
+)
+"""Only persons (B-52). Each e-mail, telephone and part of an address is a field of its own, since Exchange writes each
+under its own label, and labels that no mapping names belong to the user."""
+
 SCHEMAS: Mapping[Entity, Mapping[str, FieldSpec]] = MappingProxyType({Entity.SCHEDULE_ITEM: SCHEDULE_ITEM})
-"""The entities whose records this version carries. Tasks and contacts are not there yet."""
+"""The entities whose records this version carries; an entity joins it when both connectors carry its records."""
+
+
+def frozen(value: object) -> Value:
+    """A value that came out of JSON in canonical form again: lists become tuples, at every depth.
+
+    Raises ``TypeError`` for what no record holds.
+    """
+    if isinstance(value, list | tuple):
+        return tuple(str(word) for word in value)
+    if isinstance(value, Mapping):
+        return {str(key): frozen(inner) for key, inner in value.items()}
+    if value is None or isinstance(value, str | int):
+        return value
+    raise TypeError(f"no record holds a {type(value).__name__}")

@@ -7,7 +7,7 @@ escapes, long values are shortened, and Markdown carries them in code spans, whe
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from runner.model.record import Fields, Value
 from runner.model.terms import Operation
@@ -89,6 +89,8 @@ def shown(value: Value, longest: int = LONGEST) -> str:
         return "[" + ", ".join(shown(each, longest) for each in value) + "]"
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{printable(key)}: {shown(inner, longest)}" for key, inner in value.items()) + "}"
     return '"' + shortened(printable(value.replace("\\", "\\\\").replace('"', '\\"')), longest) + '"'
 
 

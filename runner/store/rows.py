@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
-from runner.model.record import Fields, Value
+from runner.model.record import Fields, Value, frozen
 from runner.model.state import Base, Pairing, PairingStatus
 from runner.model.terms import Entity
 
@@ -44,8 +44,8 @@ def fields_of(text: str | None) -> Fields | None:
         return None
     fields: dict[str, Value] = json.loads(text)
     for name, value in fields.items():
-        if isinstance(value, list):
-            fields[name] = tuple(value)
+        if isinstance(value, list | dict):
+            fields[name] = frozen(value)
     return fields
 
 
