@@ -42,7 +42,22 @@ _LONGEST: Mapping[int, int] = MappingProxyType(
     {1: 31, 2: 28, 3: 31, 4: 30, 5: 31, 6: 30, 7: 31, 8: 31, 9: 30, 10: 31, 11: 30, 12: 31}
 )
 _PARTS = frozenset(
-    "FREQ INTERVAL COUNT UNTIL BYMONTH BYMONTHDAY BYDAY BYSETPOS WKST BYHOUR BYMINUTE BYSECOND BYWEEKNO BYYEARDAY".split()
+    [
+        "FREQ",
+        "INTERVAL",
+        "COUNT",
+        "UNTIL",
+        "BYMONTH",
+        "BYMONTHDAY",
+        "BYDAY",
+        "BYSETPOS",
+        "WKST",
+        "BYHOUR",
+        "BYMINUTE",
+        "BYSECOND",
+        "BYWEEKNO",
+        "BYYEARDAY",
+    ]
 )
 
 
@@ -104,8 +119,8 @@ class Rule:
 
 def on_month_day(day: int, month: int | None = None) -> int:
     """The canonical day of the month of a rule that Exchange gives as ``day``: the last day is :data:`LAST`."""
-    longest = 31 if month is None else (29 if month == 2 else _LONGEST[month])  # noqa: PLR2004 - February
-    return LAST if day >= longest and (month is None or month == 2) else min(day, longest)  # noqa: PLR2004
+    longest = 31 if month is None else (29 if month == 2 else _LONGEST[month])
+    return LAST if day >= longest and (month is None or month == 2) else min(day, longest)
 
 
 @lru_cache(maxsize=4096)
@@ -168,7 +183,7 @@ def _number(parts: Mapping[str, str], name: str) -> int | None:
 def _until(text: str, first: datetime, shift: int) -> date:
     """The last day: a time of day before that of the series leaves out its day."""
     try:
-        if len(text) == 8:  # noqa: PLR2004 - RFC 5545 DATE
+        if len(text) == 8:
             return datetime.strptime(text, "%Y%m%d").date()  # noqa: DTZ007 - local by definition
         moment = datetime.strptime(text.removesuffix("Z"), "%Y%m%dT%H%M%S")  # noqa: DTZ007
     except ValueError:
@@ -234,7 +249,7 @@ def _monthly(parts: Mapping[str, str], first: datetime, interval: int) -> Rule:
 
 def _yearly(parts: Mapping[str, str], first: datetime, interval: int) -> Rule:
     months = _numbers(parts, "BYMONTH") or [first.month]
-    if len(months) != 1 or not 1 <= months[0] <= 12:  # noqa: PLR2004 - months
+    if len(months) != 1 or not 1 <= months[0] <= 12:
         raise Inexpressible("a yearly rule with several months has no counterpart in Exchange")
     if any(position is None for position, _ in _by_days(parts)) and "BYSETPOS" not in parts:
         raise Inexpressible("every such weekday of a month, yearly, has no counterpart in Exchange")
@@ -276,7 +291,7 @@ def _on_date(numbers: list[int], positions: list[int], bare: Rule) -> Rule:
         raise Inexpressible(
             f"BYMONTHDAY={day} leaves out shorter months; Exchange would take their last day. BYMONTHDAY=-1 is carried"
         )
-    if day == LAST and bare.month is not None and bare.month != 2:  # noqa: PLR2004 - February
+    if day == LAST and bare.month is not None and bare.month != 2:
         day = _LONGEST[bare.month]
     return _dated(bare, day)
 
