@@ -149,6 +149,43 @@ def keywords(value: object) -> tuple[str, ...] | None:
     return tuple(sorted(words)) or None
 
 
+def recurrence(value: object) -> str | None:
+    """An RRULE as text. What it means depends on the start of its series: the codec ``interval`` makes it canonical."""
+    return _word(value, "a recurrence rule")
+
+
+def overrides(value: object) -> Mapping[str, Value] | None:
+    """``{recurrence id: patch}``, sorted, no patch empty; the patches' fields are looked at where their types are known."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise ValueError(f"expected overrides by recurrence id, got {kind_of(value)}")
+    patches: dict[str, Value] = {}
+    for key in sorted(value):
+        patch = value[key]
+        if not isinstance(patch, Mapping) or not isinstance(key, str) or day(key) is None:
+            raise ValueError("expected a patch for each recurrence id such as 2026-03-29")
+        if patch:
+            patches[key] = dict(patch)
+    return patches or None
+
+
+def addresses(value: object) -> Mapping[str, Value] | None:
+    """``{address: word}``, addresses in lower case, sorted."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise ValueError(f"expected words by address, got {kind_of(value)}")
+    found: dict[str, Value] = {}
+    for address in sorted(value):
+        word = text(value[address])
+        if not isinstance(address, str) or not address.strip():
+            raise ValueError("expected an e-mail address for each word")
+        if word is not None:
+            found[address.strip().lower()] = word
+    return dict(sorted(found.items())) or None
+
+
 CANONICAL: Mapping[FieldType, Canonical] = MappingProxyType(
     {
         FieldType.TEXT: text,
@@ -160,6 +197,9 @@ CANONICAL: Mapping[FieldType, Canonical] = MappingProxyType(
         FieldType.DURATION: duration,
         FieldType.ZONE: zone,
         FieldType.KEYWORDS: keywords,
+        FieldType.RECURRENCE: recurrence,
+        FieldType.OVERRIDES: overrides,
+        FieldType.ADDRESSES: addresses,
     }
 )
 """The canonical form of each field type."""

@@ -6,13 +6,15 @@ for operators when the values make no sense; they never guess.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from runner.model.moments import UTC_ZONE, duration_of, instant_of, length_of, local_of, moment_at, moment_of
+from runner.model.moments import UTC_ZONE, duration_of, instant_of, length_of, local_of, moment_at, moment_of, zone_of
 from runner.model.record import FieldType, Value
+from runner.model.recurrence import days_of, parse_rule
 
 Row = tuple[Value, ...]
 Convert = Callable[[Row], Row]
@@ -20,6 +22,7 @@ Convert = Callable[[Row], Row]
 _ZERO = timedelta(0)
 _DAY = timedelta(days=1)
 _MIDNIGHT = "T00:00:00"
+_UNTIL = re.compile(r"UNTIL=(\d{8}T\d{6})Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Slot:
     required: bool = True
     both_ways: bool = False
     """Needed when the entry runs both ways, though not otherwise."""
+    states: str | None = None
+    """A record field that the entry states only when this slot is filled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +60,17 @@ class Codec:
     fields: tuple[str, ...]
     bind: Callable[[Options], tuple[Convert, Convert]]
 
+    def states(self, slots: Collection[str]) -> tuple[str, ...]:
+        """The record fields that an entry with these slots states, in the order of the codec's rows."""
+        return (*self.fields, *(slot.states for slot in self.slots if slot.states and slot.name in slots))
+
 
 def _interval(options: Options) -> tuple[Convert, Convert]:
     default_zone, has_all_day = options.default_zone, "all_day" in options.slots
     blank_zone = default_zone if options.zone_required else None
 
     def outbound(row: Row) -> Row:
-        start, end, zone, all_day = row
+        start, end, zone, all_day, rule = row
         if not isinstance(start, str):
             raise ValueError("the start is empty")
         if not isinstance(end, str):
@@ -71,16 +80,22 @@ def _interval(options: Options) -> tuple[Convert, Convert]:
             days = (_moment(finish, "end") - _moment(begin, "start")).days
             if days < 1:
                 raise ValueError("an all-day item must end on a later day than it starts (the end is exclusive)")
-            return begin.removesuffix("Z"), None, f"P{days}D", True
+            local = begin.removesuffix("Z")
+            return local, None, f"P{days}D", True, _pattern(rule, local, UTC_ZONE)
         begins = _moment(start, "start")
         length = _moment(end, "end") - begins
         if length < _ZERO:
             raise ValueError("the end lies before the start")
-        local, own = local_of(begins, str(zone or default_zone))
-        return local, own, duration_of(length), False
+        named = str(zone or default_zone)
+        if isinstance(rule, str):  # a series keeps its zone, whatever hour it starts in: its other occurrences need it
+            local = begins.astimezone(zone_of(named)).strftime("%Y-%m-%dT%H:%M:%S")
+            return local, named, duration_of(length), False, _pattern(rule, local, named)
+        local, own = local_of(begins, named)
+        return local, own, duration_of(length), False, None
 
     def inbound(row: Row) -> Row:
-        start, zone, duration, whole_days = row
+        start, zone, duration, whole_days, *rest = row
+        rule = rest[0] if rest else None
         if not isinstance(start, str):
             raise ValueError("the start is empty")
         if not isinstance(duration, str):
@@ -94,13 +109,25 @@ def _interval(options: Options) -> tuple[Convert, Convert]:
             if not start.endswith(_MIDNIGHT) or length < _DAY or length % _DAY:
                 raise ValueError("an all-day item must start at midnight and last whole days")
             begins = moment_of(start + "Z")
-            return start + "Z", instant_of(begins + length), blank_zone, True
+            return start + "Z", instant_of(begins + length), blank_zone, True, rule
         if not isinstance(zone, str):
             raise ValueError("the time zone is empty")
         begins = moment_at(start, zone)
-        return instant_of(begins), instant_of(begins + length), zone, False
+        return instant_of(begins), instant_of(begins + length), zone, False, rule
 
     return outbound, inbound
+
+
+def _pattern(rule: Value, start: str, zone: str) -> str | None:
+    """The canonical rule of a series that starts at this local time (B-36); None for a single item."""
+    if not isinstance(rule, str):
+        return None
+    until = _UNTIL.search(rule)
+    shift = zone_of(zone).utcoffset(datetime.strptime(until[1], "%Y%m%dT%H%M%S")) if until else None  # noqa: DTZ007
+    canonical = parse_rule(rule, start, int(shift.total_seconds()) if shift else 0).text()
+    if next(days_of(canonical, start), None) != datetime.fromisoformat(start).date():
+        raise ValueError("the series starts on a day that its own recurrence rule leaves out")
+    return canonical
 
 
 def _moment(instant: str, what: str) -> datetime:
@@ -123,15 +150,17 @@ INTERVAL = Codec(
         Slot("end", FieldType.INSTANT),
         Slot("zone", FieldType.ZONE, required=False, both_ways=True),
         Slot("all_day", FieldType.BOOLEAN, required=False),
+        Slot("rule", FieldType.RECURRENCE, required=False, states="recurrence_rule"),
     ),
     fields=("start", "time_zone", "duration", "show_without_time"),
     bind=_interval,
 )
-"""Start and end as instants ↔ RFC 8984 start, time zone, duration and show_without_time (B-46).
+"""Start and end as instants ↔ RFC 8984 start, time zone, duration and show_without_time (B-46), and the series' rule.
 
 All-day items are UTC midnights in the CRM, the end exclusive, and dates in the record. A start in the ambiguous hour of
 an autumn clock change is carried in ``Etc/UTC`` (see ``model.moments``). Both ways, the zone slot is needed: a merge
-carries over only the fields that moved, and a start without its zone would be read in the other side's.
+carries over only the fields that moved, and a start without its zone would be read in the other side's. A recurrence rule
+belongs to the same fact: its weekdays and its start make sense together only (B-36).
 """
 
 CODECS: Mapping[str, Codec] = MappingProxyType({INTERVAL.name: INTERVAL})

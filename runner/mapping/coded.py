@@ -37,15 +37,16 @@ def compile_codec(draft: Draft) -> Entry | None:
     )
     lead = Slot(chosen.name, CANONICAL[FieldType.TEXT], draft.place, lenient=not draft.writes(Side.TARGET))
     names = [columns.get(slot.name) for slot in chosen.slots]
-    fills = [draft.record_slot(draft.record[name]) for name in chosen.fields]
+    states = chosen.states(kinds)
+    fills = [draft.record_slot(draft.record[name]) for name in states]
     entry = Entry(
         draft.path,
         chosen.name,
         draft.direction,
         draft.conflict,
-        states=chosen.fields,
+        states=states,
         crm_reads=frozenset(columns.values()),
-        record_reads=frozenset(chosen.fields),
+        record_reads=frozenset(states),
         outbound=codec(names, fills, outward, lead),
     )
     if not draft.writes(Side.CRM):
@@ -53,7 +54,7 @@ def compile_codec(draft: Draft) -> Entry | None:
     backs = [
         draft.crm_slot(columns[slot.name], kinds[slot.name]) if slot.name in kinds else None for slot in chosen.slots
     ]
-    return entry.writing_crm(columns.values(), codec(chosen.fields, backs, inward, lead))
+    return entry.writing_crm(columns.values(), codec(states, backs, inward, lead))
 
 
 def _slots(draft: Draft, chosen: Codec, columns: Mapping[str, str]) -> dict[str, CrmFieldType]:

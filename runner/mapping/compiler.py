@@ -15,10 +15,13 @@ from runner.mapping.entries import Computed, Draft, Entry
 from runner.mapping.expressions import Bundle
 from runner.mapping.findings import Findings, suggest
 from runner.mapping.plain import compile_rename, compile_values
-from runner.mapping.program import Program, Step
+from runner.mapping.program import Program
+from runner.mapping.series import SERIES_FIELDS, Fact, Series, overridable
 from runner.mapping.source import CrmFieldType, MappingSource
+from runner.mapping.steps import Step
 from runner.model.diagnostics import Diagnostic
-from runner.model.record import SCHEMAS, FieldSpec
+from runner.model.overrides import OVERRIDES, RULE
+from runner.model.record import SCHEMAS, FieldSpec, FieldType
 from runner.model.terms import ConflictPolicy, Direction, Entity, Side
 
 KINDS: Mapping[str, Callable[[Draft], Entry | None]] = MappingProxyType(
@@ -57,9 +60,12 @@ def compile_mapping(
         if entry is not None and entry.direction is not Direction.NONE:
             entries.append(entry)
     units = _units(entries, findings)
+    carrier = _carrier(entries, findings)
     if findings.errors:
         return None, findings.sorted()
     reads = frozenset().union(*(entry.crm_reads | entry.crm_writes for entry in entries))
+    outward = _steps("crm", (entry.outbound for entry in entries))
+    inward = _steps("record", (entry.inbound for entry in entries))
     program = Program(
         name=data["name"],
         entity=entity,
@@ -71,10 +77,13 @@ def compile_mapping(
         record_fields=frozenset(name for keys in match for name in keys).union(
             *(entry.record_reads.union(entry.states) for entry in entries)
         ),
-        outbound_steps=_steps("crm", (entry.outbound for entry in entries)),
-        inbound_steps=_steps("record", (entry.inbound for entry in entries)),
+        outbound_steps=outward,
+        inbound_steps=inward,
         blank={name: None for unit in units for name in unit.fields},
-        depends=_depends(entries),
+        depends=_depends(entries, carrier),
+        series=_series(
+            entries, carrier, crm_fields, record, outward, inward, str(source.span(carrier.path)) if carrier else ""
+        ),
     )
     return program, findings.sorted()
 
@@ -152,12 +161,68 @@ def _steps(scope: str, parts: Iterable[Step | Computed | None]) -> tuple[Step, .
     return tuple(steps)
 
 
-def _depends(entries: list[Entry]) -> dict[str, frozenset[str]]:
+def _depends(entries: list[Entry], carrier: Entry | None) -> dict[str, frozenset[str]]:
+    """Record field → CRM fields. The rows of occurrences hold moments, so they depend on when the series takes place."""
     depends: dict[str, frozenset[str]] = {}
     for entry in entries:
         for name in entry.record_reads if entry.crm_writes else ():
             depends[name] = depends.get(name, frozenset()) | entry.crm_writes
+    if carrier is not None and carrier.crm_writes:
+        for entry in entries:
+            for name in entry.states if RULE in entry.states else ():
+                depends[name] = depends.get(name, frozenset()) | carrier.crm_writes
     return depends
+
+
+def _carrier(entries: list[Entry], findings: Findings) -> Entry | None:
+    """The entry that carries overrides. A mapping carries series whole, rule and occurrences, or not at all (B-36)."""
+    holders = {name: entry for entry in entries for name in entry.states if name in SERIES_FIELDS}
+    for name in SERIES_FIELDS - holders.keys() if holders else ():
+        held, entry = next(iter(holders.items()))
+        hint = "add the slot `rule` to the codec `interval`" if name == RULE else f"add {{crm: …, record: {OVERRIDES}}}"
+        findings.error("half-a-series", f"the mapping carries {held} without {name}: exceptions would be flattened",
+                       entry.path, hint=hint)  # fmt: skip
+    return holders.get(OVERRIDES)
+
+
+def _series(
+    entries: list[Entry],
+    carrier: Entry | None,
+    crm: Mapping[str, CrmFieldType],
+    record: Mapping[str, FieldSpec],
+    outward: tuple[Step, ...],
+    inward: tuple[Step, ...],
+    place: str,
+) -> Series | None:
+    if carrier is None:
+        return None
+    (field,) = carrier.crm_reads
+    moments = frozenset(name for name, kind in crm.items() if kind.type is FieldType.INSTANT)
+    return Series(
+        field=field,
+        of_series=frozenset(
+            n
+            for entry in entries
+            for n in entry.crm_reads | entry.crm_writes
+            if crm[n].type in (FieldType.RECURRENCE, FieldType.OVERRIDES)
+        ),
+        inner=crm[field].inner,
+        texts=frozenset(name for name, kind in crm.items() if kind.type is FieldType.TEXT),
+        facts=tuple(
+            Fact(
+                frozenset(entry.states or entry.record_reads),
+                entry.crm_reads,
+                entry.crm_writes,
+                entry.crm_writes & moments if RULE in entry.states else frozenset(),
+            )
+            for entry in entries
+            if entry is not carrier
+        ),
+        overridable=overridable(record),
+        place=place,
+        outbound_steps=outward,
+        inbound_steps=inward,
+    )
 
 
 def _digest(source: MappingSource, match: tuple[tuple[str, ...], ...], types: Mapping[str, CrmFieldType]) -> str:
@@ -167,7 +232,7 @@ def _digest(source: MappingSource, match: tuple[tuple[str, ...], ...], types: Ma
         "entity": source.data["entity"],
         "match": match,
         "fields": [{"direction": "both", **entry} for entry in source.data["fields"]],
-        "types": {name: asdict(kind) for name, kind in types.items()},
+        "types": {name: {**asdict(kind), "inner": sorted(kind.inner)} for name, kind in types.items()},
     }
     text = json.dumps(meaning, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

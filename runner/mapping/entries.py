@@ -9,9 +9,8 @@ from typing import Any
 from runner.mapping.canonical import CANONICAL
 from runner.mapping.findings import Findings, suggest
 from runner.mapping.grammar import Parsed
-from runner.mapping.program import Step
 from runner.mapping.source import CrmFieldType, Path
-from runner.mapping.steps import Slot
+from runner.mapping.steps import Slot, Step
 from runner.model.record import FieldSpec, FieldType, Value
 from runner.model.terms import ConflictPolicy, Direction, Side
 

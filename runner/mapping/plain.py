@@ -7,9 +7,8 @@ from typing import Any
 from runner.mapping.canonical import CANONICAL
 from runner.mapping.entries import Draft, Entry
 from runner.mapping.findings import suggest
-from runner.mapping.program import Step
 from runner.mapping.source import CrmFieldType
-from runner.mapping.steps import look_up, rename
+from runner.mapping.steps import Step, look_up, rename
 from runner.model.record import FieldSpec, FieldType, Value
 from runner.model.terms import Direction, Side
 

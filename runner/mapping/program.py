@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from runner.mapping.compiled import MappedUnit
+from runner.mapping.series import Series
+from runner.mapping.steps import Step
+from runner.model.overrides import OVERRIDES
 from runner.model.record import Fields, Value
 from runner.model.terms import Entity
-
-Step = Callable[[Fields, dict[str, Value]], None]
-"""Reads a source's fields, writes the result's. Raises ``Invalid`` with field and place."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +31,8 @@ class Program:
     """Every record field of the units, empty: what no step fills stays so."""
     depends: Mapping[str, frozenset[str]]
     """Record field → the CRM fields that inbound steps compute from it."""
+    series: Series | None = None
+    """What carries occurrences, when the mapping carries series at all."""
 
     def __repr__(self) -> str:
         return f"Program({self.name!r}, {self.rule}, digest={self.digest[:12]})"
@@ -43,6 +45,8 @@ class Program:
         record = dict(self.blank)
         for step in self.outbound_steps:
             step(crm, record)
+        if self.series is not None and record[OVERRIDES] is not None:
+            self.series.outbound(crm, record)
         return record
 
     def inbound(self, record: Fields) -> Fields:
@@ -50,6 +54,8 @@ class Program:
         crm: dict[str, Value] = {}
         for step in self.inbound_steps:
             step(record, crm)
+        if self.series is not None and record.get(OVERRIDES) is not None:
+            self.series.inbound(record, crm)
         return crm
 
     def inbound_fields(self, changed: Collection[str]) -> frozenset[str]:

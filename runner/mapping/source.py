@@ -32,3 +32,5 @@ class CrmFieldType:
     type: FieldType
     nullable: bool = True
     writable: bool = True
+    inner: frozenset[str] = frozenset()
+    """Of overrides: the CRM fields that an occurrence can have of its own."""

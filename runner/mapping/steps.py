@@ -6,14 +6,16 @@ presents the side that its entry never writes, and what is not sent must not set
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.mapping.canonical import Canonical, kind_of
 from runner.mapping.codecs import Convert
-from runner.mapping.program import Step
 from runner.model.errors import Invalid
 from runner.model.record import Fields, Value
+
+Step = Callable[[Fields, dict[str, Value]], None]
+"""Reads a source's fields, writes the result's. Raises ``Invalid`` with field and place."""
 
 REMEDY = (
     "correct the value on the side it came from, or widen the mapping's entry; the item is tried again when it changes"

@@ -26,6 +26,7 @@ from runner.model.terms import EditVsDelete, OnDrift, Operation, Side
 from runner.reconcile.decision import Change, Clash, Decision, Presented, Settlement, Verdict
 from runner.reconcile.rules import ItemRules
 from runner.reconcile.ruling import PLACES, Standing, rule_unit
+from runner.reconcile.spread import fold, is_keyed, spread
 
 
 def reconcile(
@@ -41,7 +42,11 @@ def reconcile(
     """
     settled = {settlement.unit: settlement for settlement in settlements}
     if crm.values is not None and target.values is not None:
-        return _merge(base, {Side.CRM: crm, Side.TARGET: target}, rules, settled)
+        sides = {Side.CRM: crm, Side.TARGET: target}
+        if is_keyed(rules, (crm.values, target.values), base):
+            flat = spread(base, sides, rules)
+            return fold(_merge(flat.base, flat.sides, flat.rules, settled))
+        return _merge(base, sides, rules, settled)
     if crm.values is not None:
         return _lone(base, Side.CRM, crm.values, rules, settled.get(None))
     if target.values is not None:
