@@ -339,6 +339,8 @@ class Writer:
         record = self._record_of(side, entry.held)
         if record is None:
             return agreed, None
+        if all(record.get(name) == agreed.get(name) for name in entry.change.fields):
+            return agreed, entry.held.version  # the very same object: the state writes it as one text
         return {**agreed, **{name: record.get(name) for name in entry.change.fields}}, entry.held.version
 
     def _record_of(self, side: Side, item: Item) -> Fields | None:
@@ -371,4 +373,6 @@ class Writer:
 
 
 def _only(record: Fields | None, names: frozenset[str]) -> Fields | None:
-    return None if record is None else {name: record.get(name) for name in sorted(names)}
+    if record is None or names == record.keys():
+        return record
+    return {name: record.get(name) for name in sorted(names)}

@@ -2,6 +2,8 @@
 
 An instant in the second hour of an autumn clock change has no unambiguous local time in its own zone; it is carried in
 ``Etc/UTC`` instead, by both sides alike, so that no hour is lost and no ping-pong starts.
+
+Conversions are remembered: within one step of a pass the same moments are asked for by both sides and by the rules.
 """
 
 from __future__ import annotations
@@ -24,27 +26,31 @@ def zone_of(name: str) -> ZoneInfo:
         raise ValueError(f"unknown time zone {name!r}") from error
 
 
+@lru_cache(maxsize=4096)
 def instant_of(moment: datetime) -> str:
     """Canonical instant of an aware datetime: ``2026-03-29T08:00:00Z`` (fractions of a second are cut)."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
+@lru_cache(maxsize=4096)
 def moment_of(instant: str) -> datetime:
     """The aware UTC datetime of a canonical instant. Raises ``ValueError`` when it is none."""
     moment = datetime.fromisoformat(instant)
     if moment.tzinfo is None:
         raise ValueError(f"{instant!r} names no zone")
-    return moment.astimezone(UTC)
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
+@lru_cache(maxsize=4096)
 def local_of(moment: datetime, zone: str) -> tuple[str, str]:
     """``(local, zone)`` of an aware datetime in its zone; ``Etc/UTC`` for the ambiguous second hour (see module)."""
     local = moment.astimezone(zone_of(zone))
     if local.fold:
         local, zone = moment.astimezone(UTC), UTC_ZONE
-    return local.strftime("%Y-%m-%dT%H:%M:%S"), zone
+    return local.replace(tzinfo=None).isoformat(timespec="seconds"), zone
 
 
+@lru_cache(maxsize=4096)
 def moment_at(local: str, zone: str) -> datetime:
     """The UTC datetime of a local time in a zone; inside a spring gap the clock's jump is added (RFC 8984 §1.4.4)."""
     return datetime.fromisoformat(local).replace(tzinfo=zone_of(zone)).astimezone(UTC)
@@ -62,6 +68,7 @@ def duration_of(length: timedelta, *, whole_days: bool = False) -> str:
     return f"{sign}PT{parts or '0S'}"
 
 
+@lru_cache(maxsize=4096)
 def length_of(duration: str) -> timedelta:
     """The length of a canonical duration. Raises ``ValueError`` when it is none."""
     match = _DURATION.match(duration)

@@ -175,7 +175,7 @@ def _create(present: Side, values: Fields, rules: ItemRules, reason: str, *clash
     """The item made on the absent side, with every field that may be written there; the others are None in its base."""
     fields = frozenset(_writable(present.other, rules))
     kept = _unit_fields(values, rules)
-    made = {field: value if field in fields else None for field, value in kept.items()}
+    made = kept if len(fields) == len(kept) else {n: value if n in fields else None for n, value in kept.items()}
     change = Change(present.other, Operation.CREATE, made, fields, None, reason, rules.rule)
     held = {present: kept, present.other: made}
     return Decision((change,), clashes, Base(crm=held[Side.CRM], target=held[Side.TARGET]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -49,6 +50,7 @@ def fields_of(text: str | None) -> Fields | None:
     return fields
 
 
+@lru_cache(maxsize=64)
 def stored(moment: datetime | None) -> str | None:
     """An aware instant as the text of the UTC timestamp that the tables hold."""
     return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None).isoformat()

@@ -136,10 +136,12 @@ def columns_of(table: str) -> str:
     return ", ".join(name for name, _ in TABLES[table])
 
 
-@lru_cache(maxsize=64)
-def _insert_sql(table: str, replacing: bool) -> str:
+@lru_cache(maxsize=512)
+def _insert_sql(table: str, constant: tuple[bool, ...], replacing: bool) -> str:
     columns = TABLES[table]
-    values = ", ".join(unnest(kind) for _, kind in columns)
+    values = ", ".join(
+        f"CAST(? AS {kind})" if same else unnest(kind) for same, (_, kind) in zip(constant, columns, strict=True)
+    )
     sql = f"INSERT INTO {table} ({columns_of(table)}) SELECT {values}"
     if replacing:
         changes = ", ".join(f"{name} = excluded.{name}" for name, _ in columns if name != "id")
@@ -148,10 +150,18 @@ def _insert_sql(table: str, replacing: bool) -> str:
 
 
 def insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row], *, replacing: bool = False) -> None:
-    """Insert rows set by set; with ``replacing``, rows whose id is there already are overwritten."""
+    """Insert rows set by set; with ``replacing``, rows whose id is there already are overwritten.
+
+    A column that holds one value in all rows of a set (a run's name, a reason) travels once.
+    """
     for start in range(0, len(rows), _MOST_ROWS):
-        columns = zip(*rows[start : start + _MOST_ROWS], strict=True)
-        con.execute(_insert_sql(table, replacing), [listed(column) for column in columns]).fetchall()
+        columns = list(zip(*rows[start : start + _MOST_ROWS], strict=True))
+        # The first column, the id, is never constant: it gives the set its number of rows.
+        constant = (False, *(column.count(column[0]) == len(column) for column in columns[1:]))
+        values = [
+            column[0] if same else listed(column) for same, column in zip(constant, columns, strict=True)
+        ]
+        con.execute(_insert_sql(table, constant, replacing), values).fetchall()
 
 
 def delete(con: duckdb.DuckDBPyConnection, table: str, column: str, values: Sequence[int] | Sequence[str]) -> set[int]:
@@ -159,8 +169,19 @@ def delete(con: duckdb.DuckDBPyConnection, table: str, column: str, values: Sequ
     if not values:
         return set()
     kind = dict(TABLES[table])[column]
-    found = con.execute(
-        f"DELETE FROM {table} WHERE {column} IN (SELECT {unnest(kind)}) RETURNING link_id",  # noqa: S608
-        [listed(values)],
-    ).fetchall()
+    gone = _run_of(values)
+    if gone is None:
+        where, parameters = f"{column} IN (SELECT {unnest(kind)})", [listed(values)]
+    else:
+        where, parameters = f"{column} BETWEEN ? AND ?", list(gone)
+    found = con.execute(f"DELETE FROM {table} WHERE {where} RETURNING link_id", parameters).fetchall()  # noqa: S608
     return set(chain.from_iterable(found))
+
+
+def _run_of(values: Sequence[int] | Sequence[str]) -> tuple[int, int] | None:
+    """First and last of distinct numbers without a gap, as the marks of one step are; None for anything else."""
+    numbers = [value for value in values if isinstance(value, int)]
+    if len(numbers) != len(values):
+        return None
+    first, last = min(numbers), max(numbers)
+    return (first, last) if last - first + 1 == len(numbers) == len(set(numbers)) else None
