@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import os
 import secrets
 import time
@@ -130,8 +131,10 @@ class Session:
 
     @cached_property
     def runner(self) -> Runner:
-        """A runner over all of it."""
-        return Runner(self.plan, self.store, self.crm, self.target, SystemClock(), SystemRng())
+        """A runner over all of it. What was loaded by now lives as long as the process: no use in collecting it again."""
+        store, crm = self.store, self.crm
+        gc.freeze()
+        return Runner(self.plan, store, crm, self.target, SystemClock(), SystemRng())
 
     def links(self, names: tuple[str, ...]) -> list[LinkPlan]:
         """The links that names or prefixes select (none given: all). Raises ``UsageError`` for a name that fits nothing."""
