@@ -38,6 +38,9 @@ def compile_codec(draft: Draft) -> Entry | None:
     lead = Slot(chosen.name, CANONICAL[FieldType.TEXT], draft.place, lenient=not draft.writes(Side.TARGET))
     names = [columns.get(slot.name) for slot in chosen.slots]
     states = chosen.states(kinds)
+    known = [draft.record_field(name, "crm") for name in states]
+    if None in known:
+        return None
     fills = [draft.record_slot(draft.record[name]) for name in states]
     entry = Entry(
         draft.path,

@@ -78,6 +78,10 @@ class Draft:
         found = self.record.get(name)
         if found is None:
             self.error("unknown-field", f"the record has no field {name!r}", *where, hint=suggest(name, self.record))
+        elif not found.carried:
+            self.error("not-carried", f"this version does not synchronise the record field {name!r} yet", *where,
+                       hint="take the entry out; items that need it are set aside, never cut")  # fmt: skip
+            return None
         elif self.writes(Side.TARGET) and not found.writable:
             self.error("read-only-field", f"the record field {name!r} is set by the target only", *where,
                        hint="add `direction: inbound`")  # fmt: skip

@@ -66,6 +66,8 @@ class FieldSpec:
     """False for what only the target may say (read into the CRM, never written back)."""
     overridable: bool = False
     """Whether an occurrence of a series may have a value of its own."""
+    carried: bool = True
+    """False for what no connector reads and writes yet: no mapping may name it, since it would be dropped in silence."""
 
 
 def _specs(*specs: FieldSpec) -> Mapping[str, FieldSpec]:
@@ -98,11 +100,14 @@ SCHEDULE_ITEM = _specs(
         overridable=True,
     ),
     FieldSpec("show_without_time", FieldType.BOOLEAN, "All-day: dates, never instants (B-46)", overridable=True),
-    FieldSpec("recurrence_rule", FieldType.RECURRENCE, "The pattern of a series; null for a single item (B-36)"),
+    FieldSpec(
+        "recurrence_rule", FieldType.RECURRENCE, "The pattern of a series; null for a single item (B-36)", carried=False
+    ),
     FieldSpec(
         "recurrence_overrides",
         FieldType.OVERRIDES,
         "What single occurrences of a series have of their own, and which are left out (B-36)",
+        carried=False,
     ),
     FieldSpec("priority", FieldType.INTEGER, PRIORITY, overridable=True),
     FieldSpec("privacy", FieldType.TEXT, "Sensitivity", values=PRIVACY),
@@ -114,30 +119,51 @@ SCHEDULE_ITEM = _specs(
         overridable=True,
     ),
     FieldSpec("keywords", FieldType.KEYWORDS, "Categories", overridable=True),
-    FieldSpec("alert", FieldType.INTEGER, "Reminder: minutes before the start; null: none (B-43)", overridable=True),
+    FieldSpec(
+        "alert",
+        FieldType.INTEGER,
+        "Reminder: minutes before the start; null: none (B-43)",
+        overridable=True,
+        carried=False,
+    ),
     FieldSpec(
         "participants",
         FieldType.ADDRESSES,
         "Who is invited, the organizer left out, and as what",
         values=("required", "optional", "resource"),
+        carried=False,
     ),
-    FieldSpec("participant_names", FieldType.ADDRESSES, "Display names of participants, as shown", writable=False),
+    FieldSpec(
+        "participant_names",
+        FieldType.ADDRESSES,
+        "Display names of participants, as shown",
+        writable=False,
+        carried=False,
+    ),
     FieldSpec(
         "responses",
         FieldType.ADDRESSES,
         "What each participant answered",
         values=("needs_action", "accepted", "tentative", "declined"),
         writable=False,
+        carried=False,
     ),
-    FieldSpec("organizer", FieldType.TEXT, "The organizer's address, lower case; null: no meeting", writable=False),
+    FieldSpec(
+        "organizer",
+        FieldType.TEXT,
+        "The organizer's address, lower case; null: no meeting",
+        writable=False,
+        carried=False,
+    ),
     FieldSpec(
         "my_response",
         FieldType.TEXT,
         "What the mailbox's user answered; organizer when the meeting is his",
         values=("organizer", "needs_action", "accepted", "tentative", "declined"),
         writable=False,
+        carried=False,
     ),
-    FieldSpec("online_meeting_url", FieldType.TEXT, "Where to join online", writable=False),
+    FieldSpec("online_meeting_url", FieldType.TEXT, "Where to join online", writable=False, carried=False),
     FieldSpec("uid", FieldType.TEXT, "iCalendar UID, set by the target", writable=False),
 )
 

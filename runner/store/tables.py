@@ -158,9 +158,7 @@ def insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row], *, r
         columns = list(zip(*rows[start : start + _MOST_ROWS], strict=True))
         # The first column, the id, is never constant: it gives the set its number of rows.
         constant = (False, *(column.count(column[0]) == len(column) for column in columns[1:]))
-        values = [
-            column[0] if same else listed(column) for same, column in zip(constant, columns, strict=True)
-        ]
+        values = [column[0] if same else listed(column) for same, column in zip(constant, columns, strict=True)]
         con.execute(_insert_sql(table, constant, replacing), values).fetchall()
 
 
@@ -170,10 +168,8 @@ def delete(con: duckdb.DuckDBPyConnection, table: str, column: str, values: Sequ
         return set()
     kind = dict(TABLES[table])[column]
     gone = _run_of(values)
-    if gone is None:
-        where, parameters = f"{column} IN (SELECT {unnest(kind)})", [listed(values)]
-    else:
-        where, parameters = f"{column} BETWEEN ? AND ?", list(gone)
+    where = f"{column} IN (SELECT {unnest(kind)})" if gone is None else f"{column} BETWEEN ? AND ?"
+    parameters: Sequence[object] = [listed(values)] if gone is None else gone
     found = con.execute(f"DELETE FROM {table} WHERE {where} RETURNING link_id", parameters).fetchall()  # noqa: S608
     return set(chain.from_iterable(found))
 
