@@ -86,7 +86,7 @@ def _run(arguments: list[str]) -> int:
     except ConfigurationInvalid as error:
         from runner.cli.diagnostics import report
 
-        report(error.diagnostics)
+        report(error.diagnostics, error.texts)
         return error.exit_code
     except ExsyncError as error:
         click.echo(f"error[{error.code}]: {error}", err=True)

@@ -33,7 +33,7 @@ def show(ctx: click.Context, what: str, names: tuple[str, ...], output: str) -> 
     """
     loaded = load(ctx.obj.root)
     if loaded.plan is None:
-        raise ConfigurationInvalid(loaded.diagnostics)
+        raise ConfigurationInvalid(loaded.diagnostics, loaded.texts)
     if what == "plan":
         _show_plan(loaded.plan, output)
     elif what == "links":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import sysconfig
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -82,10 +83,13 @@ def exists(root: Path, relative: str) -> bool:
 
 @lru_cache(maxsize=1)
 def schema_directory() -> Path:
-    """Where the JSON Schemas lie: inside the installed package, or at the top of the repository."""
-    package = Path(__file__).resolve().parent.parent
-    packaged = package / "schemas"
-    return packaged if packaged.is_dir() else package.parent / "schemas"
+    """Where the JSON Schemas lie: at the top of the repository, or where an installed wheel put them."""
+    beside = Path(__file__).resolve().parents[2] / "schemas"
+    return (
+        beside
+        if (beside / "target.schema.json").is_file()
+        else Path(sysconfig.get_path("data")) / "share/exsync/schemas"
+    )
 
 
 @lru_cache(maxsize=1)

@@ -79,7 +79,7 @@ def load_plan(root: Path) -> SyncPlan:
     """The plan of a root. Raises :class:`ConfigurationInvalid` with every finding when there is an error."""
     loaded = load(root)
     if loaded.plan is None:
-        raise ConfigurationInvalid(loaded.diagnostics)
+        raise ConfigurationInvalid(loaded.diagnostics, loaded.texts)
     return loaded.plan
 
 

@@ -27,7 +27,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from runner.model.diagnostics import Diagnostic
 
@@ -51,14 +51,15 @@ class UsageError(ExsyncError):
 
 
 class ConfigurationInvalid(ExsyncError):
-    """The files do not make a sync plan. Carries every finding."""
+    """The files do not make a sync plan. Carries every finding, and the files' texts (secrets hidden) to show them in."""
 
     exit_code = 78
     code = "configuration-invalid"
 
-    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+    def __init__(self, diagnostics: Sequence[Diagnostic], texts: Mapping[str, str] | None = None) -> None:
         super().__init__(f"the configuration has {len(diagnostics)} finding(s)")
         self.diagnostics = tuple(diagnostics)
+        self.texts: Mapping[str, str] = texts or {}
 
 
 class StateError(ExsyncError):

@@ -31,7 +31,7 @@ _SETTINGS = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
-_MEMORY_LIMIT = "192MB"
+_MEMORY_LIMIT = "40MB"
 """Keeps the whole process below 400 MB with a million pairings; a smaller cache costs nothing measurable."""
 _FILE_SETTINGS = {
     "checkpoint_threshold": "1GB",
