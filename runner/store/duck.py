@@ -29,7 +29,7 @@ from runner.model.terms import Side
 from runner.store import reading
 from runner.store.faults import damaged, explained
 from runner.store.memory import Remembered
-from runner.store.opening import Opened, open_file, open_memory, private_files, wal_path
+from runner.store.opening import Opened, limit_memory, open_file, open_memory, private_files, wal_path
 from runner.store.overview import LinkOverview, overview
 from runner.store.rows import is_sound, pairing_of, stored
 from runner.store.tables import insert, listed, unnest
@@ -410,6 +410,7 @@ class DuckStore:
             if self._rehearsing:
                 raise RuntimeError("a rehearsal cannot be held inside another one")
             beats = dict(self._beats)
+            self._limit_memory(rehearsing=True)
             self._con.begin()
             self._rehearsing = True
             try:
@@ -418,6 +419,11 @@ class DuckStore:
                 self._rehearsing = False
                 self._beats = beats
                 self._undo()
+                self._limit_memory(rehearsing=False)
+
+    def _limit_memory(self, *, rehearsing: bool) -> None:
+        if self._opened.path is not None and not self._broken:
+            limit_memory(self._con, rehearsing=rehearsing)
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the file; for idle moments."""
