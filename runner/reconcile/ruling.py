@@ -4,7 +4,8 @@ A side **changed** a unit when any of its fields differs from that side's own ba
 in which the sides differ and at least one of them changed; fields that differ as they did when they were last agreed (a
 target that cuts long text, an equivalent zone name) are not. A unit **flows** to a side when its direction writes that
 side and updates are not denied there. Without an agreed base for all of a unit's fields nobody knows who changed what:
-what is equal is agreed, what differs counts as changed on both sides.
+what is equal is agreed, what differs counts as changed on both sides, but a side that is empty has said nothing yet: it
+is filled (B-72).
 
 *Choices where the rule book is silent*
 
@@ -14,6 +15,8 @@ what is equal is agreed, what differs counts as changed on both sides.
 - When the authority of a one-way unit changes too, the whole unit is the authority's again: units are one fact.
 - An operator's settlement applies while the sides are in dispute, or hold other than his values. Whatever it overwrites
   is in the clash, like the loser of any other conflict.
+
+- A local start means something only in its zone: where the sides' zones differ, the zone goes along with the start.
 
 Units are disjoint: no record field belongs to two of them.
 """
@@ -29,6 +32,8 @@ from runner.model.terms import ConflictPolicy, OnDrift, Operation, Side
 from runner.reconcile.decision import Clash, Presented, Settlement
 from runner.reconcile.rules import ItemRules, Unit
 
+_READ_IN: Mapping[str, str] = {"start": "time_zone"}
+"""Fields whose value is read in another field of the same unit."""
 PLACES: Mapping[Side, str] = {Side.CRM: "in the CRM", Side.TARGET: "on the target"}
 
 
@@ -56,7 +61,10 @@ class Standing:
             known=known,
             base=was,
             now=now,
-            changed={side: now[side] != was[side] for side in Side},
+            changed={
+                side: now[side] != was[side] if known else any(value is not None for value in now[side].values())
+                for side in Side
+            },
             disputed=tuple(
                 name for name in unit.fields if name in moved and now[Side.CRM][name] != now[Side.TARGET][name]
             ),
@@ -138,7 +146,12 @@ def _carried(standing: Standing, winner: Side, reason: str, clash: Clash | None 
     loser = winner.other
     if loser not in standing.flows:
         return Ruling(clash=clash)
-    return Ruling({loser: {name: standing.now[winner][name] for name in standing.disputed}}, reason, clash)
+    now = standing.now
+    names = set(standing.disputed)
+    for local, zone in _READ_IN.items():
+        if local in names and now[winner].get(zone) != now[loser].get(zone):
+            names.add(zone)
+    return Ruling({loser: {n: now[winner][n] for n in standing.unit.fields if n in names}}, reason, clash)
 
 
 def _imposed(standing: Standing, values: Fields) -> Ruling:

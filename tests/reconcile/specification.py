@@ -4,7 +4,8 @@ For each situation every conceivable outcome is listed, each axiom strikes out t
 one must be left. The axioms speak of *words* and who may *hear* them, and share no code with the product:
 
 - a side's **word** is what it says about one field now: a token such as ``c``, ``EMPTY``, or ``GONE``;
-- its word is **news** when it is not the word that this side itself was remembered by, or when nothing is remembered;
+- its word is **news** when it is not the word that this side itself was remembered by, or when nothing is remembered; but
+  silence (``EMPTY``) between two who never agreed tells nothing;
 - a side **hears** the other when the field and the link may write it, and updates are not denied there.
 
 Tokens: ``o`` the old word, ``O`` a longer old word that the target keeps only as ``o``, ``c`` and ``t`` what a user wrote
@@ -48,6 +49,8 @@ class Situation:
         return self.base != NOTHING
 
     def news(self, side: str) -> bool:
+        if not self.met and self.word(side) == EMPTY:
+            return False
         return self.word(side) != self.remembered(side)
 
     def link_writes(self, side: str) -> bool:
@@ -340,7 +343,7 @@ SIDES = (CRM, TARGET)
 
 def situations() -> Iterator[Situation]:
     """The rows of the golden table, in order."""
-    both = [("-", "c", "t"), ("-", "z", "z")]
+    both = [("-", "c", "t"), ("-", "z", "z"), ("-", "c", EMPTY), ("-", EMPTY, "t")]
     both += [("o/o", crm, target) for crm, target in product("oc", "ot")] + [("o/o", "z", "z")]
     both += [("O/o", crm, target) for crm, target in product("Oc", "ot")]
     both += [("O/o", "z", "z"), ("O/o", "o", "o"), ("O/o", "O", "O")]
