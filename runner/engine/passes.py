@@ -121,17 +121,18 @@ class _Pass:
     def _work(self) -> None:
         for entry in self.store.resolutions(self.link.name):
             self.resolutions.setdefault(entry.crm_key or "", []).append(entry)
-        last = 0
+        last = again = 0
         for _ in range(ROUNDS):
             until = self.store.last_mark(self.link.name)
-            if until <= last:
+            if until <= last and not again:
                 return
             counts = self.store.mark_counts(self.link.name, self.started)
             if not counts.due:
                 return
             if counts.due > STEP and not self.orders.rehearse and self._may_trip(counts.paired, counts.due):
-                self._rehearse(last, until)
-            again = self._round(last, until, counts.due)
+                self._rehearse(0 if again else last, until)
+            # What moved under a write keeps the mark it had: it is looked at again from the first mark on (B-64).
+            again = self._round(0 if again else last, until, counts.due)
             last = until
             if not again or self.report.failures:
                 return

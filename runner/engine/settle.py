@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from runner.config.plan import LinkPlan
 from runner.engine.identity import DELETED, native_of
 from runner.engine.parts import Parts
-from runner.model.errors import Invalid
+from runner.model.errors import ConnectorError, Gone, Invalid
 from runner.model.items import Found, Identity, Item, LinkRef
 from runner.model.record import Fields
 from runner.model.state import Base, Commit, Intent, LedgerEntry, Mark, Pairing, PairingStatus
@@ -36,7 +36,9 @@ def settle(parts: Parts, link: LinkPlan, ref: LinkRef, run: str) -> frozenset[Sp
     now = parts.clock.now()
     commits = [_settle_creates(parts, ref, side, intents, run, now) for side in Side]
     commits += [
-        _settle_change(parts, link, ref, intent) for intent in intents if intent.operation is not Operation.CREATE
+        _settle_change(parts, link, ref, intent, run, now)
+        for intent in intents
+        if intent.operation is not Operation.CREATE
     ]
     for commit in commits:
         if commit:
@@ -121,14 +123,17 @@ def _entry(intent: Intent, pairing: Pairing, run: str, now: datetime) -> LedgerE
     )
 
 
-def _settle_change(parts: Parts, link: LinkPlan, ref: LinkRef, intent: Intent) -> Commit:
-    """An update that did happen moves both bases for its fields; otherwise nothing is known and the item is read again."""
+def _settle_change(parts: Parts, link: LinkPlan, ref: LinkRef, intent: Intent, run: str, now: datetime) -> Commit:
+    """An update that did happen moves both bases for its fields; otherwise nothing is known and the item is read again.
+
+    What is found to have happened is noted in the ledger like any other write (P17).
+    """
     marks = (
         Mark(intent.link, intent.side, intent.key or ""),
         Mark(intent.link, intent.side.other, intent.source_key or ""),
     )
     commit = Commit(closed=(intent.token,), marks=tuple(mark for mark in marks if mark.key))
-    if intent.operation is Operation.DELETE or not intent.key:
+    if not intent.key:
         return commit
     keys = [intent.key]
     known = (
@@ -136,28 +141,50 @@ def _settle_change(parts: Parts, link: LinkPlan, ref: LinkRef, intent: Intent) -
         if intent.side is Side.CRM
         else parts.store.pairings(link.name, target_keys=keys)
     )
-    record = _record(parts, link, ref, intent)
-    if not known or record is None or known[0].base is None:
+    base = known[0].base if known else None
+    if base is None:
         return commit
-    if any(record.get(name) != intent.record.get(name) for name in intent.fields):
+    connector = parts.crm if intent.side is Side.CRM else parts.target
+    held = connector.get(ref, keys)[intent.key]
+    if intent.operation is Operation.DELETE:
+        return (
+            replace(commit, ledger=(_found(intent, base.of(intent.side), None, run, now),))
+            if isinstance(held, Gone)
+            else commit
+        )
+    record = _record(link, intent.side, held)
+    if record is None or any(record.get(name) != intent.record.get(name) for name in intent.fields):
         return commit
-    base = known[0].base
-    payload = {name: intent.record.get(name) for name in intent.fields}
+    payload = {name: intent.record.get(name) for name in sorted(intent.fields)}
+    before = {name: base.of(intent.side).get(name) for name in payload}
     agreed = replace(
         known[0], base=Base({**base.crm, **payload}, {**base.target, **payload}), crm_version=None, target_version=None
     )
-    return replace(commit, pairings=(agreed,))
+    return replace(commit, pairings=(agreed,), ledger=(_found(intent, before, payload, run, now),))
 
 
-def _record(parts: Parts, link: LinkPlan, ref: LinkRef, intent: Intent) -> Fields | None:
-    connector = parts.crm if intent.side is Side.CRM else parts.target
-    key = intent.key or ""
-    item = connector.get(ref, [key])[key]
-    if not isinstance(item, Item):
+def _found(intent: Intent, before: Fields, after: Fields | None, run: str, now: datetime) -> LedgerEntry:
+    return LedgerEntry(
+        run=run,
+        link=intent.link,
+        side=intent.side,
+        operation=intent.operation,
+        key=intent.key or "",
+        counterpart=intent.source_key,
+        before=before,
+        after=after,
+        reason=f"{intent.operation}d by an earlier pass whose outcome had been unknown; found done",
+        rule="",
+        at=now,
+    )
+
+
+def _record(link: LinkPlan, side: Side, held: Item | ConnectorError) -> Fields | None:
+    if not isinstance(held, Item):
         return None
-    if intent.side is Side.TARGET:
-        return item.values
+    if side is Side.TARGET:
+        return held.values
     try:
-        return link.mapping.outbound(item.values)
+        return link.mapping.outbound(held.values)
     except Invalid:
         return None

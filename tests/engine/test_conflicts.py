@@ -244,6 +244,7 @@ def test_an_edit_between_our_read_and_our_write_is_merged_not_forced(world: Worl
     world.boundary.meanwhile = meanwhile
     world.sync()
     assert struck
+    world.assert_in_step("Late lunch")  # in this very pass
     world.settled()
     world.assert_in_step("Late lunch")
     assert world.outlook()["Late lunch"].values["location"] == "Hall"

@@ -49,6 +49,7 @@ def test_l1_an_edit_made_before_the_adoption_is_not_overwritten(world: World, si
     world.assert_in_step("Lunch")
     assert world.outlook()["Lunch"].values["location"] == "Garden"
     assert not world.store.conflicts()
+    assert world.noted(Operation.UPDATE) == 1  # P17: the ledger knows it, whoever found that it happened
 
 
 @pytest.mark.parametrize("side", list(Side))
@@ -63,6 +64,7 @@ def test_l1_an_edit_of_the_unadopted_copy_is_not_overwritten_either(world: World
     world.assert_in_step("Lunch")
     assert world.outlook()["Lunch"].values["location"] == "Garden"
     assert not world.store.conflicts()
+    assert world.noted(Operation.UPDATE) == 1  # P17: the ledger knows it, whoever found that it happened
 
 
 @pytest.mark.parametrize("side", list(Side))
@@ -204,6 +206,7 @@ def test_an_update_of_unknown_outcome_ends_right(world: World, side: Side, fault
     world.assert_in_step("Lunch")
     assert world.outlook()["Lunch"].values["location"] == "Garden"
     assert not world.store.conflicts()
+    assert world.noted(Operation.UPDATE) == 1  # P17: the ledger knows it, whoever found that it happened
 
 
 @pytest.mark.parametrize("side", list(Side))
@@ -244,6 +247,7 @@ def test_a_delete_of_unknown_outcome_ends_right(world: World, side: Side, fault:
     world.settled()
     world.assert_in_step("Stays")
     assert not world.store.conflicts()
+    assert world.noted(Operation.DELETE) == 1
 
 
 def test_one_refused_write_leaves_its_neighbours_alone(world: World) -> None:

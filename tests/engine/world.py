@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -271,6 +271,10 @@ class World:
             crm = mapping().outbound(self.records()[title].values)
             target = self.outlook()[title].values
             assert {name: target.get(name) for name in fields} == {name: crm.get(name) for name in fields}, title
+
+    def noted(self, operation: Operation) -> int:
+        """How many writes of this kind the ledger knows of the first link."""
+        return self.store.writes_since(self.link, datetime(2000, 1, 1, tzinfo=UTC)).get(operation, 0)
 
     def pairings(self, status: PairingStatus = PairingStatus.ACTIVE) -> list[Pairing]:
         """Every pairing of the first link in this status whose keys lie on either side now or did so before."""
