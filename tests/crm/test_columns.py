@@ -173,3 +173,18 @@ def test_errors_about_values_never_show_them(world: World) -> None:
         update(made, subject="canary" * 100), update(made, categories=("canary;x",)), create("b", starts_at="canary")
     )
     assert all(result.error is not None and "canary" not in str(result.error) for result in results)
+
+
+def test_a_recurrence_rule_is_handed_through_as_it_is_trimmed_and_empty_is_none(world: World) -> None:
+    """B-36: only the mapping, which knows the series' start, makes a rule canonical; the connector changes nothing."""
+    fields = {"words": CrmField("words", "words", FieldType.RECURRENCE)}
+    crm = world.connector(replace(PLAN, entities={Entity.TASK: replace(SPECIMENS, fields=fields)}))
+    link = world.link(entity=Entity.TASK, fields=fields)
+    rule = "FREQ=WEEKLY;INTERVAL=1;BYDAY=we,MO;UNTIL=20261231T225959Z"
+    (made, empty) = crm.write(link, [specimen("a", words=rule), specimen("b", words=None)])
+    assert (made.error, empty.error) == (None, None)
+    assert world.sql("SELECT words FROM specimen ORDER BY code") == [(rule,), (None,)]
+    world.sql("UPDATE specimen SET words = :spaced WHERE code = 'a'", spaced=f"  {rule} \n")
+    world.sql("UPDATE specimen SET words = '  ' WHERE code = 'b'")
+    read = crm.get(link, ["a", "b"])
+    assert [item.values["words"] for item in read.values() if isinstance(item, Item)] == [rule, None]

@@ -183,6 +183,10 @@ def _zone(raw: Any) -> Value:
     return canonical.zone(raw.strip() if isinstance(raw, str) else raw)
 
 
+def _rule(raw: Any) -> Value:
+    return canonical.recurrence(raw.strip() if isinstance(raw, str) else raw)
+
+
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
@@ -248,6 +252,7 @@ def codecs(zone: str) -> Mapping[FieldType, Mapping[Family, Codec]]:
         },
         FieldType.DURATION: {Family.INTERVAL: (_duration, length_of), Family.TEXT: (_duration, _as_it_is)},
         FieldType.ZONE: {Family.TEXT: (_zone, _as_it_is)},
+        FieldType.RECURRENCE: {Family.TEXT: (_rule, _as_it_is)},
     }
     return {
         type_: {family: Codec(read, write) for family, (read, write) in families.items()}
