@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-import yaml
 
 from runner.cli.context import Context, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
+from runner.cli.stated import stated_values
 from runner.engine.resolve import find_conflict, resolve
 from runner.model.errors import UsageError
-from runner.model.record import Fields
+from runner.model.record import SCHEMAS, Fields
 from runner.model.state import Conflict
 from runner.model.terms import Side
 
@@ -80,28 +80,23 @@ def show(context: Context, conflict_id: str, output: str) -> None:
     "values",
     multiple=True,
     metavar="FIELD=VALUE",
-    help="With --take value: the record field's value (YAML).",
+    help="With --take value: a record field's value; keywords joined by commas, nothing for an empty field.",
 )
 @pass_context
 def resolve_(context: Context, conflict_id: str, take: str, values: tuple[str, ...]) -> None:
     """Decide a conflict. The next pass writes it like any other change, with the same precondition."""
-    wanted = _values(values)
-    if bool(wanted) != (take == "value"):
+    if bool(values) != (take == "value"):
         raise UsageError("--value goes with --take value, and only with it", remedy="add --value title='Board'")
     with context.session() as session:
-        entry = resolve(session.store, conflict_id, take, wanted or None, datetime.now(UTC))
+        wanted = None
+        if values:
+            conflict = find_conflict(session.store, conflict_id)
+            link = session.plan.links.get(conflict.link)
+            if link is None:
+                raise UsageError(f"{conflict.link} is not configured any more", remedy="take a side instead of a value")
+            wanted = stated_values(values, conflict, SCHEMAS[link.entity])
+        entry = resolve(session.store, conflict_id, take, wanted, datetime.now(UTC))
     click.echo(f"conflict {entry.id[:8]}: {take} is noted; `exsync apply {entry.link}` carries it out now")
-
-
-def _values(pairs: tuple[str, ...]) -> Fields:
-    values: dict[str, Any] = {}
-    for pair in pairs:
-        name, sign, text = pair.partition("=")
-        if not sign:
-            raise UsageError(f"{pair!r} is not FIELD=VALUE")
-        value = yaml.safe_load(text)
-        values[name] = tuple(value) if isinstance(value, list) else value
-    return values
 
 
 def _state(entry: Conflict) -> str:
