@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -28,15 +27,14 @@ from runner.model.state import (
 from runner.model.terms import Side
 from runner.store import reading
 from runner.store.faults import damaged, explained
+from runner.store.heartbeats import Heartbeats
 from runner.store.memory import Remembered
 from runner.store.opening import Opened, limit_memory, open_file, open_memory, private_files, wal_path
 from runner.store.overview import LinkOverview, overview
-from runner.store.rows import is_sound, pairing_of, stored
-from runner.store.tables import insert, listed, unnest
+from runner.store.rows import is_sound, pairing_of
+from runner.store.tables import insert
 from runner.store.writing import Writing, link_row
 
-_FLUSH_EVERY = 60.0
-"""Seconds between two writes of heartbeats alone."""
 _IDLE_CHECKPOINT = 16 << 20
 _BUSY_CHECKPOINT = 128 << 20
 """Bytes of write-ahead log at which an idle moment, or even a commit, is used for a checkpoint."""
@@ -68,8 +66,7 @@ class DuckStore:
         self._rehearsing = False
         self._closed = self._broken = False
         self._commits = self._last_id = 0
-        self._beats: dict[str, tuple[int, datetime]] = {}
-        self._flushed = clock.monotonic()
+        self._beats = Heartbeats(clock.monotonic())
         self._recall()
 
     def __enter__(self) -> DuckStore:
@@ -102,7 +99,7 @@ class DuckStore:
     def links(self) -> Mapping[str, LinkState]:
         """Every link that the state knows (anything of it was ever stored), by name."""
         with self._work() as con:
-            return {state.name: self._beaten(state) for _, state in reading.link_states(con)}
+            return {state.name: self._beats.seen_in(state) for _, state in reading.link_states(con)}
 
     def link(self, name: str) -> LinkState:
         """The link's state; a fresh one (not yet stored) for an unknown name."""
@@ -113,13 +110,7 @@ class DuckStore:
                 found = [] if link_id is None else reading.link_states(con, [link_id])
                 state = found[0][1] if found else LinkState(name)
                 self._known.keep_state(state)
-            return self._beaten(state)
-
-    def _beaten(self, state: LinkState) -> LinkState:
-        beat = self._beats.get(state.name)
-        if beat is None or (state.last_pass is not None and state.last_pass >= beat[1]):
-            return state
-        return replace(state, last_pass=beat[1])
+            return self._beats.seen_in(state)
 
     def crm_watermark(self, crm: str) -> str | None:
         """The watermark of a CRM's feed."""
@@ -276,7 +267,7 @@ class DuckStore:
     def overview(self) -> Sequence[LinkOverview]:
         """One line per known link, in order of name, for ``exsync status``."""
         with self._work() as con:
-            return overview(con, self._beats)
+            return overview(con, self._beats.beats)
 
     def commit(self, commit: Commit) -> None:
         """Apply one commit: all of it or nothing, durable on return. Raises ``StateError`` when it cannot be written."""
@@ -285,8 +276,7 @@ class DuckStore:
                 return
             with self._transaction():
                 self._write(commit)
-            self._beats.clear()
-            self._flushed = self._clock.monotonic()
+            self._beats.written(self._clock.monotonic())
             self._checkpoint_beyond(_BUSY_CHECKPOINT)
 
     @contextmanager
@@ -354,7 +344,7 @@ class DuckStore:
             for name in dict.fromkeys((*states, *fresh))
         ]
         insert(self._con, "link", rows, replacing=True)
-        self._write_beats()
+        self._beats.write(self._con, known)
         crms = [
             (known.crms.get(name, (0, ""))[0] or self._new_id(), name, mark)
             for name, mark in commit.crm_watermarks.items()
@@ -365,34 +355,13 @@ class DuckStore:
         known.crms.update({name: (number, mark) for number, name, mark in crms})
         known.forget(writing.touched)
         for state in states.values():
-            known.keep_state(self._beaten(state))
-
-    def _write_beats(self) -> None:
-        if not self._beats:
-            return
-        names = list(self._beats)
-        for name in names:
-            self._known.quiet_passes[name] += self._beats[name][0]
-        self._con.execute(
-            "UPDATE link SET quiet_passes = beat.passes, "  # noqa: S608 - names are ours
-            "last_pass = greatest(coalesce(last_pass, beat.moment), beat.moment) "
-            f"FROM (SELECT {unnest('BIGINT')} AS link_id, {unnest('BIGINT')} AS passes, "
-            f"{unnest('TIMESTAMP')} AS moment) AS beat WHERE link.id = beat.link_id",
-            [
-                listed(self._known.link_ids[name] for name in names),
-                listed(self._known.quiet_passes[name] for name in names),
-                listed(stored(self._beats[name][1]) for name in names),
-            ],
-        ).fetchall()
-        for name in names:
-            self._known.drop_state(name)
+            known.keep_state(self._beats.seen_in(state))
 
     def heartbeat(self, link: str, now: datetime) -> None:
         """Note a pass without effect; written with the next commit, on close, or after a minute."""
         with self._work():
-            passes, _ = self._beats.get(link, (0, now))
-            self._beats[link] = (passes + 1, now)
-            if not self._rehearsing and self._clock.monotonic() - self._flushed >= _FLUSH_EVERY:
+            self._beats.note(link, now)
+            if not self._rehearsing and self._beats.are_due(self._clock.monotonic()):
                 self._flush()
                 self._checkpoint_beyond(_IDLE_CHECKPOINT)
 
@@ -400,8 +369,7 @@ class DuckStore:
         if self._beats:
             with self._transaction():
                 self._write(Commit())
-            self._beats.clear()
-        self._flushed = self._clock.monotonic()
+        self._beats.written(self._clock.monotonic())
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
@@ -409,7 +377,7 @@ class DuckStore:
         with self._work():
             if self._rehearsing:
                 raise RuntimeError("a rehearsal cannot be held inside another one")
-            beats = dict(self._beats)
+            beats = self._beats.copy()
             self._limit_memory(rehearsing=True)
             self._con.begin()
             self._rehearsing = True
@@ -417,7 +385,7 @@ class DuckStore:
                 yield
             finally:
                 self._rehearsing = False
-                self._beats = beats
+                self._beats.beats = dict(beats)
                 self._undo()
                 self._limit_memory(rehearsing=False)
 
