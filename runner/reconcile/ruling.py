@@ -16,7 +16,8 @@ is filled (B-72).
 - An operator's settlement applies while the sides are in dispute, or hold other than his values. Whatever it overwrites
   is in the clash, like the loser of any other conflict.
 
-- A local start means something only in its zone: where the sides' zones differ, the zone goes along with the start.
+- A local start means something only in its zone: where it would be another moment in the loser's zone, the zone goes along.
+  Another name of the same zone stays as it is.
 
 Units are disjoint: no record field belongs to two of them.
 """
@@ -26,14 +27,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from runner.model.moments import moment_at
 from runner.model.record import Fields, Value
 from runner.model.state import Base
 from runner.model.terms import ConflictPolicy, OnDrift, Operation, Side
 from runner.reconcile.decision import Clash, Presented, Settlement
 from runner.reconcile.rules import ItemRules, Unit
 
-_READ_IN: Mapping[str, str] = {"start": "time_zone"}
-"""Fields whose value is read in another field of the same unit."""
 PLACES: Mapping[Side, str] = {Side.CRM: "in the CRM", Side.TARGET: "on the target"}
 
 
@@ -148,10 +148,19 @@ def _carried(standing: Standing, winner: Side, reason: str, clash: Clash | None 
         return Ruling(clash=clash)
     now = standing.now
     names = set(standing.disputed)
-    for local, zone in _READ_IN.items():
-        if local in names and now[winner].get(zone) != now[loser].get(zone):
-            names.add(zone)
+    if "start" in names and _is_misread(now[winner], now[loser]):
+        names.add("time_zone")
     return Ruling({loser: {n: now[winner][n] for n in standing.unit.fields if n in names}}, reason, clash)
+
+
+def _is_misread(winner: Fields, loser: Fields) -> bool:
+    """Whether the winner's local start would be another moment in the loser's zone (B-46)."""
+    start, zone, other = winner.get("start"), winner.get("time_zone"), loser.get("time_zone")
+    if zone == other or "time_zone" not in winner:
+        return False
+    if not isinstance(start, str) or not isinstance(zone, str) or not isinstance(other, str):
+        return True
+    return moment_at(start, zone) != moment_at(start, other)
 
 
 def _imposed(standing: Standing, values: Fields) -> Ruling:

@@ -32,3 +32,11 @@ def test_who_gets_a_start_gets_the_moment_that_was_meant(crm: Fields, target: Fi
         assert moment_at(str(change.values["start"]), str(change.values["time_zone"])) == meant
     if moved[mover] != now[mover] and start != now[mover.other]["start"]:
         assert decision.changes
+
+
+def test_another_name_of_the_same_zone_stays_as_it_is() -> None:
+    crm = {"start": "2026-03-05T09:00:00", "time_zone": "Europe/Vienna", "duration": "PT1H"}
+    target = {**crm, "time_zone": "Europe/Berlin"}
+    moved = {**target, "start": "2026-03-05T10:00:00"}
+    (change,) = reconcile(Base(crm, target), Presented(crm), Presented(moved), RULES).changes
+    assert change.fields == {"start"}
