@@ -98,6 +98,7 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+        gc.unfreeze()  # or DuckDB's binding reports what it still holds at the end of the process
 
     @cached_property
     def plan(self) -> SyncPlan:

@@ -33,6 +33,7 @@ def test_both_sides_come_into_step_and_stay_there(operator: Operator) -> None:
     again = operator.exsync("run", "--once")
     assert again.code == 0
     assert "nothing written" in again.out
+    assert again.err == ""
     assert operator.remote_writes() == written
     assert operator.appointments() == rows
     assert operator.exsync("plan", "--exit-code").code == 0
