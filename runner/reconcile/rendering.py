@@ -7,7 +7,7 @@ escapes, long values are shortened, and Markdown carries them in code spans, whe
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from runner.model.record import Fields, Value
 from runner.model.terms import Operation
@@ -17,10 +17,12 @@ from runner.reconcile.ordering import Label, Planned
 SYMBOLS = {Operation.CREATE: "+", Operation.UPDATE: "~", Operation.DELETE: "-"}
 LONGEST = 48
 """Characters of a value before it is shortened."""
+GIST = 92
+"""Characters of a created or deleted item's line: with the indent and what follows it fits 120 columns."""
+_FIRST = ("start", "duration", "time_zone", "show_without_time")
 COMMENT = 60_000
 """Characters of Markdown; hosts of pull requests refuse comments of more than 65,536."""
 _PER_LINK = 50
-_FIRST = ("title", "start", "duration")
 
 
 def text(changes: ChangeSet) -> str:
@@ -183,11 +185,22 @@ def _record(fields: Fields | None, *, deleted: bool) -> str:
     return shortened(", ".join(held), 4 * LONGEST) or "nothing"
 
 
-def _gist(lines: tuple[FieldLine, ...], operation: Operation) -> str:
-    """A created or deleted item on one line: what it is known by first."""
-    ordered = sorted(lines, key=lambda line: (line.field not in _FIRST, line.field))
-    values = [(line.field, line.after if operation is Operation.CREATE else line.before) for line in ordered]
-    return shortened(", ".join(f"{name} {shown(value, 24)}" for name, value in values), 3 * LONGEST)
+def _gist(lines: Sequence[FieldLine], operation: Operation) -> str:
+    """A created or deleted item on one line of a terminal: when it is first, then whole fields while they fit. Its title
+    stands above."""
+    told = sorted(
+        (line for line in lines if line.field != "title"),
+        key=lambda line: _FIRST.index(line.field) if line.field in _FIRST else len(_FIRST),
+    )
+    gist, room = "", GIST
+    for count, line in enumerate(told):
+        value = shown(line.after if operation is Operation.CREATE else line.before, 24)
+        part = f"{', ' if gist else ''}{line.field} {value}"
+        room -= len(part)
+        if room < 0:
+            return f"{gist} … and {len(told) - count} more"
+        gist += part
+    return gist or "no other field is filled"
 
 
 def _name(label: Label) -> str:

@@ -10,7 +10,7 @@ from runner.model.record import Fields
 from runner.model.state import Base
 from runner.model.terms import ConflictPolicy, Direction, Operation, Side
 from runner.reconcile.changeset import ChangeSet, Clashing, LinkChanges, Noted
-from runner.reconcile.decision import Decision, Presented
+from runner.reconcile.decision import Change, Decision, Presented
 from runner.reconcile.guards import Limit, Limits, assess, measure
 from runner.reconcile.matching import Unsure
 from runner.reconcile.merge import reconcile
@@ -62,13 +62,13 @@ def a_link() -> LinkChanges:
 TEXT = """\
 hq/ann.lee@example.com/calendar   1,261 known items
   - target  "Old"  (crm 3, target AAMk3)  (stopped by G104)
-             duration "PT1H", start "2026-03-29T10:00:00", title "Dentist"
+             start "2026-03-29T10:00:00", duration "PT1H"
              because deleted in the CRM  [targets.d/hq.yaml:14:13]
   ~ crm     "Dentist"  (crm 1, target AAMk1)
              title  "Dentist" → "Dentist, 2nd floor"                changed on the target  [mappings/item.yaml:7:3]
              start  "2026-03-29T10:00:00" → "2026-03-29T11:00:00"   changed on the target  [mappings/item.yaml:10:3]
   + target  "Board"  (crm 4, target AAMk4)
-             duration "PT1H", start "2026-03-29T10:00:00", title "Board"
+             start "2026-03-29T10:00:00", duration "PT1H"
              because new in the CRM  [targets.d/hq.yaml:14:13]
   ! when  "Review"  (crm 2, target AAMk2): conflict held (manual): decide with `exsync conflicts resolve`  [mappings/item.yaml:10:3]
              base    start "2026-03-29T10:00:00", duration "PT1H"
@@ -195,3 +195,18 @@ def test_sides_and_outcomes_of_decided_conflicts_are_told() -> None:
     out = text(ChangeSet((LinkChanges("l", 1, clashes=tuple(Clashing(Label("B"), c) for c in kept.clashes)),)))
     assert "! edit against delete" in out
     assert "crm     deleted" in out
+
+
+def test_a_created_items_line_ends_with_a_whole_field() -> None:
+    """What does not fit is counted, never cut through."""
+    values = {f"field_{n}": "x" * 20 for n in range(8)} | {"title": "T", "start": "2026-03-29T10:00:00"}
+    change = Change(Side.CRM, Operation.CREATE, values, frozenset(values), None, "new", "t.yaml:1:1")
+    [line] = [
+        line
+        for line in text(ChangeSet((LinkChanges("l", changes=(Planned(Label("T"), change),)),))).splitlines()
+        if "start" in line
+    ]
+    assert line.strip() == (
+        'start "2026-03-29T10:00:00", field_0 "xxxxxxxxxxxxxxxxxxxx", field_1 "xxxxxxxxxxxxxxxxxxxx" … and 6 more'
+    )
+    assert len(line) <= 120
