@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from types import MappingProxyType
@@ -146,18 +146,7 @@ def parse_rule(text: str, start: str, zone_shift: int = 0) -> Rule:
     family = {"DAILY": _daily, "WEEKLY": _weekly, "MONTHLY": _monthly, "YEARLY": _yearly}.get(frequency)
     if family is None:
         raise Inexpressible(f"FREQ={frequency} has no counterpart in Exchange")
-    rule = family(parts, first, interval)
-    return Rule(
-        rule.frequency,
-        rule.interval,
-        rule.days,
-        rule.position,
-        rule.month_day,
-        rule.month,
-        rule.week_start,
-        count,
-        until,
-    )
+    return replace(family(parts, first, interval), count=count, until=until)
 
 
 def _parts(text: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ a month lacks is its last day.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from types import MappingProxyType
 
@@ -53,17 +54,7 @@ def rule_of(element: Element) -> tuple[Rule, date]:
     start = _date(span, "StartDate")
     count = span.findtext(t("NumberOfOccurrences"))
     until = _date(span, "EndDate") if span.tag == t("EndDateRecurrence") else None
-    whole = Rule(
-        rule.frequency,
-        rule.interval,
-        rule.days,
-        rule.position,
-        rule.month_day,
-        rule.month,
-        rule.week_start,
-        int(count) if count else None,
-        until,
-    )
+    whole = replace(rule, count=int(count) if count else None, until=until)
     first = next(days_of(whole.text(), start.isoformat()), None)
     if first is None:
         raise ValueError("a recurrence without any occurrence")
