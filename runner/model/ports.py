@@ -72,7 +72,12 @@ class Connector(Protocol):
         ...
 
     def write(self, link: LinkRef, writes: Sequence[Write]) -> Iterator[WriteResult]:
-        """Carry out conditional writes in order, one result each, lazily (a consumer may stop in between)."""
+        """Carry out conditional writes in order, one result each.
+
+        A target sends each when its result is asked for, so that a consumer who stops leaves the rest unsent. A CRM may
+        carry out a bounded number of writes ahead in one transaction: their intents are durable before the first one, so
+        what a consumer who stops (or dies) did not see is settled like any other unknown outcome.
+        """
         ...
 
     def find(self, link: LinkRef, identities: Sequence[Identity]) -> Sequence[Found]:
