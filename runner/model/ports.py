@@ -74,9 +74,9 @@ class Connector(Protocol):
     def write(self, link: LinkRef, writes: Sequence[Write]) -> Iterator[WriteResult]:
         """Carry out conditional writes in order, one result each.
 
-        A target sends each when its result is asked for, so that a consumer who stops leaves the rest unsent. A CRM may
-        carry out a bounded number of writes ahead in one transaction: their intents are durable before the first one, so
-        what a consumer who stops (or dies) did not see is settled like any other unknown outcome.
+        A target sends each when its result is asked for, so that a consumer who stops leaves the rest unsent. A CRM carries
+        out a bounded number of writes in one transaction, all or none but for those that are invalid or whose version
+        moved; an error that stops the consumer is the error of every write in it. After a crash their intents are open.
         """
         ...
 

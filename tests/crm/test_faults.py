@@ -213,6 +213,17 @@ def test_a_commit_that_the_database_refuses_sets_only_the_culprit_aside(pg: Worl
     assert pg.sql("SELECT words FROM specimen ORDER BY code") == [("x",), ("y",), ("z",)]
 
 
+def test_what_a_stopped_consumer_has_not_seen_was_not_written(pg: World) -> None:
+    """A6: one by one, each write waits until its result is asked for; an unseen one would never reach the ledger."""
+    pg.sql("ALTER TABLE specimen ADD UNIQUE (words) DEFERRABLE INITIALLY DEFERRED")
+    link = pg.link(entity=Entity.TASK)
+    results = pg.crm.write(link, [specimen(f"t{n}", words=word) for n, word in enumerate("xxz")])
+    assert next(results).error is None
+    assert pg.sql("SELECT words FROM specimen") == [("x",)]
+    results.close()  # type: ignore[attr-defined]
+    assert pg.sql("SELECT words FROM specimen") == [("x",)]
+
+
 # -- nobody there, not let in ------------------------------------------------------------------------------------------
 
 

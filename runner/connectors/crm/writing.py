@@ -65,17 +65,24 @@ class Group:
     """Index → key of what was inserted or updated: its new version is read back before the COMMIT."""
 
     def results(self, writes: Sequence[Write]) -> Iterator[WriteResult]:
-        """One result per write, in order. Raises what concerns all of them: unreachable, refused, denied, schema gone."""
+        """One result per write, in order. Raises what concerns all of them: unreachable, refused, denied, schema gone.
+
+        The whole group is one transaction. When the database refuses that, each write gets its own as soon as its result
+        is asked for: what a consumer who stops has not seen was not written.
+        """
         try:
             made = self._transact(list(enumerate(writes)))
         except _Retry:
-            made = {}
-            for index, write in enumerate(writes):
-                try:
-                    made |= self._transact([(index, write)])
-                except _Retry as refused:
-                    made[index] = WriteResult(key=write.key, error=Invalid(str(refused), code="constraint"))
-        return (made[index] for index in range(len(writes)))
+            yield from self._one_by_one(writes)
+        else:
+            yield from (made[index] for index in range(len(writes)))
+
+    def _one_by_one(self, writes: Sequence[Write]) -> Iterator[WriteResult]:
+        for index, write in enumerate(writes):
+            try:
+                yield self._transact([(index, write)])[index]
+            except _Retry as refused:
+                yield WriteResult(key=write.key, error=Invalid(str(refused), code="constraint"))
 
     # -- one transaction -------------------------------------------------------------------------------------------------
 
