@@ -9,6 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from runner.sandbox.bodies import Body
+from runner.sandbox.contacts import complete_name
 from runner.sandbox.items import StoredItem
 from runner.sandbox.wire import escape, tag
 from runner.sandbox.zones import render_instant, zone_of
@@ -120,17 +121,6 @@ def _wall(item: StoredItem, name: str, zone_name: str) -> str | None:
     return moment.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S") if moment and zone else None
 
 
-def _complete_name(item: StoredItem, _listing: bool) -> str:
-    rows = (
-        ("FirstName", "GivenName"),
-        ("MiddleName", "MiddleName"),
-        ("LastName", "Surname"),
-        ("FullName", "DisplayName"),
-    )
-    found = "".join(tag(shown, text) for shown, name in rows if (text := item.text(name)))
-    return f"<t:CompleteName>{found}</t:CompleteName>" if found else ""
-
-
 def _response_objects(item: StoredItem, _listing: bool) -> str:
     forward = "<t:ResponseObjects><t:ForwardItem/></t:ResponseObjects>"
     return forward if item.element == "CalendarItem" else ""
@@ -187,7 +177,7 @@ COMPUTED: Mapping[str, Callable[[StoredItem, bool], str]] = MappingProxyType(
         "EffectiveRights": lambda item, _: f"<t:EffectiveRights>{_RIGHTS}</t:EffectiveRights>",
         "Organizer": _organizer,
         "ResponseObjects": _response_objects,
-        "CompleteName": _complete_name,
+        "CompleteName": complete_name,
     }
 )
 """Name to whole element (empty text when the item has no such value)."""

@@ -12,6 +12,7 @@ TEXTS: Mapping[str, str] = {
     "ErrorCannotCreateCalendarItemInNonCalendarFolder": "Cannot create a calendar item in a non-calendar folder.",
     "ErrorCannotCreateContactInNonContactFolder": "Cannot create a contact item in a non-contact folder.",
     "ErrorCannotCreateTaskInNonTaskFolder": "Cannot create a task item in a non-task folder.",
+    "ErrorCannotDeleteTaskOccurrence": "The task is not recurring, or this is its last occurrence.",
     "ErrorCannotUseFolderIdForItemId": "Id is a folder Id, not an item Id.",
     "ErrorCannotUseItemIdForFolderId": "Id is an item Id, not a folder Id.",
     "ErrorChangeKeyRequiredForWriteOperations": "Change key is required for this operation.",
@@ -44,6 +45,7 @@ TEXTS: Mapping[str, str] = {
     "ErrorNameResolutionNoResults": "No results were found.",
     "ErrorNonExistentMailbox": "The SMTP address has no mailbox associated with it.",
     "ErrorQuotaExceeded": "The user's mailbox has exceeded its quota.",
+    "ErrorRecurrenceHasNoOccurrence": "The recurrence has no occurrences in its range.",
     "ErrorSchemaValidation": "The request failed schema validation.",
     "ErrorSendMeetingCancellationsRequired": "SendMeetingCancellations attribute is required for Calendar items.",
     "ErrorSendMeetingInvitationsOrCancellationsRequired": "SendMeetingInvitationsOrCancellations attribute is required "

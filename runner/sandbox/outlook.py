@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from html import escape as escape_text
 from threading import RLock
 
@@ -14,11 +15,12 @@ from runner.sandbox.extended import ExtendedKey
 from runner.sandbox.extended import Value as ExtendedValue
 from runner.sandbox.items import Dictionary, Stored, StoredItem
 from runner.sandbox.mailboxes import Folder, Mailbox
+from runner.sandbox.tasks import couple, delete_occurrence, leaves_one_off, midnight, split
 from runner.sandbox.wire import Fragment, tag
 from runner.sandbox.writing import settle
 from runner.sandbox.zones import render_instant
 
-Plain = str | bool | int | float | datetime | Body | Fragment | Sequence[str] | Dictionary | None
+Plain = str | bool | int | float | datetime | date | Body | Fragment | Sequence[str] | Dictionary | None
 _ELEMENTS = {
     "calendar": "CalendarItem",
     "tasks": "Task",
@@ -72,13 +74,45 @@ class OutlookUser:
             self._mailbox.add(item, place)
             return item.id
 
-    def edit(self, item_id: str, **properties: Plain) -> None:
-        """Change some properties; None clears one."""
+    def edit(self, item_id: str, **properties: Plain) -> str:
+        """Change some properties; None clears one. The id of what now bears the change comes back: it is another one
+        only for a recurring task whose outstanding occurrence the change ends (:mod:`runner.sandbox.tasks`)."""
         with self._lock:
             item = self._mailbox.item(item_id)
-            self._set(item, properties)
-            settle(item, self._mailbox.now(), frozenset(properties))
-            self._mailbox.change(item, frozenset(properties))
+            trial = deepcopy(item)
+            self._set(trial, properties)
+            settle(trial, self._mailbox.now(), frozenset(properties))
+            if leaves_one_off(item, trial, frozenset(properties)):
+                return split(self._mailbox, item, trial).id
+            item.props = trial.props
+            return self._mailbox.change(item, frozenset(properties)).id
+
+    def complete(self, task_id: str) -> str:
+        """Tick a task off; the completed task's id comes back (see :meth:`edit`)."""
+        return self.edit(task_id, Status="Completed")
+
+    def skip(self, task_id: str) -> None:
+        """Delete the outstanding occurrence of a recurring task: it becomes the next one."""
+        with self._lock:
+            delete_occurrence(self._mailbox, self._mailbox.item(task_id))
+
+    def set_entry(self, contact_id: str, name: str, label: str, value: str | None, part: str = "") -> None:
+        """Set one e-mail address, telephone number or part of a postal address of a contact, or clear it:
+        ``set_entry(id, "PhysicalAddresses", "Home", "Wien", part="City")``."""
+        with self._lock:
+            item = self._mailbox.item(contact_id)
+            stored = item.props.get(name)
+            entries = dict(stored) if isinstance(stored, dict) else {}
+            entry = dict(entries.get(label, {}))
+            entry.pop(part, None)
+            if value is not None:
+                entry[part] = value
+            if entry:
+                entries[label] = entry
+            else:
+                entries.pop(label, None)
+            item.props[name] = entries
+            self._mailbox.change(item, frozenset([f"{name}/{label}/{part}"]))
 
     def touch(self, item_id: str) -> None:
         """A change of nothing a client sees: only the change key moves on, as background processing does it."""
@@ -189,6 +223,7 @@ class OutlookUser:
                 item.props.pop(name, None)
             else:
                 item.props[name] = _stored(item.kind.properties[name].kind, value)
+                couple(item, name)
 
 
 def _stored(kind: str, value: Plain) -> Stored:
@@ -200,6 +235,8 @@ def _stored(kind: str, value: Plain) -> Stored:
         return "true" if value else "false"
     if isinstance(value, datetime):
         return render_instant(value)
+    if isinstance(value, date):
+        return midnight(value)
     if isinstance(value, str):
         return Body.stored("Text", value) if kind == "body" else value
     if isinstance(value, int | float):

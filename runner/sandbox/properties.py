@@ -134,7 +134,7 @@ AssignedTime                time   r
 BillingInformation          text   -
 ChangeCount                 int    rc
 Companies                   strings -
-CompleteDate                time   r
+CompleteDate                time   -
 Contacts                    strings -
 DelegationState             text   r NoMatch
 Delegator                   text   r
@@ -153,15 +153,21 @@ StatusDescription           text   rc
 TotalWork                   int    -
 """
 
-_CONTACT = """
+_FILE_AS = (
+    "None|LastCommaFirst|FirstSpaceLast|Company|LastCommaFirstCompany|CompanyLastFirst|LastFirst"
+    "|LastFirstCompany|CompanyLastCommaFirst|LastFirstSuffix|LastSpaceFirstCompany|CompanyLastSpaceFirst"
+    "|LastSpaceFirst|DisplayName|FirstName|LastFirstMiddleSuffix|LastName|Empty"
+)
+
+_CONTACT = f"""
 FileAs                      text   d
-FileAsMapping               text   -
+FileAsMapping               {_FILE_AS} -
 DisplayName                 text   d
 GivenName                   text   -
 Initials                    text   -
 MiddleName                  text   -
 Nickname                    text   -
-CompleteName                xml    rcq
+CompleteName                xml    rdcq
 CompanyName                 text   d
 EmailAddresses              dictionary d
 PhysicalAddresses           dictionary d
@@ -179,7 +185,7 @@ JobTitle                    text   d
 Manager                     text   -
 Mileage                     text   -
 OfficeLocation              text   -
-PostalAddressIndex          text   -
+PostalAddressIndex          None|Business|Home|Other -
 Profession                  text   -
 SpouseName                  text   -
 Surname                     text   -

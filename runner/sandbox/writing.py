@@ -8,10 +8,12 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from runner.sandbox.bodies import Body
+from runner.sandbox.contacts import settle_contact
 from runner.sandbox.extended import read_key, read_value
 from runner.sandbox.failures import EwsError, SchemaViolation, SoapFault
 from runner.sandbox.items import Stored, StoredItem
 from runner.sandbox.properties import DICTIONARIES, EXTENDED, Property, known_uri
+from runner.sandbox.tasks import DAYS, couple, day_of, settle_task
 from runner.sandbox.wire import Element, Fragment, T, children, escape, inner, local
 from runner.sandbox.zones import parse_instant, render_instant, zone_of
 
@@ -39,6 +41,7 @@ def set_property(item: StoredItem, element: Element, zone: ZoneInfo | None) -> s
     if row.read_only or (row.name == "IsRead" and item.element != "Message"):
         raise EwsError("ErrorInvalidPropertySet")
     item.props[name] = _READERS[row.kind](item, row, element, zone)
+    couple(item, name)
     return name
 
 
@@ -109,8 +112,10 @@ def settle(item: StoredItem, now: datetime, touched: frozenset[str]) -> None:
     """The store's own rules, applied after every create and update."""
     if item.element == "CalendarItem":
         _settle_calendar(item, now)
-    elif item.element == "Task" and touched & {"Status", "PercentComplete"}:
-        _settle_task(item, now, touched)
+    elif item.element == "Task":
+        settle_task(item, now, touched)
+    elif item.element == "Contact":
+        settle_contact(item, touched)
 
 
 def _settle_calendar(item: StoredItem, now: datetime) -> None:
@@ -143,20 +148,6 @@ def _whole_days(start: datetime, end: datetime, zone: ZoneInfo | None) -> tuple[
     if finish < last or finish <= begin:
         finish = datetime.combine(last.date() + timedelta(days=1), time.min, local_zone)
     return render_instant(begin), render_instant(finish)
-
-
-def _settle_task(item: StoredItem, now: datetime, touched: frozenset[str]) -> None:
-    props = item.props
-    if "PercentComplete" in touched and "Status" not in touched:
-        percent = float(item.text("PercentComplete") or "0")
-        props["Status"] = "Completed" if percent == 100 else "InProgress" if percent else "NotStarted"
-    if item.text("Status") == "Completed":
-        props["PercentComplete"] = "100"
-        props.setdefault("CompleteDate", render_instant(now.replace(hour=0, minute=0, second=0)))
-    else:
-        props.pop("CompleteDate", None)
-        if item.text("Status") == "NotStarted":
-            props["PercentComplete"] = "0"
 
 
 def _instant(value: Stored) -> datetime:
@@ -214,9 +205,8 @@ def _enum(_item: StoredItem, row: Property, element: Element, _zone: ZoneInfo | 
 def _time(item: StoredItem, row: Property, element: Element, zone: ZoneInfo | None) -> str:
     own = {"Start": "StartTimeZone", "End": "EndTimeZone"}.get(row.name)
     try:
-        return render_instant(
-            parse_instant(element.text or "", zone_of(item.text(own)) if own and zone is None else zone)
-        )
+        moment = parse_instant(element.text or "", zone_of(item.text(own)) if own and zone is None else zone)
+        return day_of(moment, zone) if item.element == "Task" and row.name in DAYS else render_instant(moment)
     except ValueError as error:
         raise _schema(row, element.text or "") from error
 

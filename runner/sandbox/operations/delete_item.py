@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from runner.sandbox.context import Context, each, element_id, item_ids
 from runner.sandbox.failures import EwsError
+from runner.sandbox.tasks import delete_occurrence
 from runner.sandbox.wire import Element, M
 
 NAME = "DeleteItem"
@@ -21,6 +22,9 @@ def run(context: Context, request: Element) -> Iterator[str]:
             raise EwsError("ErrorSendMeetingCancellationsRequired")
         if item.element == "Task" and request.get("AffectedTaskOccurrences") is None:
             raise EwsError("ErrorAffectedTaskOccurrencesRequired")
+        if item.element == "Task" and request.get("AffectedTaskOccurrences") == "SpecifiedOccurrenceOnly":
+            delete_occurrence(mailbox, item, context.modifier)
+            return ""
         if item.is_meeting and request.get("SendMeetingCancellations", "SendToNone") != "SendToNone":
             context.send("cancellation", item.id, item.text("Subject") or "", item.attendee_addresses())
         how = request.get("DeleteType")

@@ -9,6 +9,7 @@ from runner.sandbox.context import Context, each, need
 from runner.sandbox.failures import EwsError, SchemaViolation
 from runner.sandbox.items import StoredItem
 from runner.sandbox.shapes import ID_ONLY, render_item
+from runner.sandbox.tasks import leaves_one_off, split
 from runner.sandbox.wire import Element, M, T, children, local
 from runner.sandbox.writing import append_property, delete_property, row_for, set_entry, set_property, settle
 
@@ -58,8 +59,11 @@ def _update(context: Context, request: Element, entry: Element) -> str:
         if theirs is None or theirs & touched:
             raise EwsError("ErrorIrresolvableConflict")
         merged = len(theirs)
-    item.props, item.extended = trial.props, trial.extended
-    mailbox.change(item, touched, modifier=context.modifier)
+    if leaves_one_off(item, trial, touched):
+        item = split(mailbox, item, trial, context.modifier)
+    else:
+        item.props, item.extended = trial.props, trial.extended
+        mailbox.change(item, touched, modifier=context.modifier)
     if item.is_meeting and request.get("SendMeetingInvitationsOrCancellations", "SendToNone") != "SendToNone":
         context.send("update", item.id, item.text("Subject") or "", item.attendee_addresses())
     return (
