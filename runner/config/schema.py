@@ -78,9 +78,26 @@ class Schemas:
     def check(self, kind: str, source: Source, findings: Findings) -> set[Path]:
         """Hold a document against a schema. Notes every finding; returns the paths that did not hold."""
         broken: set[Path] = set()
+        untold: list[_Untold] = []
         for error in self._validators[kind].iter_errors(source.data):
-            _Translation(source, findings, broken).translate(error)
+            _Translation(source, findings, broken, untold).translate(error)
+        for missing in untold:
+            # Without its discriminator a document is held against no branch, and nothing else names the misspelt key.
+            if not any((*missing.path, word) in broken for word in missing.words):
+                at = (*missing.path, missing.words[0])
+                findings.error("missing-key", f"missing key {missing.key!r}", source.key_span(at),
+                               hint=f"did you mean {missing.key!r} instead of {missing.words[0]!r}?",
+                               pointer=pointer(missing.path))  # fmt: skip
         return broken
+
+
+@dataclass(frozen=True, slots=True)
+class _Untold:
+    """A missing key that a misspelt one stands for; the misspelt key's own finding says it, if there is one."""
+
+    path: Path
+    key: str
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +122,11 @@ def packaged_schemas() -> Schemas:
 class _Translation:
     """Turns one validation error into findings."""
 
-    def __init__(self, source: Source, findings: Findings, broken: set[Path]) -> None:
+    def __init__(self, source: Source, findings: Findings, broken: set[Path], untold: list[_Untold]) -> None:
         self.source = source
         self.findings = findings
         self.broken = broken
+        self.untold = untold
 
     def translate(self, error: ValidationError) -> None:
         fault = _fault(_most_relevant(error))
@@ -149,7 +167,10 @@ class _Translation:
                 continue
             self.broken.add(missing)
             # A misspelt or not yet carried key in its place has its own finding already.
-            if not any(stand_ins.get(word) == key or did_you_mean(word, [key]) for word in unknown):
+            words = tuple(word for word in unknown if stand_ins.get(word) == key or did_you_mean(word, [key]))
+            if words:
+                self.untold.append(_Untold(fault.path, key, words))
+            else:
                 hint = _description(fault.schema, key)
                 self.findings.error("missing-key", f"missing key {key!r}", span, hint=hint, pointer=pointer(fault.path))
 

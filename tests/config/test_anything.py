@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,6 +65,19 @@ def test_spoilt_files_give_a_plan_or_findings(crm: str, hq: str, mapping: str, c
     for each in loaded.diagnostics:
         assert as_text(each, loaded.texts.get(each.span.file, "").split("\n"))
         assert "\n" not in as_annotation(each)
+
+
+@pytest.mark.parametrize("name", ["targets.d/crm.yaml", "targets.d/hq.yaml", "mappings/appointments.yaml"])
+@pytest.mark.parametrize("word", ["nd", "knd", "kinds"])
+def test_a_misspelt_kind_is_found(tmp_path: Path, name: str, word: str) -> None:
+    """The key that says what a document is: without it nothing else about the document is looked at."""
+    assert name in VALID
+    for path, text in VALID.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text.replace("kind:", f"{word}:") if path == name else text)
+    loaded = load(tmp_path)
+    assert loaded.plan is None
+    assert any(f"'{word}'" in each.message + (each.hint or "") for each in loaded.diagnostics)
 
 
 @settings(deadline=None, max_examples=60)
