@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from runner.connectors.exchange.encode import create_request, delete_request, update_request
+from runner.connectors.exchange.codecs import APPOINTMENTS
 from runner.connectors.exchange.mailbox import Mailbox
 from runner.connectors.exchange.names import Element, m, t
+from runner.connectors.exchange.requests import create_request, delete_request, update_request
 from runner.model.errors import Invalid
 from runner.model.items import Write
 from runner.model.record import Value
@@ -31,11 +32,13 @@ def mailbox(*, impersonate: bool = True) -> Mailbox:
 
 def created(values: dict[str, Value], **link: Any) -> Element:
     write = Write(Operation.CREATE, None, None, values, frozenset(values), stamp="stamp-1")
-    return create_request(mailbox(), link_to(**link), write)
+    return create_request(APPOINTMENTS, mailbox(), link_to(**link), write)
 
 
 def updated(values: dict[str, Value], *fields: str, stamp: str | None = None, **link: Any) -> Element | None:
-    return update_request(link_to(**link), Write(Operation.UPDATE, "AAMk1", "CQ1", values, frozenset(fields), stamp))
+    return update_request(
+        APPOINTMENTS, link_to(**link), Write(Operation.UPDATE, "AAMk1", "CQ1", values, frozenset(fields), stamp)
+    )
 
 
 def properties(request: Element | None) -> dict[str, str | None]:
@@ -190,7 +193,7 @@ def test_a_stamp_goes_along_with_an_update_and_alone_if_need_be() -> None:
 
 
 def test_a_delete_goes_to_deleted_items_and_sends_no_mail() -> None:
-    request = delete_request(Write(Operation.DELETE, "AAMk1", "CQ1"))
+    request = delete_request(APPOINTMENTS, Write(Operation.DELETE, "AAMk1", "CQ1"))
     assert (request.get("DeleteType"), request.get("SendMeetingCancellations")) == ("MoveToDeletedItems", "SendToNone")
 
 

@@ -2,7 +2,7 @@
 
 from base64 import b64decode
 
-from runner.connectors.exchange.identity import PROPERTY_SET, holders, object_id_of, restriction
+from runner.connectors.exchange.identity import PROPERTY_SET, UID, holders, object_id_of, restriction
 from runner.connectors.exchange.names import t
 from runner.model.items import Identity
 
@@ -36,7 +36,7 @@ def test_uids_that_only_look_hexadecimal_or_are_not_ascii_are_wrapped() -> None:
 
 def test_one_restriction_asks_for_many_identities_each_once() -> None:
     same = Identity(stamp="s1", native="u1")
-    element = restriction([same, same, Identity(stamp="s2")])
+    element = restriction([same, same, Identity(stamp="s2")], UID)
     constants = [constant.get("Value") for constant in element.iter(t("Constant"))]
     assert constants == ["s1", object_id_of("u1"), object_id_of("u1"), "s2"]
     assert element[0].tag == t("Or")
@@ -44,11 +44,11 @@ def test_one_restriction_asks_for_many_identities_each_once() -> None:
 
 
 def test_a_lone_comparison_stands_without_or() -> None:
-    assert restriction([Identity(stamp="s1")])[0].tag == t("IsEqualTo")
+    assert restriction([Identity(stamp="s1")], UID)[0].tag == t("IsEqualTo")
 
 
 def test_an_item_holds_each_identity_that_its_stamp_or_uid_matches() -> None:
     stamped, native, both = Identity(stamp="s"), Identity(native="u"), Identity(stamp="x", native="u")
-    assert holders([stamped, native, both], "s", [object_id_of("u")]) == [stamped, native, both]
-    assert holders([stamped, native, both], "s", []) == [stamped]
-    assert holders([stamped, native, both], None, []) == []
+    assert holders([stamped, native, both], UID, "s", [object_id_of("u")]) == [stamped, native, both]
+    assert holders([stamped, native, both], UID, "s", []) == [stamped]
+    assert holders([stamped, native, both], UID, None, []) == []

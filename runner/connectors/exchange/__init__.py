@@ -5,8 +5,9 @@ Invariant: a request is sent once, with its precondition if it writes, and ends 
 nothing of exchangelib is changed for other users of it in the same process.
 
 From the wire up: ``names`` and ``text`` (XML), ``faults`` (the error classes), ``transport`` (sessions), ``mailbox``
-and ``services`` (requests), ``zones``, ``identity``, ``decode`` and ``encode`` (records), ``feed`` and ``search``
-(the two ways to look), ``connector`` (the port).
+and ``services`` (requests), ``zones`` and ``identity``, ``item`` (what all items have in common), ``decode`` and
+``encode`` (appointments), ``codec`` and ``codecs`` (the entities), ``requests`` (what is sent of a write), ``feed`` and
+``search`` (the two ways to look), ``connector`` (the port).
 """
 
 from runner.config.plan import ExchangePlan

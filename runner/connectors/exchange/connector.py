@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from runner.config.plan import ExchangePlan
 from runner.connectors.exchange import feed, search
-from runner.connectors.exchange.decode import Decoder, item_shape
-from runner.connectors.exchange.encode import create_request, delete_request, update_request
+from runner.connectors.exchange.codec import Codec, Decode
+from runner.connectors.exchange.codecs import CODECS
 from runner.connectors.exchange.mailbox import Mailbox
 from runner.connectors.exchange.names import Element, add, root
+from runner.connectors.exchange.requests import create_request, delete_request, update_request
 from runner.connectors.exchange.services import ITEM_ID, CreateItem, DeleteItem, GetItem, UpdateItem
 from runner.connectors.exchange.transport import EwsProtocol
 from runner.model.errors import (
@@ -23,7 +24,7 @@ from runner.model.errors import (
     VersionMoved,
 )
 from runner.model.items import Capabilities, ChangePage, Found, Identity, Item, LinkRef, Ref, Write, WriteResult
-from runner.model.terms import Entity, Folder, Operation
+from runner.model.terms import Folder, Operation
 
 _DOOMED = 3
 """Items in a row that fail like the whole batch did, before the fault is believed to be the server's."""
@@ -42,8 +43,8 @@ class ExchangeConnector:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Schedule items; meetings can be written without mail."""
-        return Capabilities(entities=frozenset({Entity.SCHEDULE_ITEM}))
+        """Every entity that has a codec; meetings can be written without mail."""
+        return Capabilities(entities=frozenset(CODECS))
 
     def check(self, link: LinkRef) -> None:
         """Raise what a pass over this link would meet: connection, log-on, access, folder."""
@@ -65,7 +66,7 @@ class ExchangeConnector:
 
         Raises when the server, the log-on or the mailbox is at fault rather than an item.
         """
-        mailbox, decode = self._mailbox(link), Decoder(link)
+        mailbox, decode = self._mailbox(link), _codec(link).decoder(link)
         distinct = list(dict.fromkeys(keys))
         answers: dict[str, Item | ConnectorError] = {}
         for first in range(0, len(distinct), self._plan.batch):
@@ -97,17 +98,14 @@ class ExchangeConnector:
         known = list(dict.fromkeys(identity for identity in identities if identity.stamp or identity.native))
         if not known:
             return ()
-        return search.find(mailbox, link, self._folder(mailbox, link.folder), known)
+        return search.find(mailbox, link, _codec(link).native, self._folder(mailbox, link.folder), known)
 
     def close(self) -> None:
         """Close every connection."""
         self._protocol.close()
 
     def _mailbox(self, link: LinkRef) -> Mailbox:
-        if link.entity is not Entity.SCHEDULE_ITEM or link.folder is not Folder.CALENDAR:
-            raise ProtocolFault(
-                f"{link.name}: {link.entity} in {link.folder} is not carried yet", code="entity-unsupported"
-            )
+        _codec(link)
         mailbox = self._mailboxes.get(link.user)
         if mailbox is None:
             impersonate = self._plan.access == "impersonation"
@@ -125,10 +123,10 @@ class ExchangeConnector:
         return known
 
     def _items(
-        self, mailbox: Mailbox, link: LinkRef, decode: Decoder, keys: Sequence[str]
+        self, mailbox: Mailbox, link: LinkRef, decode: Decode, keys: Sequence[str]
     ) -> Mapping[str, Item | ConnectorError]:
         request = root("GetItem")
-        request.append(item_shape(link.record_fields))
+        request.append(_codec(link).shape(link.record_fields))
         wanted = add(request, "m:ItemIds")
         for key in keys:
             add(wanted, "t:ItemId", Id=key)
@@ -144,7 +142,7 @@ class ExchangeConnector:
         return dict(zip(keys, answers, strict=True))
 
     def _one_by_one(
-        self, mailbox: Mailbox, link: LinkRef, decode: Decoder, keys: Sequence[str], fault: ConnectorError
+        self, mailbox: Mailbox, link: LinkRef, decode: Decode, keys: Sequence[str], fault: ConnectorError
     ) -> Mapping[str, Item | ConnectorError]:
         """A batch that failed as a whole, item by item: the culprit becomes ``Invalid``, its neighbours live on."""
         if len(keys) == 1:
@@ -162,16 +160,17 @@ class ExchangeConnector:
         return answers
 
     def _written(self, mailbox: Mailbox, link: LinkRef, write: Write) -> WriteResult:
+        codec = _codec(link)
         if write.operation is Operation.CREATE:
-            key, version = CreateItem(mailbox).one(create_request(mailbox, link, write))
+            key, version = CreateItem(mailbox).one(create_request(codec, mailbox, link, write))
             return WriteResult(key, version)
         if not write.key or not write.version:
             raise ProtocolFault(f"a {write.operation} without a precondition is never sent", code="no-precondition")
         if write.operation is Operation.DELETE:
             self._demand_version(mailbox, write)
-            DeleteItem(mailbox).one(delete_request(write))
+            DeleteItem(mailbox).one(delete_request(codec, write))
             return WriteResult(write.key)
-        request = update_request(link, write)
+        request = update_request(codec, link, write)
         if request is None:
             return WriteResult(write.key, write.version)
         key, version = UpdateItem(mailbox).one(request)
@@ -184,6 +183,13 @@ class ExchangeConnector:
         ref: Ref = GetItem(mailbox, _ref).one(request)
         if ref.version != write.version:
             raise VersionMoved("the item changed since it was read", code="change-key-moved")
+
+
+def _codec(link: LinkRef) -> Codec:
+    codec = CODECS.get(link.entity)
+    if codec is None:
+        raise ProtocolFault(f"{link.name}: Exchange has no {link.entity} records", code="entity-unsupported")
+    return codec
 
 
 def _ref(element: Element) -> Ref:

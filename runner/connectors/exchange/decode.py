@@ -7,25 +7,28 @@ one bad item costs nothing but itself (B-23). Messages never quote the item's co
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 
+from runner.connectors.exchange import item as common
 from runner.connectors.exchange.identity import STAMP
-from runner.connectors.exchange.names import Element, add, root, t
-from runner.connectors.exchange.text import canonical
+from runner.connectors.exchange.item import (
+    EXTENDED_TAG,
+    ITEM_ID,
+    PRIVACY,
+    SENSITIVITY,
+    VALUE,
+    Unfit,
+    moment_of,
+    text_of,
+)
+from runner.connectors.exchange.names import Element, t
 from runner.connectors.exchange.zones import iana_of
 from runner.model.errors import ConnectorError, Invalid
 from runner.model.items import Item, LinkRef
 from runner.model.moments import duration_of, local_of, zone_of
 from runner.model.record import Value
 
-PRIORITY: Mapping[str | None, int] = {"High": 1, "Normal": 5, "Low": 9}
-PRIVACY: Mapping[str | None, str] = {
-    "Normal": "public",
-    "Personal": "personal",
-    "Private": "private",
-    "Confidential": "secret",
-}
 FREE_BUSY: Mapping[str | None, str] = {
     "Free": "free",
     "Tentative": "tentative",
@@ -36,14 +39,6 @@ FREE_BUSY: Mapping[str | None, str] = {
 INTERVAL = frozenset({"start", "time_zone", "duration", "show_without_time"})
 """Record fields that are one fact: when."""
 
-FIELD_URIS: Mapping[str, str] = {
-    "title": "item:Subject",
-    "description": "item:Body",
-    "location": "calendar:Location",
-    "priority": "item:Importance",
-    "free_busy_status": "calendar:LegacyFreeBusyStatus",
-    "keywords": "item:Categories",
-}
 _ALWAYS = (
     "item:Sensitivity",
     "item:LastModifiedTime",
@@ -53,25 +48,25 @@ _ALWAYS = (
 )
 _WHEN = ("calendar:Start", "calendar:End", "calendar:IsAllDayEvent", "calendar:StartTimeZone", "calendar:EndTimeZone")
 
-_CALENDAR_ITEM = t("CalendarItem")
-_ITEM_ID, _EXTENDED, _VALUE = t("ItemId"), t("ExtendedProperty"), t("Value")
-_SUBJECT, _BODY, _LOCATION, _CATEGORIES = t("Subject"), t("Body"), t("Location"), t("Categories")
-_IMPORTANCE, _SENSITIVITY, _FREE_BUSY = t("Importance"), t("Sensitivity"), t("LegacyFreeBusyStatus")
+_CALENDAR_ITEM, _FREE_BUSY = t("CalendarItem"), t("LegacyFreeBusyStatus")
 _START, _END, _ALL_DAY, _ZONE = t("Start"), t("End"), t("IsAllDayEvent"), t("StartTimeZone")
-_UID, _MEETING, _TYPE, _MODIFIED = t("UID"), t("IsMeeting"), t("CalendarItemType"), t("LastModifiedTime")
+_UID, _MEETING, _TYPE = t("UID"), t("IsMeeting"), t("CalendarItemType")
+
+_READERS: Mapping[str, tuple[str, Callable[[common.Parts], Value]]] = {
+    **common.READERS,
+    "location": common.reader("calendar:Location"),
+    "free_busy_status": (
+        "calendar:LegacyFreeBusyStatus",
+        lambda parts: FREE_BUSY.get(text_of(parts, _FREE_BUSY)),
+    ),
+    "uid": ("calendar:UID", lambda parts: text_of(parts, _UID)),
+}
 
 
 def item_shape(fields: frozenset[str]) -> Element:
-    """The ItemShape that asks for exactly what :class:`Decoder` reads: bodies as text, no MIME, no attachments."""
-    shape = root("ItemShape")
-    add(shape, "t:BaseShape", "IdOnly")
-    add(shape, "t:BodyType", "Text")
-    properties = add(shape, "t:AdditionalProperties")
-    wanted = [uri for field, uri in FIELD_URIS.items() if field in fields]
-    for uri in (*wanted, *_ALWAYS, *(_WHEN if fields & INTERVAL else ())):
-        add(properties, "t:FieldURI", FieldURI=uri)
-    add(properties, "t:ExtendedFieldURI", **STAMP)
-    return shape
+    """The ItemShape that asks for exactly what :class:`Decoder` reads."""
+    wanted = [uri for field, (uri, _) in _READERS.items() if field in fields and uri not in _ALWAYS]
+    return common.shape((*wanted, *_ALWAYS, *(_WHEN if fields & INTERVAL else ())), STAMP)
 
 
 class Decoder:
@@ -81,71 +76,55 @@ class Decoder:
         self._own_zone = link.time_zone
         self._when = bool(link.record_fields & INTERVAL)
         self._interval_fields = tuple(sorted(link.record_fields & INTERVAL))
-        readers: Mapping[str, Callable[[dict[str, Element]], Value]] = {
-            "title": lambda parts: canonical(_text(parts, _SUBJECT)),
-            "description": lambda parts: canonical(_text(parts, _BODY)),
-            "location": lambda parts: canonical(_text(parts, _LOCATION)),
-            "priority": lambda parts: PRIORITY.get(_text(parts, _IMPORTANCE)),
-            "free_busy_status": lambda parts: FREE_BUSY.get(_text(parts, _FREE_BUSY)),
-            "keywords": _keywords,
-            "uid": lambda parts: _text(parts, _UID),
-        }
         # Privacy is always there: whether an item may be looked at at all is decided by it (B-35).
-        self._readers = tuple((name, read) for name, read in readers.items() if name in link.record_fields)
+        self._readers = tuple((name, read) for name, (_, read) in _READERS.items() if name in link.record_fields)
 
     def __call__(self, element: Element) -> Item | ConnectorError:
         """The item that an element holds."""
         try:
             return self._item(element)
-        except _Unfit as unfit:
+        except Unfit as unfit:
             return Invalid(str(unfit), code=unfit.code)
         except (ValueError, OverflowError) as error:
             return Invalid(f"the item has a value that cannot be read ({type(error).__name__})", code="undecodable")
 
     def _item(self, element: Element) -> Item:
         if element.tag != _CALENDAR_ITEM:
-            raise _Unfit("not-an-appointment", "the calendar holds something that is no appointment")
+            raise Unfit("not-an-appointment", "the calendar holds something that is no appointment")
         parts: dict[str, Element] = {child.tag: child for child in element}
-        item_id = parts.get(_ITEM_ID)
+        item_id = parts.get(ITEM_ID)
         if item_id is None:
-            raise _Unfit("undecodable", "the item has no id")
-        if _text(parts, _TYPE) not in (None, "Single"):
-            raise _Unfit("recurrence-unsupported", "a recurring series: these are not yet synchronised")
+            raise Unfit("undecodable", "the item has no id")
+        if text_of(parts, _TYPE) not in (None, "Single"):
+            raise Unfit("recurrence-unsupported", "a recurring series: these are not yet synchronised")
         values: dict[str, Value] = {name: read(parts) for name, read in self._readers}
-        values["privacy"] = PRIVACY.get(_text(parts, _SENSITIVITY))
+        values["privacy"] = PRIVACY.get(text_of(parts, SENSITIVITY))
         if self._when:
             interval = self._interval(parts)
             for name in self._interval_fields:
                 values[name] = interval[name]
-        modified = _text(parts, _MODIFIED)
-        extended = parts.get(_EXTENDED)
+        extended = parts.get(EXTENDED_TAG)
         return Item(
             key=item_id.get("Id", ""),
             version=item_id.get("ChangeKey", ""),
             values=values,
-            stamp=None if extended is None else extended.findtext(_VALUE),
-            native=_text(parts, _UID),
-            modified=_moment(modified) if modified else None,
-            shared=_text(parts, _MEETING) == "true",
+            stamp=None if extended is None else extended.findtext(VALUE),
+            native=text_of(parts, _UID),
+            modified=common.modified_of(parts),
+            shared=text_of(parts, _MEETING) == "true",
         )
 
     def _interval(self, parts: dict[str, Element]) -> Mapping[str, Value]:
-        start, end = _text(parts, _START), _text(parts, _END)
+        start, end = text_of(parts, _START), text_of(parts, _END)
         if not start or not end:
-            raise _Unfit("undecodable", "the item has no start or no end")
+            raise Unfit("undecodable", "the item has no start or no end")
         zone = parts.get(_ZONE)
         windows_id = None if zone is None else zone.get("Id")
         try:
             iana = iana_of(windows_id, self._own_zone) if windows_id else self._own_zone
         except ValueError as error:
-            raise _Unfit("unknown-time-zone", f"{error}: the item waits until its zone is one that is known") from None
-        return interval_of(start, end, iana, _text(parts, _ALL_DAY) == "true")
-
-
-class _Unfit(Exception):
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
+            raise Unfit("unknown-time-zone", f"{error}: the item waits until its zone is one that is known") from None
+        return interval_of(start, end, iana, text_of(parts, _ALL_DAY) == "true")
 
 
 @lru_cache(maxsize=4096)
@@ -155,7 +134,7 @@ def interval_of(start: str, end: str, zone: str, all_day: bool) -> Mapping[str, 
     All-day items are dates: the local dates of both ends in the item's own zone, never the host's or ours, the end
     exclusive. An end that is not exactly midnight there counts as the nearest one (an item made in another zone).
     """
-    first, last = _moment(start), _moment(end)
+    first, last = moment_of(start), moment_of(end)
     if last < first:
         raise ValueError("the end lies before the start")
     if all_day:
@@ -174,21 +153,3 @@ def interval_of(start: str, end: str, zone: str, all_day: bool) -> Mapping[str, 
 def _nearest_day(moment: datetime, zone: str) -> datetime:
     local = moment.astimezone(zone_of(zone)).replace(tzinfo=None) + timedelta(hours=12)
     return local.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _moment(text: str) -> datetime:
-    """An xs:dateTime. Without an offset it is UTC, the zone of requests that name none."""
-    moment = datetime.fromisoformat(text.strip())
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _text(parts: dict[str, Element], tag: str) -> str | None:
-    element = parts.get(tag)
-    return None if element is None else element.text
-
-
-def _keywords(parts: dict[str, Element]) -> Value:
-    element = parts.get(_CATEGORIES)
-    if element is None:
-        return None
-    return tuple(sorted({text.strip() for child in element if (text := child.text) and text.strip()})) or None

@@ -1,15 +1,17 @@
 """How our items are known when their ids change: our stamp, and Exchange's native identity.
 
 The stamp is a named extended property in a property set of our own, so that no other program writes it by accident.
-The native identity is the calendar UID. ``calendar:UID`` cannot be used in a FindItem restriction; what Exchange
+An appointment's native identity is its UID. ``calendar:UID`` cannot be used in a FindItem restriction; what Exchange
 searches by is the MAPI property that the UID is made from: PidLidCleanGlobalObjectId ([MS-OXOCAL] 2.2.1.28), with
-PidLidGlobalObjectId (2.2.1.27) beside it for clients that write only that one.
+PidLidGlobalObjectId (2.2.1.27) beside it for clients that write only that one. Tasks and contacts have no UID; theirs is
+PidTagSearchKey ([MS-OXCPRPT] 2.2.1.9), which follows an item through moves, and a copy shares it with its original.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from runner.connectors.exchange.names import Element, add, root
 from runner.model.items import Identity
@@ -31,6 +33,7 @@ OBJECT_ID: Mapping[str, str] = {
     "PropertyId": "3",
     "PropertyType": "Binary",
 }
+SEARCH_KEY: Mapping[str, str] = {"PropertyTag": "0x300b", "PropertyType": "Binary"}
 _PREFIX = bytes.fromhex("040000008200e00074c5b7101a82e008")
 
 
@@ -50,16 +53,40 @@ def object_id_of(uid: str) -> str:
     return b64encode(_PREFIX + bytes(20) + len(data).to_bytes(4, "little") + data).decode()
 
 
-def restriction(identities: Sequence[Identity]) -> Element:
+@dataclass(frozen=True, slots=True)
+class Native:
+    """How Exchange itself knows the items of a class: the extended properties that hold it (base64), any of which may, and
+    what stands there for a native identity as the connector gives it out."""
+
+    properties: tuple[Mapping[str, str], ...]
+    held_as: Callable[[str], str]
+
+
+UID = Native((CLEAN_OBJECT_ID, OBJECT_ID), object_id_of)
+"""Appointments."""
+KEY = Native((SEARCH_KEY,), str.strip)
+"""Tasks and contacts: the search key, as it is."""
+
+
+def names_property(uri: Element, names: Mapping[str, str]) -> bool:
+    """Whether an answer's ``ExtendedFieldURI`` names this property; a tag may be written in either case."""
+    if "PropertyTag" in names:
+        return (uri.get("PropertyTag") or "").lower() == names["PropertyTag"]
+    if "PropertyId" in names:
+        return uri.get("PropertyId") == names["PropertyId"]
+    return uri.get("PropertyName") == names["PropertyName"]
+
+
+def restriction(identities: Sequence[Identity], native: Native) -> Element:
     """A FindItem restriction that matches every holder of any of these identities."""
-    wanted: dict[tuple[str, str], tuple[Mapping[str, str], str]] = {}
+    wanted: dict[tuple[int, str], tuple[Mapping[str, str], str]] = {}
     for identity in identities:
         if identity.stamp:
-            wanted[("stamp", identity.stamp)] = (STAMP, identity.stamp)
+            wanted[(-1, identity.stamp)] = (STAMP, identity.stamp)
         if identity.native:
-            value = object_id_of(identity.native)
-            wanted[("clean", value)] = (CLEAN_OBJECT_ID, value)
-            wanted[("object", value)] = (OBJECT_ID, value)
+            value = native.held_as(identity.native)
+            for place, names in enumerate(native.properties):
+                wanted[(place, value)] = (names, value)
     whole = root("Restriction")
     parent = add(whole, "t:Or") if len(wanted) > 1 else whole
     for uri, value in wanted.values():
@@ -69,11 +96,13 @@ def restriction(identities: Sequence[Identity]) -> Element:
     return whole
 
 
-def holders(identities: Sequence[Identity], stamp: str | None, object_ids: Sequence[str]) -> list[Identity]:
-    """Those identities that an item with this stamp and these object ids (base64) holds."""
+def holders(
+    identities: Sequence[Identity], native: Native, stamp: str | None, values: Sequence[str | None]
+) -> list[Identity]:
+    """Those identities that an item with this stamp and these native properties (base64) holds."""
     return [
         identity
         for identity in identities
         if (identity.stamp and identity.stamp == stamp)
-        or (identity.native and object_id_of(identity.native) in object_ids)
+        or (identity.native and native.held_as(identity.native) in values)
     ]

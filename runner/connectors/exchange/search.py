@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 
-from runner.connectors.exchange.identity import CLEAN_OBJECT_ID, OBJECT_ID, STAMP, holders, restriction
+from runner.connectors.exchange.identity import STAMP, Native, holders, restriction
+from runner.connectors.exchange.item import extended_of
 from runner.connectors.exchange.mailbox import Mailbox
 from runner.connectors.exchange.names import Element, add, root, t
 from runner.connectors.exchange.services import FOLDER_ID, ITEM_ID, FindFolder, FindItem, FoundPage, GetFolder
@@ -42,12 +43,12 @@ def folder_ids(mailbox: Mailbox, names: Sequence[str]) -> list[str | ConnectorEr
     return found
 
 
-def find(mailbox: Mailbox, link: LinkRef, home: str, identities: Sequence[Identity]) -> list[Found]:
+def find(mailbox: Mailbox, link: LinkRef, native: Native, home: str, identities: Sequence[Identity]) -> list[Found]:
     """Every holder of these identities, in the order folder, elsewhere, deleted. ``home`` is the link's folder's id."""
     places = _places(mailbox, link, home)
     found: list[Found] = []
     for first in range(0, len(identities), IDENTITIES_PER_REQUEST):
-        found += _find(mailbox, places, identities[first : first + IDENTITIES_PER_REQUEST])
+        found += _find(mailbox, native, places, identities[first : first + IDENTITIES_PER_REQUEST])
     order = (Place.FOLDER, Place.ELSEWHERE, Place.DELETED)
     return sorted(found, key=lambda one: order.index(one.place))
 
@@ -110,8 +111,10 @@ def _subfolders(mailbox: Mailbox) -> Iterator[Element]:
         offset = _next(page, offset)
 
 
-def _find(mailbox: Mailbox, places: dict[str, Place], identities: Sequence[Identity]) -> Iterator[Found]:
-    filtered = restriction(identities)
+def _find(
+    mailbox: Mailbox, native: Native, places: dict[str, Place], identities: Sequence[Identity]
+) -> Iterator[Found]:
+    filtered = restriction(identities, native)
     pending: dict[int, list[str]] = {0: list(places)}
     while pending:
         offset, folders = pending.popitem()
@@ -119,7 +122,7 @@ def _find(mailbox: Mailbox, places: dict[str, Place], identities: Sequence[Ident
         shape = add(request, "m:ItemShape")
         add(shape, "t:BaseShape", "IdOnly")
         properties = add(shape, "t:AdditionalProperties")
-        for uri in (STAMP, CLEAN_OBJECT_ID, OBJECT_ID):
+        for uri in (STAMP, *native.properties):
             add(properties, "t:ExtendedFieldURI", **uri)
         add(request, "m:IndexedPageItemView", MaxEntriesReturned=str(_PAGE), Offset=str(offset), BasePoint="Beginning")
         request.append(deepcopy(filtered))
@@ -137,27 +140,19 @@ def _find(mailbox: Mailbox, places: dict[str, Place], identities: Sequence[Ident
             if isinstance(page, ConnectorError):
                 raise page
             for element in page.elements:
-                yield from _found(element, identities, places[folder])
+                yield from _found(element, native, identities, places[folder])
             following = _next(page, offset)
             if following is not None:
                 pending.setdefault(following, []).append(folder)
 
 
-def _found(element: Element, identities: Sequence[Identity], place: Place) -> Iterator[Found]:
+def _found(element: Element, native: Native, identities: Sequence[Identity], place: Place) -> Iterator[Found]:
     item_id = element.find(ITEM_ID)
     if item_id is None:
         return
-    stamp: str | None = None
-    object_ids: list[str] = []
-    for extended in element.iterchildren(t("ExtendedProperty")):
-        uri, value = extended.find(t("ExtendedFieldURI")), extended.findtext(t("Value"))
-        if uri is None or value is None:
-            continue
-        if uri.get("PropertyId") in (CLEAN_OBJECT_ID["PropertyId"], OBJECT_ID["PropertyId"]):
-            object_ids.append(value.strip())
-        elif uri.get("PropertyName") == STAMP["PropertyName"]:
-            stamp = value
-    for identity in holders(identities, stamp, object_ids):
+    stamp, *values = extended_of(element, STAMP, *native.properties)
+    held = [value.strip() for value in values if value]
+    for identity in holders(identities, native, stamp, held):
         yield Found(identity, place, item_id.get("Id"), item_id.get("ChangeKey"))
 
 
