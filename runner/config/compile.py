@@ -15,9 +15,11 @@ from runner.config.durations import timedelta_of
 from runner.config.findings import Findings
 from runner.config.links import ResolvedLink
 from runner.config.plan import (
+    OCCURRENCES,
     AuthPlan,
     CrmEntity,
     CrmField,
+    CrmOccurrences,
     CrmPlan,
     CrmUsers,
     ExchangePlan,
@@ -41,7 +43,10 @@ def crm_fields(document: Document, entity: str) -> Mapping[str, CrmFieldType] | 
     if not document.sound or not isinstance(described, dict):
         return None
     fields = {name: _field(name, given) for name, given in described["fields"].items()}
-    return {name: CrmFieldType(each.type, each.nullable, each.writable) for name, each in fields.items()}
+    types = {name: CrmFieldType(each.type, each.nullable, each.writable) for name, each in fields.items()}
+    if OCCURRENCES in described:
+        types[OCCURRENCES] = CrmFieldType(FieldType.OVERRIDES, inner=frozenset(described[OCCURRENCES]["fields"]))
+    return types
 
 
 def compile_mappings(
@@ -138,6 +143,23 @@ def _entity(entity: Entity, given: Mapping[str, Any]) -> CrmEntity:
         modified=given.get("modified"),
         soft_delete=(soft_delete["column"], soft_delete["value"]) if soft_delete else None,
         fields=MappingProxyType({name: _field(name, each) for name, each in given["fields"].items()}),
+        defaults=MappingProxyType(dict(given.get("defaults", {}))),
+        occurrences=_occurrences(given[OCCURRENCES]) if OCCURRENCES in given else None,
+    )
+
+
+def _occurrences(given: Mapping[str, Any]) -> CrmOccurrences:
+    excluded = given["excluded"]
+    value = excluded["value"]
+    opposite = type(value)(not value) if value in (0, 1) else None
+    return CrmOccurrences(
+        table=given["table"],
+        series=given["series"],
+        day=given["day"],
+        excluded=(excluded["column"], value, excluded.get("otherwise", opposite)),
+        fields=MappingProxyType({name: _field(name, each) for name, each in given["fields"].items()}),
+        key=given.get("key"),
+        modified=given.get("modified"),
         defaults=MappingProxyType(dict(given.get("defaults", {}))),
     )
 

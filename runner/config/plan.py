@@ -34,6 +34,32 @@ class CrmField:
     max_length: int | None = None
 
 
+OCCURRENCES = "occurrences"
+"""The CRM field, of type ``overrides``, that an entity has when its customised occurrences are described."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrmOccurrences:
+    """The table of a series' customised occurrences: one row per occurrence that differs from its series (B-36).
+
+    A column of ``fields`` that is NULL follows the series; empty text in it says that the occurrence has none.
+    """
+
+    table: str
+    series: str
+    """Column with the key of the series' row."""
+    day: str
+    """Column with the date on which the series has the occurrence, in the series' own zone."""
+    excluded: tuple[str, object, object]
+    """(column, value that means left out, value otherwise)."""
+    fields: Mapping[str, CrmField]
+    """What an occurrence can have of its own: names and types of the entity's fields."""
+    key: str | None = None
+    """The table's own key column, where it has one."""
+    modified: str | None = None
+    defaults: Mapping[str, object] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class CrmEntity:
     """How one entity lies in the CRM's schema. ``version_by`` says who moves the version column on."""
@@ -51,6 +77,7 @@ class CrmEntity:
     fields: Mapping[str, CrmField]
     defaults: Mapping[str, object] = field(default_factory=dict)
     """Columns set to constants on every insert."""
+    occurrences: CrmOccurrences | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from zoneinfo import available_timezones
 
 from runner.config.documents import Document
 from runner.config.findings import Findings, did_you_mean
+from runner.config.occurrences import check_occurrences
 from runner.config.yamlsource import Path, pointer
 from runner.model.moments import zone_of
 from runner.model.terms import Direction
@@ -108,6 +109,7 @@ def check_crm(document: Document, findings: Findings) -> None:
     for entity, described in (document.data.get("entities") or {}).items():
         if isinstance(described, dict):
             _check_columns(document, entity, described, findings)
+            check_occurrences(document, entity, described, findings)
 
 
 def _check_password(document: Document, url: str, findings: Findings) -> None:

@@ -31,6 +31,7 @@ CREATE TABLE appointment (
   ends_at DATETIME,
   time_zone VARCHAR(64),
   all_day BOOLEAN NOT NULL DEFAULT 0,
+  recurrence_rule VARCHAR(255),
   priority VARCHAR(1) NOT NULL DEFAULT 'B',
   sensitivity VARCHAR(20) NOT NULL DEFAULT 'Normal',
   show_as VARCHAR(20) NOT NULL DEFAULT 'Busy',
@@ -41,6 +42,23 @@ CREATE TABLE appointment (
   changed_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
 CREATE INDEX appointment_owner ON appointment (owner_id);
+CREATE TABLE appointment_occurrence (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  appointment_id INTEGER NOT NULL REFERENCES appointment (id),
+  original_day DATE NOT NULL,
+  cancelled BOOLEAN NOT NULL DEFAULT 0,
+  subject VARCHAR(255),
+  notes TEXT,
+  location VARCHAR(255),
+  starts_at DATETIME,
+  ends_at DATETIME,
+  time_zone VARCHAR(64),
+  all_day BOOLEAN,
+  priority VARCHAR(1),
+  show_as VARCHAR(20),
+  categories TEXT
+);
+CREATE UNIQUE INDEX appointment_occurrence_day ON appointment_occurrence (appointment_id, original_day);
 """
 
 USERS = (

@@ -29,6 +29,7 @@ from runner.model.terms import (
 )
 from runner.reconcile.guards import Limit
 from tests.config.conftest import APPOINTMENTS, CRM, HQ, Write
+from tests.config.test_findings_catalogue import SERIES
 
 ANN = "hq/ann@example.com/calendar"
 BOB = "hq/bob@example.com/calendar"
@@ -101,6 +102,31 @@ def test_the_nearest_level_wins(links: dict[str, LinkPlan]) -> None:
 def test_nothing_private_leaves_the_target_unless_told_so(links: dict[str, LinkPlan]) -> None:
     """B-35."""
     assert (links[ANN].private, links[BOB].private) == (Private.SKIP, Private.SYNC)
+
+
+def test_b36_the_table_of_occurrences_is_part_of_the_plan_and_a_field_of_mappings(write: Write) -> None:
+    long = SERIES.replace("subject: text", "subject: {type: text, column: title, max_length: 9}")
+    crm = load_plan(write(crm=CRM.replace("notes: text\n", long))).crm
+    occurrences = crm.entities[Entity.SCHEDULE_ITEM].occurrences
+    assert occurrences is not None
+    assert (occurrences.table, occurrences.series, occurrences.day, occurrences.key, occurrences.modified) == (
+        "occurrence", "appointment_id", "original_day", None, None,
+    )  # fmt: skip
+    assert occurrences.excluded == ("cancelled", True, False)
+    subject = occurrences.fields["subject"]
+    assert (subject.column, subject.type, subject.max_length) == ("title", FieldType.TEXT, 9)
+    mapping = APPOINTMENTS + "- {crm: occurrences, record: recurrence_overrides}\n"
+    codes = [each.code for each in load(write(crm=CRM.replace("notes: text\n", long), mapping=mapping)).diagnostics]
+    assert codes in (["not-carried"], ["half-a-series"])
+
+
+@pytest.mark.parametrize(("value", "otherwise"), [("0", 1), ("gone", None), ("gone, otherwise: here", "here")])
+def test_what_a_row_holds_that_is_not_left_out(write: Write, value: str, otherwise: object) -> None:
+    series = SERIES.replace("value: true", f"value: {value}")
+    crm = load_plan(write(crm=CRM.replace("notes: text\n", series))).crm
+    occurrences = crm.entities[Entity.SCHEDULE_ITEM].occurrences
+    assert occurrences is not None
+    assert occurrences.excluded[2] == otherwise
 
 
 def test_windows_merge_end_by_end(links: dict[str, LinkPlan]) -> None:

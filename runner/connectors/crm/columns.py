@@ -20,7 +20,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
+from runner.config.plan import CrmField
 from runner.mapping import canonical
+from runner.model.errors import Invalid
 from runner.model.moments import duration_of, instant_of, length_of, moment_of, zone_of
 from runner.model.record import FieldType, Value
 
@@ -258,6 +260,27 @@ def codecs(zone: str) -> Mapping[FieldType, Mapping[Family, Codec]]:
         type_: {family: Codec(read, write) for family, (read, write) in families.items()}
         for type_, families in table.items()
     }
+
+
+def stored(plan: CrmField, codec: Codec, value: Value) -> Any:
+    """A field's value as its column takes it, with nothing cut (B-23).
+
+    Raises ``Invalid`` with code ``value`` or ``too-long`` when the column cannot hold it.
+    """
+    if value is None:
+        return None
+    try:
+        made = codec.write(value)
+    except (ValueError, OverflowError, TypeError, AttributeError) as error:
+        reason = str(error) if isinstance(error, Unfit) else f"the value is no {plan.type}"
+        raise Invalid(f"{plan.name} (column {plan.column}): {reason}", code="value") from None
+    if plan.max_length is not None and isinstance(made, str) and len(made) > plan.max_length:
+        raise Invalid(
+            f"{plan.name} (column {plan.column}) has {len(made)} characters, the CRM takes {plan.max_length}",
+            code="too-long",
+            remedy="shorten it on the other side, or map it through a `truncate` filter",
+        )
+    return made
 
 
 # -- plain columns: keys, owners, versions, constants ------------------------------------------------------------------

@@ -11,12 +11,13 @@ import sqlalchemy as sa
 
 from runner.config.plan import CrmPlan
 from runner.connectors.crm.columns import key_text, key_value
-from runner.connectors.crm.database import reading
+from runner.connectors.crm.database import reading, snapshot
 from runner.connectors.crm.ddl import ddl, statements
 from runner.connectors.crm.faults import classed, translated
 from runner.connectors.crm.feed import Feed, PostgresOutbox, SqliteOutbox
 from runner.connectors.crm.inspection import inspect_own
 from runner.connectors.crm.keys import KeyTable
+from runner.connectors.crm.occurrences import columns_of
 from runner.connectors.crm.rows import KEYS_PARAMETER, Shape, key_values, shape
 from runner.connectors.crm.schema import CrmSchema, EntityTable, raw, reflect
 from runner.connectors.crm.version_feed import VersionFeed
@@ -65,6 +66,8 @@ class SqlCrmConnector:
             for entity in schema.entities.values():
                 used = {c.name: c for c in (entity.key, entity.version, entity.owner, *entity.columns.values())}
                 connection.execute(sa.select(*(raw(column) for column in used.values())).where(sa.false()))
+                if entity.occurrences is not None:
+                    connection.execute(columns_of(entity.occurrences).where(sa.false()))
         if link is not None:
             self._owner(link)
 
@@ -220,9 +223,11 @@ class SqlCrmConnector:
     def _read(self, shape_: Shape, owner: str | None, keys: Mapping[str, Any]) -> dict[str, Item | ConnectorError]:
         """One batch; halved again and again when the driver cannot read one of its rows."""
         try:
-            with reading(self._engine) as connection:
+            # A series and its occurrences are one item: what was read between two commits would be neither of both.
+            with (snapshot if shape_.occurrences else reading)(self._engine) as connection:
                 rows = connection.execute(shape_.select, {KEYS_PARAMETER: list(keys.values())}).all()
                 noted = KeyTable(self._reflected().own.keys).of_records(connection, shape_.entity, list(keys))
+                held = shape_.held(connection, rows)
         except Invalid as error:
             if len(keys) == 1:
                 return {key: Invalid(f"CRM record {key} cannot be read: {error}", code=error.code) for key in keys}
@@ -236,7 +241,8 @@ class SqlCrmConnector:
         for row in rows:
             key = key_text(row[0])
             try:
-                items[key] = shape_.item(row, owner, *noted.get(key, (None, None)))
+                item = shape_.item(row, owner, *noted.get(key, (None, None)))
+                items[key] = shape_.occurrences.joined(item, held.get(key, ())) if shape_.occurrences else item
             except Invalid as error:
                 items[key] = error
         return items

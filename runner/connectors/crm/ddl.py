@@ -1,7 +1,8 @@
 """The SQL that the CRM's database needs from us: the key table, the outbox, the triggers. Idempotent, and only printed
 unless asked (``exsync target ddl CRM --apply``).
 
-The triggers only ever add a row to the outbox (and move the version on where ``version_by: trigger``); they take NULL
+The triggers only ever add a row to the outbox (and move the version on where ``version_by: trigger``); those on a table
+of occurrences only touch the row of the series, so that its version moves on and its own triggers fire. They take NULL
 owners, read no other table, and on PostgreSQL run with the rights of whoever writes: plain plpgsql, no SECURITY DEFINER.
 So INSERT on the outbox is granted to PUBLIC, or the CRM's own writes would fail. A row there is a hint and reveals
 nothing: nobody but its owner may read it.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from runner.config.plan import CrmEntity, CrmPlan
+from runner.config.plan import CrmEntity, CrmOccurrences, CrmPlan
 from runner.connectors.crm.tables import KEYS, OUTBOX
 from runner.model.errors import UsageError
 from runner.model.terms import Entity
@@ -35,6 +36,11 @@ def outbox_triggers(entity: CrmEntity, dialect: str) -> tuple[str, ...]:
 def version_trigger(entity: CrmEntity) -> str:
     """Name of the trigger that moves the version column on."""
     return f"exsync_version_{entity.entity}"
+
+
+def occurrence_triggers(entity: CrmEntity) -> tuple[str, ...]:
+    """Names of the triggers on the table of occurrences, which touch the row of their series."""
+    return tuple(f"exsync_occurrence_{entity.entity}_{event}" for event in ("insert", "update", "delete"))
 
 
 def ddl(plan: CrmPlan, dialect: str, *, schema: str | None = None, untouched: Collection[Entity] = ()) -> str:
@@ -71,7 +77,14 @@ def _written(words: _Sqlite | _Postgres, plan: CrmPlan, untouched: Collection[En
             made += words.version(entity)
         if plan.feed == "outbox":
             made += words.triggers(entity)
+        if entity.occurrences is not None:
+            made += words.occurrences(entity, entity.occurrences, counts=entity.entity not in untouched)
     return tuple(made)
+
+
+def _moved_on(version: str, *, counts: bool) -> str:
+    """The version that a touched series gets: the next number, or what the CRM's own trigger makes of a write."""
+    return f"{version} = coalesce({version}, 0) + 1" if counts else f"{version} = {version}"
 
 
 class _Sqlite:
@@ -131,6 +144,20 @@ class _Sqlite:
         for (trigger, event), body in bodies.items():
             made.append(f"DROP TRIGGER IF EXISTS {trigger}")
             made.append(f"CREATE TRIGGER {trigger} AFTER {event} ON {table} FOR EACH ROW\nBEGIN\n{body}END")
+        return made
+
+    def occurrences(self, entity: CrmEntity, table: CrmOccurrences, *, counts: bool) -> list[str]:
+        key, series, child = self.name(entity.key), self.name(table.series), self.name(table.table)
+        touch = f"UPDATE {self.name(entity.table)} SET {_moved_on(self.name(entity.version), counts=counts)}"  # noqa: S608
+        events = (("INSERT", ("NEW",)), ("UPDATE", ("NEW", "OLD")), ("DELETE", ("OLD",)))
+        made = []
+        for trigger, (event, records) in zip(map(self.name, occurrence_triggers(entity)), events, strict=True):
+            rows = ", ".join(f"{record}.{series}" for record in records)
+            made.append(f"DROP TRIGGER IF EXISTS {trigger}")
+            made.append(
+                f"CREATE TRIGGER {trigger} AFTER {event} ON {child} FOR EACH ROW\nBEGIN\n"
+                f"  {touch} WHERE {key} IN ({rows});\nEND"
+            )
         return made
 
 
@@ -206,3 +233,20 @@ class _Postgres:
             f"CREATE OR REPLACE TRIGGER {self.quote(trigger)} AFTER INSERT OR UPDATE OR DELETE"
             f" ON {self.name(entity.table)}\n  FOR EACH ROW EXECUTE FUNCTION {self.name(trigger)}()",
         )
+
+    def occurrences(self, entity: CrmEntity, table: CrmOccurrences, *, counts: bool) -> list[str]:
+        """Once per statement, not per row: a series may have thousands of occurrences, and each touch copies its row."""
+        key, series, child = self.quote(entity.key), self.quote(table.series), self.name(table.table)
+        moved = _moved_on(self.quote(entity.version), counts=counts)
+        touch = f"UPDATE {self.name(entity.table)} SET {moved}\n    WHERE {key} IN"  # noqa: S608 - names quoted
+        tables = {"INSERT": ("NEW",), "UPDATE": ("NEW", "OLD"), "DELETE": ("OLD",)}
+        made = []
+        for trigger, (event, records) in zip(occurrence_triggers(entity), tables.items(), strict=True):
+            rows = " UNION ".join(f"SELECT {series} FROM exsync_{record.lower()}" for record in records)  # noqa: S608
+            seen = " ".join(f"{record} TABLE AS exsync_{record.lower()}" for record in records)
+            made.append(self._function(trigger, f"BEGIN\n  {touch} ({rows});\n  RETURN NULL;\nEND\n"))
+            made.append(
+                f"CREATE OR REPLACE TRIGGER {self.quote(trigger)} AFTER {event} ON {child}\n  REFERENCING {seen}\n"
+                f"  FOR EACH STATEMENT EXECUTE FUNCTION {self.name(trigger)}()"
+            )
+        return made

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from runner.config.plan import CrmPlan
-from runner.connectors.crm.ddl import outbox_triggers, quoted, version_trigger
+from runner.connectors.crm.ddl import occurrence_triggers, outbox_triggers, quoted, version_trigger
 from runner.connectors.crm.faults import classed
-from runner.connectors.crm.schema import CrmSchema, EntityTable, raw
+from runner.connectors.crm.schema import CrmSchema, raw
 from runner.connectors.crm.tables import MARK_ID
 from runner.model.errors import ContainerGone
 
@@ -25,12 +25,17 @@ def inspect_own(connection: sa.Connection, plan: CrmPlan, schema: CrmSchema) -> 
         if (detail := _lacks(connection, table)) is not None
     ]
     for entity in schema.entities.values():
-        present = _triggers(connection, entity)
+        present = _triggers(connection, entity.table)
         wanted = (
             [version_trigger(entity.plan)] if entity.plan.version_by == "trigger" and entity.counts_versions else []
         )
         wanted += outbox_triggers(entity.plan, schema.dialect) if outbox else ()
         missing += [f"trigger {name} on {entity.table.name}" for name in wanted if name not in present]
+        if entity.occurrences is not None:
+            table = entity.occurrences.table
+            present = _triggers(connection, table)
+            wanted = [*occurrence_triggers(entity.plan)]
+            missing += [f"trigger {name} on {table.name}" for name in wanted if name not in present]
     if not missing and outbox:
         c = schema.own.outbox.c
         if connection.execute(sa.select(raw(c.id)).where(c.id == MARK_ID)).first() is None:
@@ -57,17 +62,17 @@ def _lacks(connection: sa.Connection, table: sa.Table) -> str | None:
     return None
 
 
-def _triggers(connection: sa.Connection, entity: EntityTable) -> frozenset[str]:
+def _triggers(connection: sa.Connection, table: sa.Table) -> frozenset[str]:
     """Names of the table's triggers that are switched on."""
     statement: sa.Select[Any]
     if connection.dialect.name == "sqlite":
         master = sa.table("sqlite_master", sa.column("name"), sa.column("tbl_name"), sa.column("type"))
         statement = sa.select(master.c.name).where(
-            master.c.type == "trigger", sa.func.lower(master.c.tbl_name) == entity.table.name.lower()
+            master.c.type == "trigger", sa.func.lower(master.c.tbl_name) == table.name.lower()
         )
     else:
         trigger = sa.table("pg_trigger", *(sa.column(name) for name in ("tgname", "tgrelid", "tgenabled")))
-        name = ".".join(quoted(part) for part in (entity.table.schema, entity.table.name) if part)
+        name = ".".join(quoted(part) for part in (table.schema, table.name) if part)
         statement = sa.select(trigger.c.tgname).where(
             trigger.c.tgrelid == sa.cast(sa.cast(name, sa.Text), _RegClass()), trigger.c.tgenabled != "D"
         )

@@ -9,12 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from runner.config.plan import CrmField
-from runner.connectors.crm.columns import Codec, Family, Unfit, key_text, key_value, moment_in
+from runner.config.plan import OCCURRENCES, CrmField
+from runner.connectors.crm.columns import Codec, Family, key_text, key_value, moment_in, stored
+from runner.connectors.crm.occurrences import Occurrences, Row
 from runner.connectors.crm.schema import EntityTable, raw
 from runner.model.errors import Invalid
 from runner.model.items import Item, Write
-from runner.model.record import Value
+from runner.model.record import FieldType, Value
 
 KEYS_PARAMETER = "keys"
 
@@ -27,6 +28,17 @@ class Shape:
     zone: str
     fields: tuple[tuple[str, CrmField, Codec], ...]
     select: sa.Select[Any]
+    occurrences: Occurrences | None = None
+    """How customised occurrences are read, when the link carries them."""
+    rules: tuple[int, ...] = ()
+    """Where recurrence rules stand in a row."""
+
+    def held(self, connection: sa.Connection, rows: Sequence[Sequence[Any]]) -> Mapping[str, Sequence[Row]]:
+        """The occurrences of those rows that have a recurrence rule, by key: without one a record is no series."""
+        if self.occurrences is None:
+            return {}
+        series = [row[0] for row in rows if not self.rules or any(row[index] for index in self.rules)]
+        return self.occurrences.rows(connection, series)
 
     def item(self, row: Sequence[Any], owner: str | None, stamp: str | None, native: str | None) -> Item:
         """The item of one row. Raises ``Invalid`` naming the first field whose value cannot be carried, or with code
@@ -66,6 +78,10 @@ def _sorted(fields: frozenset[str]) -> tuple[str, ...]:
 
 def shape(entity: EntityTable, fields: frozenset[str], zone: str) -> Shape:
     """The shape of one link's reads. Raises ``Invalid`` for a field that the entity does not have."""
+    occurrences = None
+    if entity.occurrences is not None and OCCURRENCES in fields:
+        occurrences = Occurrences(entity.occurrences, fields & entity.occurrences.columns.keys(), zone)
+        fields -= {OCCURRENCES}
     unknown = fields - entity.columns.keys()
     if unknown:
         raise Invalid(f"{entity.plan.entity} has no CRM field {', '.join(sorted(unknown))}", code="unknown-field")
@@ -77,7 +93,8 @@ def shape(entity: EntityTable, fields: frozenset[str], zone: str) -> Shape:
     keys: sa.BindParameter[Any] = sa.bindparam(KEYS_PARAMETER, expanding=True)
     select = sa.select(*labelled).where(entity.key.in_(keys), entity.live())
     described = tuple((name, entity.plan.fields[name], entity.codecs[name]) for name in names)
-    return Shape(entity, zone, described, select)
+    rules = tuple(n for n, (_, plan, _) in enumerate(described, 4) if plan.type is FieldType.RECURRENCE)
+    return Shape(entity, zone, described, select, occurrences, rules)
 
 
 def key_values(keys: Sequence[str], family: Family) -> dict[str, Any]:
@@ -99,27 +116,17 @@ def parameters(entity: EntityTable, write: Write, *, creating: bool) -> Mapping[
     """
     made: dict[str, Any] = {}
     for name in _sorted(write.fields):
+        if name == OCCURRENCES and entity.occurrences is not None:
+            continue
         plan = entity.plan.fields.get(name)
         if plan is None:
             raise Invalid(f"{entity.plan.entity} has no CRM field {name}", code="unknown-field")
         if not plan.writable:
             continue
-        value = write.values.get(name)
-        if value is not None:
-            try:
-                value = entity.codecs[name].write(value)
-            except (ValueError, OverflowError, TypeError, AttributeError) as error:
-                reason = str(error) if isinstance(error, Unfit) else f"the value is no {plan.type}"
-                raise Invalid(f"{name} (column {plan.column}): {reason}", code="value") from None
+        value = stored(plan, entity.codecs[name], write.values.get(name))
         if value is None and not plan.nullable:
             if creating:
                 continue
             raise Invalid(f"{name} (column {plan.column}) must not be empty", code="required")
-        if plan.max_length is not None and isinstance(value, str) and len(value) > plan.max_length:
-            raise Invalid(
-                f"{name} (column {plan.column}) has {len(value)} characters, the CRM takes {plan.max_length}",
-                code="too-long",
-                remedy="shorten it on the other side, or map it through a `truncate` filter",
-            )
         made[plan.column] = value
     return made

@@ -16,10 +16,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from runner.config.plan import CrmEntity, CrmField, CrmPlan
+from runner.config.plan import CrmEntity, CrmField, CrmOccurrences, CrmPlan
 from runner.connectors.crm.columns import Codec, Family, codecs, constant, family_of
 from runner.connectors.crm.tables import OwnTables, own_tables
 from runner.model.errors import ContainerGone
+from runner.model.record import FieldType
 from runner.model.terms import Entity
 
 _RAW = sa.types.NullType()
@@ -29,6 +30,29 @@ _COUNTS = frozenset({Family.INTEGER, Family.NUMBER})
 def raw(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """A column as the driver gives it: a value that SQLAlchemy could not convert must not fail its whole page."""
     return sa.type_coerce(column, _RAW)
+
+
+@dataclass(frozen=True, slots=True)
+class OccurrenceTable:
+    """The table of customised occurrences, resolved likewise."""
+
+    plan: CrmOccurrences
+    table: sa.Table
+    key: sa.Column[Any] | None
+    """Its own key column, where it has one."""
+    series: sa.Column[Any]
+    day: sa.Column[Any]
+    excluded: sa.Column[Any]
+    modified: sa.Column[Any] | None
+    columns: Mapping[str, sa.Column[Any]]
+    codecs: Mapping[str, Codec]
+    day_codec: Codec
+    families: Mapping[str, Family]
+    defaults: Mapping[str, Any]
+    makes_keys: bool
+    left_out: Any
+    """What the column ``excluded`` holds for an occurrence that does not take place, and ``kept`` for any other."""
+    kept: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +74,7 @@ class EntityTable:
     defaults: Mapping[str, Any]
     makes_keys: bool
     """Whether the database makes the key of a new row."""
+    occurrences: OccurrenceTable | None = None
 
     def family(self, column: sa.Column[Any]) -> Family:
         """The family of one of the columns."""
@@ -172,11 +197,9 @@ class _Survey:
         if key is None or version is None or owner is None:
             return None
         self.roles(plan, table, families)
+        occurrences = self.occurrences(plan, plan.occurrences, families[key.name]) if plan.occurrences else None
         if dialect == "sqlite":
-            for column in table.c:
-                # Left to the driver: a value of another form fails its own row only, and is written as it is given.
-                if families[column.name] is not Family.INTEGER:
-                    column.type = _RAW
+            _leave_to_the_driver(table, families)
         return EntityTable(
             plan=plan,
             table=table,
@@ -192,18 +215,77 @@ class _Survey:
             codecs={name: codec for name, codec in used.items() if codec},
             defaults={n: constant(value, families[n]) for n, value in plan.defaults.items() if n in families},
             makes_keys=_makes_keys(table, key, dialect),
+            occurrences=occurrences,
         )
 
     def codec(self, plan: CrmEntity, field_: CrmField, families: Mapping[str, Family]) -> Codec | None:
-        family = families[field_.column]
-        fitting = codecs(self.plan.time_zone)[field_.type]
+        return self.fitting(f"{plan.entity}.{field_.name}", plan.table, field_.column, field_.type, families)
+
+    def fitting(
+        self, what: str, table: str, column: str, type_: FieldType, families: Mapping[str, Family]
+    ) -> Codec | None:
+        family = families[column]
+        fitting = codecs(self.plan.time_zone)[type_]
         if family not in fitting:
             self.note(
                 "column-type",
-                f"{plan.entity}.{field_.name}: column {field_.column!r} of table {plan.table!r} holds {family},"
-                f" which cannot carry {field_.type} (it needs {', '.join(sorted(fitting))})",
+                f"{what}: column {column!r} of table {table!r} holds {family},"
+                f" which cannot carry {type_} (it needs {', '.join(sorted(fitting))})",
             )
         return fitting.get(family)
+
+    def occurrences(self, entity: CrmEntity, plan: CrmOccurrences, key_family: Family) -> OccurrenceTable | None:
+        """The table of customised occurrences. Every column that an occurrence can have of its own must take NULL."""
+        what = f"{entity.entity}.occurrences"
+        table = self.table(plan.table, what)
+        if table is None:
+            return None
+        dialect = self.connection.dialect.name
+        families = {column.name: family_of(_base(column.type), dialect) for column in table.c}
+        roles = [self.column(table, name, what) for name in (plan.series, plan.day, plan.excluded[0])]
+        key, modified = (self.column(table, name, what) if name else None for name in (plan.key, plan.modified))
+        columns = {f.name: self.column(table, f.column, f"{what}.{f.name}") for f in plan.fields.values()}
+        for name in plan.defaults:
+            self.column(table, name, f"{what}.defaults")
+        found = {
+            f.name: self.fitting(f"{what}.{f.name}", plan.table, f.column, f.type, families)
+            for f in plan.fields.values()
+            if columns[f.name] is not None
+        }
+        for column in columns.values():
+            if column is not None and not column.nullable:
+                self.note("column-type", f"{what}: column {column.name!r} of table {plan.table!r} is NOT NULL, so that no"
+                          " occurrence could follow its series in it")  # fmt: skip
+        series, day, excluded = roles
+        if series is None or day is None or excluded is None:
+            return None
+        day_codec = self.fitting(f"{what}.day", plan.table, plan.day, FieldType.DATE, families)
+        if families[series.name] is not key_family:
+            self.note("column-type", f"{what}: column {plan.series!r} of table {plan.table!r} holds {families[series.name]},"
+                      f" and the key of {entity.table!r} is {key_family}")  # fmt: skip
+        makes_keys = key is not None and _makes_keys(table, key, dialect)
+        if key is not None and not makes_keys and families[key.name] not in {Family.TEXT, Family.UUID}:
+            self.note("column-type", f"{what}: nothing makes the key {key.name!r} of a new row of table {plan.table!r}")
+        if dialect == "sqlite":
+            _leave_to_the_driver(table, families)
+        family = families[excluded.name]
+        return OccurrenceTable(
+            plan=plan,
+            table=table,
+            key=key,
+            series=series,
+            day=day,
+            excluded=excluded,
+            modified=modified,
+            columns={name: column for name, column in columns.items() if column is not None},
+            codecs={name: codec for name, codec in found.items() if codec},
+            day_codec=day_codec or Codec(str, str),
+            families=families,
+            defaults={n: constant(value, families[n]) for n, value in plan.defaults.items() if n in families},
+            makes_keys=makes_keys,
+            left_out=constant(plan.excluded[1], family),
+            kept=constant(plan.excluded[2], family),
+        )
 
     def roles(self, plan: CrmEntity, table: sa.Table, families: Mapping[str, Family]) -> None:
         """What key, version and modified columns must be."""
@@ -220,6 +302,13 @@ class _Survey:
             self.note(
                 "column-type", f"{plan.entity}: feed: version_column cannot see deleted rows, so soft_delete is needed"
             )
+
+
+def _leave_to_the_driver(table: sa.Table, families: Mapping[str, Family]) -> None:
+    """On SQLite a value of another form fails its own row only, and is written as it is given."""
+    for column in table.c:
+        if families[column.name] is not Family.INTEGER:
+            column.type = _RAW
 
 
 def _base(type_: Any) -> Any:

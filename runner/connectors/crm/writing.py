@@ -16,9 +16,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from runner.config.plan import OCCURRENCES
 from runner.connectors.crm.columns import key_text, key_value, now_in
 from runner.connectors.crm.faults import classed, translated
 from runner.connectors.crm.keys import KeyTable, Noted
+from runner.connectors.crm.occurrences import Rewriting
 from runner.connectors.crm.rows import parameters
 from runner.connectors.crm.schema import EntityTable, raw
 from runner.model.errors import ConnectorError, Gone, Invalid, OutcomeUnknown, Transient, UsageError, VersionMoved
@@ -48,6 +50,11 @@ class _Ready:
     columns: Mapping[str, Any]
     key: Any = None
     version: Any = None
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether the write says which occurrences are customised."""
+        return OCCURRENCES in self.write.fields
 
 
 @dataclass(slots=True)
@@ -123,18 +130,18 @@ class Group:
         return {index: WriteResult(key=write.key, error=fault) for index, write in writes}
 
     def _carry_out(self, connection: sa.Connection, writes: Sequence[tuple[int, Write]]) -> None:
-        batches: dict[tuple[Operation, tuple[str, ...]], list[_Ready]] = {}
+        batches: dict[tuple[Operation, tuple[str, ...], bool], list[_Ready]] = {}
         for index, write in writes:
             try:
                 ready = self._ready(index, write)
             except ConnectorError as error:
                 self._results[index] = WriteResult(key=write.key, error=error)
                 continue
-            batches.setdefault((write.operation, tuple(ready.columns)), []).append(ready)
-        for (operation, _), batch in batches.items():
+            batches.setdefault((write.operation, tuple(ready.columns), ready.rewrites), []).append(ready)
+        for (operation, _, rewrites), batch in batches.items():
             if operation is Operation.CREATE:
                 self._creates(connection, batch)
-            elif operation is Operation.DELETE or batch[0].columns:
+            elif operation is Operation.DELETE or batch[0].columns or rewrites:
                 self._batch(connection, batch, self._change)
             else:
                 self._unchanged(connection, batch)
@@ -168,7 +175,7 @@ class Group:
             with connection.begin_nested():
                 effect(connection, batch)
             return
-        except _OneByOne:
+        except (_OneByOne, Invalid):
             pass
         except _REFUSED as error:
             _stop_unless_invalid(error)
@@ -179,6 +186,8 @@ class Group:
                     effect(connection, [ready])
             except _OneByOne:
                 self._results[ready.index] = self._missed(connection, ready)
+            except Invalid as error:
+                self._results[ready.index] = WriteResult(key=ready.write.key, error=error)
             except _REFUSED as error:
                 self._results[ready.index] = WriteResult(key=ready.write.key, error=_stop_unless_invalid(error))
 
@@ -187,6 +196,10 @@ class Group:
     def _change(self, connection: sa.Connection, batch: Sequence[_Ready]) -> None:
         entity, first = self.entity, batch[0]
         deleting = first.write.operation is Operation.DELETE
+        if deleting and entity.deleted is None and entity.occurrences is not None:
+            batch = self._with_occurrences_gone(connection, batch)
+            if not batch:
+                return
         columns = list(first.columns)
         setting: dict[str, Any] = {
             name: sa.bindparam(f"exsync_f{i}", type_=entity.table.c[name].type) for i, name in enumerate(columns)
@@ -202,7 +215,12 @@ class Group:
         else:
             if deleting and entity.deleted is not None:
                 setting[entity.deleted[0].name] = entity.deleted[1]
-            statement = sa.update(entity.table).where(*where).values(self._marked(setting))
+            setting = self._marked(setting)
+            if (
+                first.rewrites
+            ):  # an occurrence may be all that changes: the series' row is the lock and the precondition
+                setting.setdefault(entity.version.name, entity.version)
+            statement = sa.update(entity.table).where(*where).values(setting)
         rows = [
             {"exsync_key": ready.key, "exsync_version": ready.version}
             | {f"exsync_f{i}": ready.columns[name] for i, name in enumerate(columns)}
@@ -210,11 +228,40 @@ class Group:
         ]
         if connection.execute(statement, rows).rowcount != len(batch):
             raise _OneByOne
+        self._rewrite_occurrences(connection, [(ready.key, ready) for ready in batch])
         for ready in batch:
             if deleting:
                 self._results[ready.index] = WriteResult(key=ready.write.key)
             else:
                 self._changed[ready.index] = ready.key
+
+    def _rewrite_occurrences(self, connection: sa.Connection, written: Sequence[tuple[Any, _Ready]]) -> None:
+        """Bring the occurrences' rows to what the writes say, behind the rows of their series in the same transaction."""
+        table = self.entity.occurrences
+        wanted = [(key, ready.write) for key, ready in written if ready.rewrites]
+        if table is not None and wanted:
+            Rewriting(table, self.zone, self.now).carry_out(connection, wanted)
+
+    def _with_occurrences_gone(self, connection: sa.Connection, batch: Sequence[_Ready]) -> list[_Ready]:
+        """Delete those that have rows of occurrences, which may refer to them; returns the others.
+
+        The rows' own triggers move the version on, so it is asked for first, under a lock.
+        """
+        entity, table = self.entity, self.entity.occurrences
+        if table is None:
+            return list(batch)
+        held = sa.select(raw(table.series)).where(table.series.in_([ready.key for ready in batch])).distinct()
+        having = {key_text(key) for (key,) in connection.execute(held)}
+        for ready in batch:
+            if key_text(ready.key) not in having:
+                continue
+            same = (entity.key == ready.key, entity.version == ready.version)
+            if connection.execute(sa.select(raw(entity.key)).where(*same).with_for_update()).first() is None:
+                raise _OneByOne
+            connection.execute(sa.delete(table.table).where(table.series == ready.key))
+            connection.execute(sa.delete(entity.table).where(entity.key == ready.key))
+            self._results[ready.index] = WriteResult(key=ready.write.key)
+        return [ready for ready in batch if key_text(ready.key) not in having]
 
     def _marked(self, setting: dict[str, Any]) -> dict[str, Any]:
         """With the columns that every write of ours moves: when it was, and the version where nobody else does."""
@@ -279,7 +326,7 @@ class Group:
             with connection.begin_nested():
                 self._insert(connection, fresh)
             return
-        except _OneByOne:
+        except (_OneByOne, Invalid):
             pass
         except _REFUSED as error:
             _stop_unless_invalid(error)
@@ -293,6 +340,8 @@ class Group:
         try:
             with connection.begin_nested():
                 self._insert(connection, [ready])
+        except Invalid as error:
+            self._results[ready.index] = WriteResult(error=error)
         except _REFUSED as error:
             fault = _stop_unless_invalid(error)
             # Another pass may have made the same record since we looked: then its row in the key table stopped us.
@@ -333,6 +382,7 @@ class Group:
             ],
             self.now,
         )
+        self._rewrite_occurrences(connection, list(zip(keys, batch, strict=True)))
         for ready, key in zip(batch, keys, strict=True):
             self._changed[ready.index] = key
 
