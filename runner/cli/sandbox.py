@@ -138,7 +138,7 @@ def _load(server: object, load: str) -> None:
     except IcsInvalid as error:
         raise click.UsageError(f"--load: {name}: {error}.") from error
     for item in result.items:
-        server.mailbox(address).add(item.properties)
+        server.mailbox(address).add(item.properties, exceptions=item.exceptions, deleted=item.deleted)
     click.echo(f"{name}: {len(result.items)} events for {address}, {len(result.refused)} refused")
     for uid, reason in result.refused:
         click.echo(f"  {uid}: {reason}")

@@ -11,6 +11,13 @@ from types import MappingProxyType
 from runner.sandbox.bodies import Body
 from runner.sandbox.contacts import complete_name
 from runner.sandbox.items import StoredItem
+from runner.sandbox.occurrences import (
+    deleted_occurrences,
+    first_occurrence,
+    is_master,
+    last_occurrence,
+    modified_occurrences,
+)
 from runner.sandbox.wire import escape, tag
 from runner.sandbox.zones import render_instant, zone_of
 
@@ -104,6 +111,8 @@ def _my_response(item: StoredItem) -> str:
 
 def _is_recurring(item: StoredItem) -> str:
     """False for the organizer's own series, true for an attendee's: the page IsRecurring says so, and calls it wrong."""
+    if item.master is not None:
+        return "true"
     return _true(item.props.get("Recurrence") and (item.element == "Task" or not is_organizer(item)))
 
 
@@ -161,6 +170,16 @@ _TEXTS: Mapping[str, Callable[[StoredItem], str | None]] = {
 }
 
 
+def _of_series(name: str, render: Callable[[StoredItem], str]) -> Callable[[StoredItem, bool], str]:
+    """An element that only recurring masters have; not even they when it would be empty."""
+
+    def element(item: StoredItem, _listing: bool) -> str:
+        inside = render(item) if is_master(item) else ""
+        return f"<t:{name}>{inside}</t:{name}>" if inside else ""
+
+    return element
+
+
 def _as_element(name: str, compute: Callable[[StoredItem], str | None]) -> Callable[[StoredItem, bool], str]:
     def element(item: StoredItem, _listing: bool) -> str:
         text = compute(item)
@@ -178,6 +197,10 @@ COMPUTED: Mapping[str, Callable[[StoredItem, bool], str]] = MappingProxyType(
         "Organizer": _organizer,
         "ResponseObjects": _response_objects,
         "CompleteName": complete_name,
+        "FirstOccurrence": lambda item, _: first_occurrence(item) if is_master(item) else "",
+        "LastOccurrence": lambda item, _: last_occurrence(item) if is_master(item) else "",
+        "ModifiedOccurrences": _of_series("ModifiedOccurrences", modified_occurrences),
+        "DeletedOccurrences": _of_series("DeletedOccurrences", deleted_occurrences),
     }
 )
 """Name to whole element (empty text when the item has no such value)."""

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 from runner.sandbox.failures import EwsError, SchemaViolation, SoapFault
 from runner.sandbox.faults import BadPage, Fault, ItemAnswer, PageFault
+from runner.sandbox.items import StoredItem
 from runner.sandbox.mailboxes import Folder, Mail, Mailbox
+from runner.sandbox.occurrences import occurrence_at
 from runner.sandbox.wire import Element, T, children, escape, local
 
 Entry = TypeVar("Entry")
@@ -52,6 +54,19 @@ class Context:
         if local(element) != "FolderId":
             raise EwsError("ErrorFolderNotFound")
         return self.own().folder(element.get("Id", ""))
+
+    def item(self, element: Element) -> StoredItem:
+        """The item that an ``ItemId``, ``OccurrenceItemId`` or ``RecurringMasterItemId`` means (pages of these names)."""
+        mailbox, key, kind = self.own(), element.get("ChangeKey"), local(element)
+        if kind == "OccurrenceItemId":
+            master = mailbox.item(element.get("RecurringMasterId", ""), key)
+            return occurrence_at(master, int(element.get("InstanceIndex", "0")))
+        if kind == "RecurringMasterItemId":
+            occurrence = mailbox.item(element.get("OccurrenceId", ""), key)
+            if occurrence.master is None:
+                raise EwsError("ErrorCalendarCannotUseIdForOccurrenceId")
+            return occurrence.master
+        return mailbox.item(element.get("Id", ""), key)
 
     def _mailbox_of(self, element: Element) -> Mailbox:
         named = element.find(T + "Mailbox")
@@ -144,8 +159,8 @@ def need(element: Element, name: str) -> Element:
 
 
 def element_id(entry: Element) -> str | None:
-    """The id in an ``ItemId`` or ``FolderId`` element."""
-    return entry.get("Id")
+    """The id in an ``ItemId`` or ``FolderId`` element, or the one that an occurrence's or a master's is derived from."""
+    return entry.get("Id") or entry.get("RecurringMasterId") or entry.get("OccurrenceId")
 
 
 def item_ids(parent: Element | None) -> list[Element]:

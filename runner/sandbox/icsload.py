@@ -8,15 +8,16 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from html import escape
 from typing import Any
 
 import icalendar
 
-from runner.sandbox.icsrecur import Unspeakable, deleted_occurrences, recurrence
+from runner.sandbox.icsrecur import Days, Unspeakable, excluded_days, recurrence
 from runner.sandbox.outlook import Plain
+from runner.sandbox.patterns import read_pattern
 from runner.sandbox.wire import Fragment
 from runner.sandbox.zones import windows_id, windows_id_by_clock, zone_of
 
@@ -31,6 +32,10 @@ _RESPONSES = {
     "DECLINED": "Decline",
     "NEEDS-ACTION": "NoResponseReceived",
 }
+_OWN = frozenset(
+    ["Subject", "Location", "Body", "Importance", "LegacyFreeBusyStatus", "Categories", "RequiredAttendees"]
+) | frozenset(["OptionalAttendees", "Resources", "Start", "End", "IsAllDayEvent", "StartTimeZone", "EndTimeZone"])
+"""Properties that an exception can have of its own."""
 _VITAL = frozenset(["DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID"])
 
 
@@ -44,13 +49,18 @@ class _Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LoadedItem:
-    """One event as EWS properties, for :meth:`~runner.sandbox.outlook.OutlookUser.create`. ``notes`` names what was
-    left out of it (an attendee without an e-mail address)."""
+    """One event as EWS properties, for :meth:`~runner.sandbox.outlook.OutlookUser.add`. ``notes`` names what was left
+    out of it (an attendee without an e-mail address).
+
+    ``exceptions`` and ``deleted`` are a series' occurrences, by the days of their original starts.
+    """
 
     uid: str | None
     properties: Mapping[str, Plain]
     recurring: bool = False
     notes: tuple[str, ...] = ()
+    exceptions: Mapping[date, Mapping[str, Plain]] = field(default_factory=dict)
+    deleted: frozenset[date] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +78,58 @@ def load_ics(data: bytes, *, floating: str = "UTC") -> LoadResult:
     Raises :class:`IcsInvalid` when the file cannot be read at all.
     """
     result = LoadResult()
-    seen: set[tuple[str, str]] = set()
-    for event in _events(data):
+    places: dict[str, int] = {}
+    # Occurrences that were changed may stand before their series.
+    for event in sorted(_events(data), key=lambda event: "RECURRENCE-ID" in event):
         uid = str(event["UID"]) if "UID" in event else None
         name = uid or str(event.get("SUMMARY", "?"))
         try:
-            if uid is not None and (uid, "") in seen:
+            if "RECURRENCE-ID" in event:
+                place = places.get(uid or "")
+                if place is None:
+                    raise _Refused("a changed occurrence (RECURRENCE-ID) of a series that this file has not")
+                result.items[place] = _changed(result.items[place], event, floating)
+                continue
+            if uid in places:
                 raise _Refused("its UID occurs before in this file")
             item = _load(event, uid, floating)
         except (_Refused, Unspeakable) as refusal:
             result.refused.append((name, str(refusal)))
         else:
-            result.items.append(item)
             if uid is not None:
-                seen.add((uid, ""))
+                places[uid] = len(result.items)
+            result.items.append(item)
     return result
+
+
+def _changed(series: LoadedItem, event: Any, floating: str) -> LoadedItem:
+    """A series with one more exception: what differs in this event from what the series gives its occurrence."""
+    if not series.recurring:
+        raise _Refused("a changed occurrence (RECURRENCE-ID) of an event that does not recur")
+    named = event["RECURRENCE-ID"]
+    if str(named.params.get("RANGE", "")):
+        raise _Refused("RANGE=THISANDFUTURE: a change of all occurrences that follow")
+    days = _days(series.properties)
+    day = days.of(_moment(event, "RECURRENCE-ID"))
+    if day is None:
+        raise _Refused("changes an occurrence (RECURRENCE-ID) that the series does not have")
+    own = dict(_load(event, None, floating).properties)
+    start, end = days.times(day)
+    plain: dict[str, Plain] = {**series.properties, "Start": start, "End": end}
+    moved = own["Start"]
+    if isinstance(moved, datetime) and not days.may_move(day, moved, series.deleted):
+        raise _Refused("an occurrence moved to or past the day of the one before or after it")
+    differing = {name: value for name, value in own.items() if name in _OWN and value != plain.get(name)}
+    differing |= {name: None for name in _OWN if name in plain and name not in own}
+    return replace(series, exceptions={**series.exceptions, day: differing}, deleted=series.deleted - {day})
+
+
+def _days(properties: Mapping[str, Plain]) -> Days:
+    start, end = properties["Start"], properties["End"]
+    if not isinstance(start, datetime) or not isinstance(end, datetime):
+        raise _Refused("a series without times")
+    zone = zone_of(str(properties["StartTimeZone"])) or UTC
+    return Days(read_pattern(str(properties["Recurrence"])), start, end, zone)
 
 
 def _events(data: bytes) -> list[Any]:
@@ -102,8 +149,6 @@ def _load(event: Any, uid: str | None, floating: str) -> LoadedItem:
         property_name = str(name) if name else re.split("[;:=' ]", str(reason).partition(": '")[2], maxsplit=1)[0]
         if property_name.upper() in _VITAL:
             raise _Refused(f"broken {property_name}: {reason}")
-    if "RECURRENCE-ID" in event:
-        raise _Refused("a changed occurrence of a series (RECURRENCE-ID) without an item of its own")
     properties: dict[str, Plain] = {}
     notes: list[str] = []
     _times(event, properties, floating)
@@ -117,13 +162,16 @@ def _load(event: Any, uid: str | None, floating: str) -> LoadedItem:
     if uid is not None:
         properties["UID"] = uid
     _people(event, properties, notes)
-    recurring = bool({"RRULE", "RDATE"} & set(event))
-    if recurring:
-        start = _moment(event, "DTSTART")
-        properties["Recurrence"] = recurrence(event, start)
-        if gone := deleted_occurrences(event, lambda moment: _instant(moment, floating, None)):
-            properties["DeletedOccurrences"] = gone
-    return LoadedItem(uid, properties, recurring, tuple(notes))
+    if not {"RRULE", "RDATE"} & set(event):
+        return LoadedItem(uid, properties, notes=tuple(notes))
+    start = _moment(event, "DTSTART")
+    # Exchange's days are those of the zone that the series has there, which may be another one than the start's own.
+    zone = zone_of(str(properties["StartTimeZone"])) or UTC
+    begin = properties["Start"]
+    if isinstance(start, datetime) and isinstance(begin, datetime):
+        start = begin.astimezone(zone)
+    properties["Recurrence"] = recurrence(event, start)
+    return LoadedItem(uid, properties, True, tuple(notes), deleted=excluded_days(event, _days(properties)))
 
 
 def _moment(event: Any, name: str) -> date | datetime:

@@ -1,13 +1,18 @@
-"""RRULE into the ``Recurrence`` element (page Recurrence (RecurrenceType)), as far as EWS has words for it."""
+"""RRULE into the ``Recurrence`` element (page Recurrence (RecurrenceType)), as far as EWS has words for it; EXDATE and
+RECURRENCE-ID into days of the series."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, date, datetime
+import calendar
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
+from runner.sandbox.failures import EwsError
+from runner.sandbox.occurrences import on_day
+from runner.sandbox.patterns import Pattern, read_pattern
 from runner.sandbox.wire import Fragment, tag
-from runner.sandbox.zones import render_instant
 
 _DAYS = {
     "MO": "Monday",
@@ -31,25 +36,69 @@ class Unspeakable(ValueError):
 
 
 def recurrence(event: Any, start: date | datetime) -> Fragment:
-    """Pattern and range; raises :class:`Unspeakable`."""
+    """Pattern and range; raises :class:`Unspeakable`.
+
+    RFC 5545 counts the start as the first occurrence even where the rule has none on its day; Exchange does not.
+    """
     if "RDATE" in event:
         raise Unspeakable("RDATE: EWS has no series with extra dates")
     rule = event["RRULE"]
     if isinstance(rule, list):
         raise Unspeakable("more than one RRULE")
     parts = {str(key).upper(): list(value) if isinstance(value, list) else [value] for key, value in rule.items()}
-    return Fragment(_pattern(parts, start) + _range(parts, start))
+    found = Fragment(_pattern(parts, start) + _range(parts, start))
+    day = start.date() if isinstance(start, datetime) else start
+    try:
+        first = read_pattern(found).first()
+    except EwsError as error:
+        raise Unspeakable("a series without any occurrence") from error
+    if first != day:
+        raise Unspeakable("a series that starts on a day which its own rule does not have")
+    return found
 
 
-def deleted_occurrences(event: Any, instant: Callable[[date | datetime], datetime]) -> Fragment:
-    """EXDATE as deleted occurrences."""
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Which day of a series a moment names: ``start`` and ``end`` are the instants of its first occurrence."""
+
+    pattern: Pattern
+    start: datetime
+    end: datetime
+    zone: tzinfo
+
+    def of(self, moment: date | datetime) -> date | None:
+        """The day of the occurrence that starts then; None when there is none. A bare date names its day's."""
+        if not isinstance(moment, datetime):
+            day = moment
+        else:
+            aware = moment if moment.tzinfo else moment.replace(tzinfo=self.zone)
+            day = aware.astimezone(self.zone).date()
+            if self.times(day)[0] != aware.astimezone(UTC):
+                return None
+        found = next((one for one in self.pattern.days() if one >= day), None)
+        return day if found == day else None
+
+    def times(self, day: date) -> tuple[datetime, datetime]:
+        """Start and end of the occurrence of a day."""
+        return on_day(self.start, self.end, day, self.zone)
+
+    def may_move(self, day: date, to: datetime, deleted: Iterable[date]) -> bool:
+        """Whether Exchange lets the occurrence of a day start then: between the days of its neighbours."""
+        gone, before, here = set(deleted), None, to.astimezone(self.zone).date()
+        for one in self.pattern.days():
+            if one in gone or one == day:
+                continue
+            if one > day:
+                return here < one and (before is None or here > before)
+            before = one
+        return before is None or here > before
+
+
+def excluded_days(event: Any, days: Days) -> frozenset[date]:
+    """EXDATE as days of the series; what names no occurrence means nothing (RFC 5545, 3.8.5.1)."""
     values = event.get("EXDATE", [])
-    found = []
-    for value in values if isinstance(values, list) else [values]:
-        for moment in value.dts:
-            start = tag("Start", render_instant(instant(moment.dt)))
-            found.append(f"<t:DeletedOccurrence>{start}</t:DeletedOccurrence>")
-    return Fragment("".join(found))
+    moments = [moment.dt for value in (values if isinstance(values, list) else [values]) for moment in value.dts]
+    return frozenset(day for moment in moments if (day := days.of(moment)) is not None)
 
 
 def _pattern(parts: dict[str, list[Any]], start: date | datetime) -> str:
@@ -102,7 +151,7 @@ def _monthly(parts: dict[str, list[Any]], start: date | datetime, interval: str)
             "</t:RelativeMonthlyRecurrence>"
         )
     return (
-        f"<t:AbsoluteMonthlyRecurrence>{interval}{tag('DayOfMonth', str(_month_day(parts, start)))}"
+        f"<t:AbsoluteMonthlyRecurrence>{interval}{tag('DayOfMonth', str(_month_day(parts, start, 28)))}"
         "</t:AbsoluteMonthlyRecurrence>"
     )
 
@@ -118,15 +167,24 @@ def _yearly(parts: dict[str, list[Any]], start: date | datetime) -> str:
             f"<t:RelativeYearlyRecurrence>{tag('DaysOfWeek', days)}{tag('DayOfWeekIndex', index)}{month}"
             "</t:RelativeYearlyRecurrence>"
         )
-    day = tag("DayOfMonth", str(_month_day(parts, start)))
+    longest = calendar.monthrange(2023, int(months[0]))[1]
+    day = tag("DayOfMonth", str(_month_day(parts, start, longest)))
     return f"<t:AbsoluteYearlyRecurrence>{day}{month}</t:AbsoluteYearlyRecurrence>"
 
 
-def _month_day(parts: dict[str, list[Any]], start: date | datetime) -> int:
+def _month_day(parts: dict[str, list[Any]], start: date | datetime, longest: int) -> int:
+    """A day that every such month has: in shorter months RFC 5545 has no occurrence, and Exchange takes their last day."""
     days = parts.get("BYMONTHDAY", [start.day])
-    if "BYSETPOS" in parts or len(days) != 1 or int(days[0]) < 1:
-        raise Unspeakable("several days of a month, or days counted from its end")
-    return int(days[0])
+    if "BYSETPOS" in parts or len(days) != 1:
+        raise Unspeakable("several days of a month")
+    day = int(days[0])
+    if day == -1:
+        return 31 if longest == 28 else longest
+    if day < 1:
+        raise Unspeakable("days counted from the end of a month")
+    if day > longest:
+        raise Unspeakable(f"day {day} of every month, left out where a month has none")
+    return day
 
 
 def _relative(parts: dict[str, list[Any]]) -> tuple[str, str]:
@@ -153,6 +211,9 @@ def _range(parts: dict[str, list[Any]], start: date | datetime) -> str:
         until = parts["UNTIL"][0]
         if isinstance(until, datetime):
             zone = start.tzinfo if isinstance(start, datetime) else None
-            until = (until if until.tzinfo is None else until.astimezone(zone or UTC)).date()
+            local = until if until.tzinfo is None else until.astimezone(zone or UTC)
+            # The last occurrence starts at UNTIL or before: a time of day before that of the series leaves out its day.
+            early = isinstance(start, datetime) and local.time() < start.time()
+            until = local.date() - timedelta(days=1) if early else local.date()
         return f"<t:EndDateRecurrence>{begin}{tag('EndDate', until.isoformat())}</t:EndDateRecurrence>"
     return f"<t:NoEndRecurrence>{begin}</t:NoEndRecurrence>"

@@ -7,7 +7,7 @@ import hashlib
 import re
 import struct
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from runner.sandbox.bodies import Body
 from runner.sandbox.extended import ExtendedKey
@@ -23,8 +23,22 @@ _HISTORY = 32
 
 
 @dataclass(slots=True)
+class Own:
+    """What an exception of a series has of its own; everything else it takes from its master."""
+
+    props: dict[str, Stored] = field(default_factory=dict)
+    extended: dict[ExtendedKey, ExtendedValue] = field(default_factory=dict)
+    cleared: set[str] = field(default_factory=set)
+    """Properties that it has not, whatever the master has."""
+
+
+@dataclass(slots=True)
 class StoredItem:
-    """An item in a folder. ``props`` maps element names to values; times are UTC text, complex values fragments."""
+    """An item in a folder. ``props`` maps element names to values; times are UTC text, complex values fragments.
+
+    A recurring master has ``exceptions`` and ``deleted``, by the days of the original starts in its own zone. An
+    occurrence is made when it is asked for (:mod:`runner.sandbox.occurrences`) and names its ``master`` and ``day``.
+    """
 
     id: str
     change_key: str
@@ -41,6 +55,10 @@ class StoredItem:
     changes: int = 0
     owner_name: str = ""
     last_modifier: str = ""
+    exceptions: dict[date, Own] = field(default_factory=dict)
+    deleted: set[date] = field(default_factory=set)
+    master: StoredItem | None = None
+    day: date | None = None
 
     @property
     def kind(self) -> ItemKind:

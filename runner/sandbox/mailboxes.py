@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from runner.sandbox import occurrences
 from runner.sandbox.changelog import Change, ChangeLog
 from runner.sandbox.failures import EwsError
 from runner.sandbox.ids import IdMint, well_formed, well_formed_change_key
@@ -149,18 +151,21 @@ class Mailbox:
         return home.items.get(identifier) if home else None
 
     def item(self, identifier: str, change_key: str | None = None) -> StoredItem:
-        """An item by id; raises as Exchange does. The change key is checked for its form only."""
+        """An item by id, an occurrence by its own; raises as Exchange does. The change key is checked for its form only."""
         if change_key and not well_formed_change_key(change_key):
             raise EwsError("ErrorInvalidChangeKey")
         if found := self.find(identifier):
             return found
+        named = occurrences.read_occurrence_id(identifier)
+        if named and (master := self.find(named[0])):
+            return occurrences.occurrence(master, named[1])
         if identifier in self.folders:
             raise EwsError("ErrorCannotUseFolderIdForItemId")
         raise EwsError("ErrorItemNotFound" if well_formed(identifier) else "ErrorInvalidIdMalformed")
 
     def home(self, item: StoredItem) -> Folder:
-        """The folder that an item lies in."""
-        return self._homes[item.id]
+        """The folder that an item lies in; an occurrence's is its master's."""
+        return self._homes[(item.master or item).id]
 
     def draft(self, folder: Folder, element: str) -> StoredItem:
         """A new item that is not in the store yet."""
@@ -195,6 +200,18 @@ class Mailbox:
         self.home(item).log.note(item.id, Change.READ_FLAG if only_read else Change.UPDATE)
         return item
 
+    def change_occurrence(
+        self, item: StoredItem, after: StoredItem, names: frozenset[str], *, modifier: str | None = None
+    ) -> StoredItem:
+        """Take over what a change made of an occurrence: its master changed, and the exception comes back."""
+        occurrences.keep(item, after, names)
+        master = self.change(item.master or item, names, modifier=modifier)
+        return occurrences.occurrence(master, item.day) if item.day else master
+
+    def delete_occurrence(self, item: StoredItem, *, modifier: str | None = None) -> None:
+        """Take an occurrence out of its series: the master changed."""
+        self.change(occurrences.delete(item), frozenset(["DeletedOccurrences"]), modifier=modifier)
+
     def remove(self, item: StoredItem) -> None:
         """Take an item out of the store for good."""
         folder = self._homes.pop(item.id)
@@ -203,9 +220,12 @@ class Mailbox:
 
     def copy(self, item: StoredItem, to: Folder) -> StoredItem:
         """A copy in another folder: a new id; content, extended properties, UID and search key come along."""
+        if item.master is not None:
+            raise EwsError("ErrorCalendarCannotMoveOrCopyOccurrence")
         twin = self.draft(to, item.element)
         twin.props = {name: dict(value) if isinstance(value, dict) else value for name, value in item.props.items()}
         twin.extended = dict(item.extended)
+        twin.exceptions, twin.deleted = deepcopy(item.exceptions), set(item.deleted)
         twin.search_key = item.search_key
         return self.add(twin, to)
 

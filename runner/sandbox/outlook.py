@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from html import escape as escape_text
 from threading import RLock
@@ -13,8 +13,9 @@ from runner.sandbox.bodies import Body
 from runner.sandbox.changelog import Change
 from runner.sandbox.extended import ExtendedKey
 from runner.sandbox.extended import Value as ExtendedValue
-from runner.sandbox.items import Dictionary, Stored, StoredItem
+from runner.sandbox.items import Dictionary, Own, Stored, StoredItem
 from runner.sandbox.mailboxes import Folder, Mailbox
+from runner.sandbox.occurrences import in_span, is_master, occurrence, take_over
 from runner.sandbox.tasks import couple, delete_occurrence, leaves_one_off, midnight, split
 from runner.sandbox.wire import Fragment, tag
 from runner.sandbox.writing import settle
@@ -40,6 +41,9 @@ class View:
     props: Mapping[str, Stored]
     extended: Mapping[ExtendedKey, ExtendedValue]
     modified: datetime
+    exceptions: Mapping[date, Own] = field(default_factory=dict)
+    deleted: frozenset[date] = frozenset()
+    """Of a series, by the days of the original starts in its own zone: what was changed, and what is no more."""
 
     def text(self, name: str) -> str | None:
         """A simple property's text; for a body its text."""
@@ -63,8 +67,17 @@ class OutlookUser:
         """A new item in a folder (distinguished name or id); the id comes back. Property names are EWS's."""
         return self.add(properties, folder, element=element)
 
-    def add(self, properties: Mapping[str, Plain], folder: str = "calendar", *, element: str | None = None) -> str:
-        """:meth:`create` with the properties as a mapping."""
+    def add(
+        self,
+        properties: Mapping[str, Plain],
+        folder: str = "calendar",
+        *,
+        element: str | None = None,
+        exceptions: Mapping[date, Mapping[str, Plain]] | None = None,
+        deleted: Iterable[date] = (),
+    ) -> str:
+        """:meth:`create` with the properties as a mapping; of a series also what its occurrences have of their own, and
+        which it has not, by the days of their original starts."""
         with self._lock:
             place = self._folder(folder)
             kind = element or _ELEMENTS.get(place.name or "", "CalendarItem")
@@ -72,20 +85,55 @@ class OutlookUser:
             self._set(item, properties)
             settle(item, self._mailbox.now(), frozenset(properties))
             self._mailbox.add(item, place)
+            for day in deleted:
+                self._mailbox.delete_occurrence(occurrence(item, day))
+            for day, own in (exceptions or {}).items():
+                self._edit(occurrence(item, day), own)
             return item.id
 
     def edit(self, item_id: str, **properties: Plain) -> str:
         """Change some properties; None clears one. The id of what now bears the change comes back: it is another one
         only for a recurring task whose outstanding occurrence the change ends (:mod:`runner.sandbox.tasks`)."""
         with self._lock:
-            item = self._mailbox.item(item_id)
-            trial = deepcopy(item)
-            self._set(trial, properties)
-            settle(trial, self._mailbox.now(), frozenset(properties))
-            if leaves_one_off(item, trial, frozenset(properties)):
-                return split(self._mailbox, item, trial).id
-            item.props = trial.props
-            return self._mailbox.change(item, frozenset(properties)).id
+            return self._edit(self._mailbox.item(item_id), properties).id
+
+    def _edit(self, item: StoredItem, properties: Mapping[str, Plain]) -> StoredItem:
+        names = frozenset(properties)
+        trial = deepcopy(item)
+        self._set(trial, properties)
+        settle(trial, self._mailbox.now(), names)
+        if leaves_one_off(item, trial, names):
+            return split(self._mailbox, item, trial)
+        if item.master is not None:
+            return self._mailbox.change_occurrence(item, trial, names)
+        take_over(item, trial, names)
+        return self._mailbox.change(item, names)
+
+    def occurrence(self, master_id: str, day: date) -> View:
+        """The occurrence of a series whose original start lies on a day of the series' zone; raises ``EwsError``."""
+        with self._lock:
+            return self._view(occurrence(self._mailbox.item(master_id), day))
+
+    def edit_occurrence(self, master_id: str, day: date, **properties: Plain) -> str:
+        """Change one occurrence: it becomes an exception of its series. Its id comes back."""
+        with self._lock:
+            return self._edit(occurrence(self._mailbox.item(master_id), day), properties).id
+
+    def delete_occurrence(self, master_id: str, day: date) -> None:
+        """Delete one occurrence of a series."""
+        with self._lock:
+            self._mailbox.delete_occurrence(occurrence(self._mailbox.item(master_id), day))
+
+    def calendar(self, start: datetime, end: datetime, folder: str = "calendar") -> list[View]:
+        """What the calendar shows between two instants: single items and occurrences, in the order of their starts."""
+        with self._lock:
+            shown: list[StoredItem] = []
+            for item in self._folder(folder).items.values():
+                if is_master(item):
+                    shown += in_span(item, start, end)
+                elif str(item.props["Start"]) < render_instant(end) and str(item.props["End"]) > render_instant(start):
+                    shown.append(item)
+            return [self._view(item) for item in sorted(shown, key=lambda item: str(item.props["Start"]))]
 
     def complete(self, task_id: str) -> str:
         """Tick a task off; the completed task's id comes back (see :meth:`edit`)."""
@@ -131,6 +179,9 @@ class OutlookUser:
         (``HardDelete``); the id in Deleted Items or Recoverable Items comes back."""
         with self._lock:
             item = self._mailbox.item(item_id)
+            if item.master is not None:
+                self._mailbox.delete_occurrence(item)
+                return None
             bins = {"MoveToDeletedItems": "deleteditems", "SoftDelete": "recoverableitemsdeletions"}
             if how in bins:
                 return self._mailbox.move(item, self._mailbox.well_known(bins[how])).id
@@ -209,7 +260,14 @@ class OutlookUser:
     def _view(self, item: StoredItem) -> View:
         home = self._mailbox.home(item)
         return View(
-            item.id, item.change_key, home.name or home.id, dict(item.props), dict(item.extended), item.modified
+            item.id,
+            item.change_key,
+            home.name or home.id,
+            dict(item.props),
+            dict(item.extended),
+            item.modified,
+            deepcopy(item.exceptions),
+            frozenset(item.deleted),
         )
 
     def _folder(self, name: str) -> Folder:

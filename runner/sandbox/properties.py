@@ -105,10 +105,10 @@ AppointmentReplyTime        time   r
 AppointmentSequenceNumber   int    r 0
 AppointmentState            int    rc
 Recurrence                  xml    bq
-FirstOccurrence             xml    rbq
-LastOccurrence              xml    rbq
-ModifiedOccurrences         xml    rbq
-DeletedOccurrences          xml    rbq
+FirstOccurrence             xml    rbcq
+LastOccurrence              xml    rbcq
+ModifiedOccurrences         xml    rbcq
+DeletedOccurrences          xml    rbcq
 MeetingTimeZone             xml    q
 StartTimeZone               zone   q
 EndTimeZone                 zone   q

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from runner.sandbox.failures import EwsError
 from runner.sandbox.items import StoredItem
 from runner.sandbox.mailboxes import Mailbox
-from runner.sandbox.taskpatterns import Pattern, read_pattern
+from runner.sandbox.patterns import Pattern, read_pattern
 from runner.sandbox.zones import render_instant
 
 _DATES = ("StartDate", "DueDate")

@@ -12,6 +12,7 @@ from runner.sandbox.contacts import settle_contact
 from runner.sandbox.extended import read_key, read_value
 from runner.sandbox.failures import EwsError, SchemaViolation, SoapFault
 from runner.sandbox.items import Stored, StoredItem
+from runner.sandbox.occurrences import settle_series
 from runner.sandbox.properties import DICTIONARIES, EXTENDED, Property, known_uri
 from runner.sandbox.tasks import DAYS, couple, day_of, settle_task
 from runner.sandbox.wire import Element, Fragment, T, children, escape, inner, local
@@ -39,6 +40,8 @@ def set_property(item: StoredItem, element: Element, zone: ZoneInfo | None) -> s
     if row is None:
         raise SchemaViolation(f"The element '{item.element}' has invalid child element '{name}'.")
     if row.read_only or (row.name == "IsRead" and item.element != "Message"):
+        raise EwsError("ErrorInvalidPropertySet")
+    if item.master is not None and row.name in ("Recurrence", "UID"):
         raise EwsError("ErrorInvalidPropertySet")
     item.props[name] = _READERS[row.kind](item, row, element, zone)
     couple(item, name)
@@ -112,6 +115,7 @@ def settle(item: StoredItem, now: datetime, touched: frozenset[str]) -> None:
     """The store's own rules, applied after every create and update."""
     if item.element == "CalendarItem":
         _settle_calendar(item, now)
+        settle_series(item, touched)
     elif item.element == "Task":
         settle_task(item, now, touched)
     elif item.element == "Contact":

@@ -74,7 +74,7 @@ class World:
             self.mailboxes[address] = name
             mailbox = self.operator.sandbox.add_mailbox(address)
             for item in result.items:
-                mailbox.add(item.properties)
+                mailbox.add(item.properties, exceptions=item.exceptions, deleted=item.deleted)
 
     def configure(self) -> None:
         """One CRM user and one link for each mailbox; private appointments take part, and the window spans 110 years."""

@@ -140,25 +140,55 @@ def test_people_become_attendees_and_an_organizer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "element"),
+    ("day", "rule", "element"),
     [
-        ("FREQ=DAILY;INTERVAL=2;COUNT=5", "DailyRecurrence"),
-        ("FREQ=WEEKLY;BYDAY=MO,WE;UNTIL=20261231T000000Z", "WeeklyRecurrence"),
-        ("FREQ=MONTHLY;BYMONTHDAY=3", "AbsoluteMonthlyRecurrence"),
-        ("FREQ=MONTHLY;BYDAY=-1FR", "RelativeMonthlyRecurrence"),
-        ("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=1", "RelativeMonthlyRecurrence"),
-        ("FREQ=YEARLY", "AbsoluteYearlyRecurrence"),
-        ("FREQ=YEARLY;BYMONTH=11;BYDAY=4TH", "RelativeYearlyRecurrence"),
+        ("20260701", "FREQ=DAILY;INTERVAL=2;COUNT=5", "DailyRecurrence"),
+        ("20260701", "FREQ=WEEKLY;BYDAY=MO,WE;UNTIL=20261231T000000Z", "WeeklyRecurrence"),
+        ("20260703", "FREQ=MONTHLY;BYMONTHDAY=3", "AbsoluteMonthlyRecurrence"),
+        ("20260731", "FREQ=MONTHLY;BYMONTHDAY=-1", "AbsoluteMonthlyRecurrence"),
+        ("20260731", "FREQ=MONTHLY;BYDAY=-1FR", "RelativeMonthlyRecurrence"),
+        ("20260701", "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=1", "RelativeMonthlyRecurrence"),
+        ("20260701", "FREQ=YEARLY", "AbsoluteYearlyRecurrence"),
+        ("20261126", "FREQ=YEARLY;BYMONTH=11;BYDAY=4TH", "RelativeYearlyRecurrence"),
     ],
 )
-def test_a_series_is_a_series(sandbox: Sandbox, rule: str, element: str) -> None:
-    [item] = load_ics(ics("DTSTART:20260701T100000Z", f"RRULE:{rule}", "EXDATE:20260703T100000Z")).items
+def test_a_series_is_a_series(sandbox: Sandbox, day: str, rule: str, element: str) -> None:
+    [item] = load_ics(ics(f"DTSTART:{day}T100000Z", f"RRULE:{rule}", f"EXDATE:{day}T100000Z")).items
     assert item.recurring
-    stored = sandbox.mailbox(ANN).add(item.properties)
+    stored = sandbox.mailbox(ANN).add(item.properties, deleted=item.deleted)
     answer = ask(sandbox, get_item(stored, shape="<t:BaseShape>AllProperties</t:BaseShape>"))
     assert answer.children("//t:Recurrence")[0] == element
     assert answer.text("//t:CalendarItemType") == "RecurringMaster"
-    assert answer.text("//t:DeletedOccurrence/t:Start") == "2026-07-03T10:00:00Z"
+    assert answer.text("//t:DeletedOccurrence/t:Start") == f"{day[:4]}-{day[4:6]}-{day[6:]}T10:00:00Z"
+
+
+def vevent(*lines: str) -> list[str]:
+    """One more event of a calendar."""
+    return ["END:VEVENT", "BEGIN:VEVENT", "DTSTAMP:20260101T000000Z", *lines]
+
+
+def test_a_changed_occurrence_is_an_exception_of_its_series_wherever_it_stands(sandbox: Sandbox) -> None:
+    """RFC 5545, 3.8.4.4 and 3.8.5.1. The clocks change between the first and the second occurrence."""
+    zone = "TZID=Europe/Vienna"
+    changed = [f"RECURRENCE-ID;{zone}:20261027T100000", f"DTSTART;{zone}:20261027T140000", "SUMMARY:Moved", "UID:u1"]
+    series = [
+        "UID:u1",
+        "SUMMARY:Standup",
+        "LOCATION:Room 1",
+        f"DTSTART;{zone}:20261020T100000",
+        "RRULE:FREQ=WEEKLY;COUNT=4",
+        f"EXDATE;{zone}:20261103T100000",
+    ]
+    for lines in ([*changed, *vevent(*series)], [*series, *vevent(*changed)]):
+        [item] = load_ics(ics(*lines)).items
+        stored = sandbox.mailbox(ANN).add(item.properties, exceptions=item.exceptions, deleted=item.deleted)
+        shown = sandbox.mailbox(ANN).calendar(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
+        assert [(view.text("Start"), view.text("Subject"), view.text("Location")) for view in shown] == [
+            ("2026-10-20T08:00:00Z", "Standup", "Room 1"),
+            ("2026-10-27T13:00:00Z", "Moved", None),
+            ("2026-11-10T09:00:00Z", "Standup", "Room 1"),
+        ]
+        sandbox.mailbox(ANN).delete(stored)
 
 
 @pytest.mark.parametrize(
@@ -175,11 +205,32 @@ def test_a_series_is_a_series(sandbox: Sandbox, rule: str, element: str) -> None
         (["DTSTART:20260701T100000Z", "RDATE:20260801T100000Z"], "RDATE"),
         (["DTSTART:20260701T100000Z", "RRULE:FREQ=HOURLY"], "FREQ=HOURLY"),
         (["DTSTART:20260701T100000Z", "RRULE:FREQ=MONTHLY;BYMONTHDAY=1,15"], "several days of a month"),
-        (["DTSTART:20260701T100000Z", "RECURRENCE-ID:20260701T100000Z"], "changed occurrence"),
+        (["DTSTART:20260701T100000Z", "RECURRENCE-ID:20260701T100000Z"], "a series that this file has not"),
+        (["DTSTART:20260731T100000Z", "RRULE:FREQ=MONTHLY"], "day 31 of every month, left out"),
+        (["DTSTART:20260730T100000Z", "RRULE:FREQ=MONTHLY;BYMONTHDAY=-2"], "from the end of a month"),
+        (["DTSTART:20260702T100000Z", "RRULE:FREQ=WEEKLY;BYDAY=WE"], "starts on a day which its own rule does not"),
     ],
 )
 def test_what_ews_cannot_carry_is_refused_with_the_reason(lines: list[str], reason: str) -> None:
     assert reason in refused(*lines)
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (["RECURRENCE-ID:20260702T100000Z", "DTSTART:20260702T110000Z"], "that the series does not have"),
+        (["RECURRENCE-ID:20260708T110000Z", "DTSTART:20260708T110000Z"], "that the series does not have"),
+        (["RECURRENCE-ID;RANGE=THISANDFUTURE:20260708T100000Z", "DTSTART:20260708T110000Z"], "THISANDFUTURE"),
+        (["RECURRENCE-ID:20260708T100000Z", "DTSTART:20260715T080000Z"], "to or past the day of the one"),
+        (["RECURRENCE-ID:20260708T100000Z", "DTSTART:20260701T230000Z"], "to or past the day of the one"),
+    ],
+)
+def test_an_exception_that_ews_cannot_carry_is_refused_and_its_series_stays(lines: list[str], reason: str) -> None:
+    """ErrorOccurrenceCrossingBoundary, among others."""
+    series = ["UID:u1", "DTSTART:20260701T100000Z", "RRULE:FREQ=WEEKLY;BYDAY=WE"]
+    result = load_ics(ics(*series, *vevent("UID:u1", *lines)))
+    assert [(item.uid, item.exceptions) for item in result.items] == [("u1", {})]
+    assert [(uid, reason in why) for uid, why in result.refused] == [("u1", True)]
 
 
 def test_a_second_event_with_the_same_uid_is_refused() -> None:
@@ -219,7 +270,7 @@ def test_the_sample_calendars_of_the_icalendar_package_are_carried_or_refused_as
     items = [item for result in results for item in result.items]
     assert sum(not item.recurring for item in items) >= 60
     user = sandbox.mailbox(ANN)
-    ids = [user.add(item.properties) for item in items]
+    ids = [user.add(item.properties, exceptions=item.exceptions, deleted=item.deleted) for item in items]
     for at in range(0, len(ids), 20):
         answer = ask(sandbox, get_item(*ids[at : at + 20], shape="<t:BaseShape>AllProperties</t:BaseShape>"))
         assert set(answer.codes) == {"NoError"}

@@ -1,4 +1,5 @@
-"""DeleteItem and its three ways (pages DeleteItem; Deleting items by using EWS in Exchange)."""
+"""DeleteItem and its three ways (pages DeleteItem; Deleting items by using EWS in Exchange). An occurrence leaves its
+series and becomes no item of its own anywhere."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ def run(context: Context, request: Element) -> Iterator[str]:
 
     def one(entry: Element) -> str:
         mailbox = context.own()
-        item = mailbox.item(entry.get("Id", ""), entry.get("ChangeKey"))
+        item = context.item(entry)
         if item.element == "CalendarItem" and request.get("SendMeetingCancellations") is None:
             raise EwsError("ErrorSendMeetingCancellationsRequired")
         if item.element == "Task" and request.get("AffectedTaskOccurrences") is None:
@@ -28,7 +29,9 @@ def run(context: Context, request: Element) -> Iterator[str]:
         if item.is_meeting and request.get("SendMeetingCancellations", "SendToNone") != "SendToNone":
             context.send("cancellation", item.id, item.text("Subject") or "", item.attendee_addresses())
         how = request.get("DeleteType")
-        if how == "MoveToDeletedItems":
+        if item.master is not None:
+            mailbox.delete_occurrence(item, modifier=context.modifier)
+        elif how == "MoveToDeletedItems":
             mailbox.move(item, mailbox.well_known("deleteditems"))
         elif how == "SoftDelete":
             mailbox.move(item, mailbox.well_known("recoverableitemsdeletions"))

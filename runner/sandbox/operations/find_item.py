@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC
+from datetime import UTC, timedelta
 
 from runner.sandbox.computed import instant_of
 from runner.sandbox.context import Context, each, need
 from runner.sandbox.failures import EwsError
 from runner.sandbox.items import StoredItem
 from runner.sandbox.mailboxes import Folder
+from runner.sandbox.occurrences import in_span, is_master
 from runner.sandbox.restrictions import compile_restriction, sort_items
 from runner.sandbox.shapes import Shape, read_shape, render_item
 from runner.sandbox.wire import Element, M, children
 from runner.sandbox.zones import parse_instant
 
 NAME = "FindItem"
+_LONGEST_VIEW = timedelta(days=2 * 366)
 
 
 def run(context: Context, request: Element) -> Iterator[str]:
@@ -36,6 +38,8 @@ def _find(context: Context, request: Element, folder: Folder, shape: Shape) -> s
     if view is not None:
         if restriction is not None or request.find(M + "SortOrder") is not None:
             raise EwsError("ErrorInvalidRequest", "A calendar view takes neither a restriction nor a sort order.")
+        if folder.folder_class != "IPF.Appointment":
+            raise EwsError("ErrorCalendarFolderIsInvalidForCalendarView")
         items = _in_view(items, view)
     order = request.find(M + "SortOrder")
     if order is not None:
@@ -69,10 +73,17 @@ def _answer(items: list[StoredItem], page: Element | None, view: Element | None,
 
 
 def _in_view(items: list[StoredItem], view: Element) -> list[StoredItem]:
-    """Single items that overlap the view. Series are not expanded: the sandbox keeps recurrences unread."""
+    """Single items and occurrences that overlap the view, in the order of their starts (page CalendarView)."""
     start, end = (parse_instant(view.get(name, ""), None) for name in ("StartDate", "EndDate"))
-    found = []
+    if end < start:
+        raise EwsError("ErrorCalendarEndDateIsEarlierThanStartDate")
+    if end - start > _LONGEST_VIEW:
+        raise EwsError("ErrorCalendarViewRangeTooBig")
+    found: list[StoredItem] = []
     for item in items:
+        if is_master(item):
+            found += in_span(item, start, end)
+            continue
         begin, finish = instant_of(item, "Start"), instant_of(item, "End")
         if begin and finish and begin.astimezone(UTC) < end and finish.astimezone(UTC) > start:
             found.append(item)

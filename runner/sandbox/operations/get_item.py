@@ -16,7 +16,6 @@ def run(context: Context, request: Element) -> Iterator[str]:
     shape = read_shape(need(request, M + "ItemShape"), listing=False)
 
     def one(entry: Element) -> str:
-        item = context.own().item(entry.get("Id", ""), entry.get("ChangeKey"))
-        return f"<m:Items>{render_item(item, shape)}</m:Items>"
+        return f"<m:Items>{render_item(context.item(entry), shape)}</m:Items>"
 
     return each(context, NAME, item_ids(request.find(M + "ItemIds")), one, tail="<m:Items/>", id_of=element_id)

@@ -28,7 +28,7 @@ def _transfer(context: Context, request: Element, name: str) -> Iterator[str]:
         folder = context.folder(next(iter(children(target)))) if target is not None else source.well_known("inbox")
         if folder.owner != source.address:
             raise EwsError("ErrorCrossMailboxMoveCopy", "Moving items between mailboxes is not supported here.")
-        item = source.item(entry.get("Id", ""), entry.get("ChangeKey"))
+        item = context.item(entry)
         there = source.move(item, folder) if name == "MoveItem" else source.copy(item, folder)
         return f"<m:Items>{render_item(there, ID_ONLY)}</m:Items>"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import deepcopy
 
-from runner.sandbox.context import Context, each, need
+from runner.sandbox.context import Context, each, element_id, need
 from runner.sandbox.failures import EwsError, SchemaViolation
 from runner.sandbox.items import StoredItem
+from runner.sandbox.occurrences import take_over
 from runner.sandbox.shapes import ID_ONLY, render_item
 from runner.sandbox.tasks import leaves_one_off, split
 from runner.sandbox.wire import Element, M, T, children, local
@@ -25,7 +26,7 @@ def run(context: Context, request: Element) -> Iterator[str]:
         entries,
         lambda entry: _update(context, request, entry),
         tail="<m:Items/>",
-        id_of=lambda entry: _id_element(entry).get("Id"),
+        id_of=lambda entry: element_id(_id_element(entry)),
     )
 
 
@@ -37,7 +38,7 @@ def _update(context: Context, request: Element, entry: Element) -> str:
     named = _id_element(entry)
     mailbox = context.own()
     key = named.get("ChangeKey") or None
-    item = mailbox.item(named.get("Id", ""), key)
+    item = context.item(named)
     if item.element == "CalendarItem" and request.get("SendMeetingInvitationsOrCancellations") is None:
         raise EwsError("ErrorSendMeetingInvitationsOrCancellationsRequired")
     if item.element == "Message" and request.get("MessageDisposition") is None:
@@ -61,8 +62,10 @@ def _update(context: Context, request: Element, entry: Element) -> str:
         merged = len(theirs)
     if leaves_one_off(item, trial, touched):
         item = split(mailbox, item, trial, context.modifier)
+    elif item.master is not None:
+        item = mailbox.change_occurrence(item, trial, touched, modifier=context.modifier)
     else:
-        item.props, item.extended = trial.props, trial.extended
+        take_over(item, trial, touched)
         mailbox.change(item, touched, modifier=context.modifier)
     if item.is_meeting and request.get("SendMeetingInvitationsOrCancellations", "SendToNone") != "SendToNone":
         context.send("update", item.id, item.text("Subject") or "", item.attendee_addresses())
@@ -82,6 +85,8 @@ def _copy(item: StoredItem) -> StoredItem:
         item.search_key,
         item.created,
         item.modified,
+        master=item.master,
+        day=item.day,
     )
     trial.props, trial.extended = deepcopy(item.props), dict(item.extended)
     return trial

@@ -1,14 +1,17 @@
-"""The Recurrence element of tasks: which day comes next (pages Recurrence (TaskRecurrenceType), CreateItem operation (task)).
+"""The Recurrence element: which days it means (pages Recurrence (RecurrenceType), Recurrence (TaskRecurrenceType)).
 
-A task is always its outstanding occurrence alone. Fixed patterns count from their own start; regenerating patterns count
-from the day on which the last occurrence was completed.
+A calendar item's series has all the days of its pattern. A task is always its outstanding occurrence alone: fixed patterns
+count from their own start; regenerating patterns count from the day on which the last occurrence was completed (page
+CreateItem operation (task)).
 """
 
 from __future__ import annotations
 
 import calendar
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
+from functools import lru_cache
 from itertools import islice
 
 from dateutil.relativedelta import relativedelta
@@ -26,12 +29,13 @@ _STEPS = {
     "MonthlyRegeneration": relativedelta(months=1),
     "YearlyRegeneration": relativedelta(years=1),
 }
-_MOST = 5000
+_LAST_YEAR = 4500
+"""No item that Exchange keeps lies behind it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A task's recurrence. ``count`` is the number of occurrences from ``start`` on, ``end`` the last day, if any."""
+    """A recurrence. ``count`` is the number of occurrences from ``start`` on, ``end`` the last day, if any."""
 
     kind: str
     fields: tuple[tuple[str, str], ...]
@@ -45,9 +49,16 @@ class Pattern:
         """Whether the next occurrence counts from the completion of this one."""
         return self.kind in _STEPS
 
+    def days(self) -> Iterator[date]:
+        """The days of a fixed pattern, in order; without an end they go on for ever."""
+        for day in islice(self._all(), self.count):
+            if day.year > _LAST_YEAR or (self.end is not None and day > self.end):
+                return
+            yield day
+
     def first(self) -> date:
         """The first day on or after the start that the pattern has; raises ``ErrorRecurrenceHasNoOccurrence``."""
-        found = self.start if self.regenerates else next(iter(self._days()), None)
+        found = self.start if self.regenerates else next(self.days(), None)
         if found is None:
             raise EwsError("ErrorRecurrenceHasNoOccurrence")
         return found
@@ -69,7 +80,7 @@ class Pattern:
                 return None
             left = None if self.count is None else self.count - 1
             return nearest, replace(self, start=nearest, count=left)
-        following = next((found for found in self._days() if found > day), None)
+        following = next((found for found in self.days() if found > day), None)
         return None if following is None else (following, self)
 
     def render(self) -> Fragment:
@@ -91,53 +102,39 @@ class Pattern:
         found = {number for word in words for number in _GROUPS.get(word, ())}
         return sorted(found | {_NAMES.index(word) for word in words if word in _NAMES})
 
-    def _days(self) -> list[date]:
-        """The days of a fixed pattern, in order, until its end (or far enough)."""
-        found = list(islice(self._all(), self.count or _MOST))
-        return [day for day in found if self.end is None or day <= self.end]
-
-    def _all(self) -> list[date]:
+    def _all(self) -> Iterator[date]:
         interval = int(self._field("Interval", "1"))
         month = list(calendar.month_name).index(self._field("Month")) if self._field("Month") else None
         if self.kind.startswith("Absolute"):
             return self._by_date(interval, month)
-        days = self._weekdays()
-        most = self.count or (_MOST if self.end is None else None)
-        options: dict[str, object] = {"dtstart": _moment(self.start), "interval": interval}
-        if most is not None:
-            options["count"] = most
-        else:
-            options["until"] = _moment(self.end or self.start)
+        days, start = self._weekdays(), _moment(self.start)
         if self.kind == "DailyRecurrence":
-            found = rrule(DAILY, **options)  # type: ignore[arg-type]
+            found = rrule(DAILY, dtstart=start, interval=interval)
         elif self.kind == "WeeklyRecurrence":
             week = _NAMES.index(self._field("FirstDayOfWeek", "Sunday"))
-            found = rrule(WEEKLY, byweekday=days, wkst=week, **options)  # type: ignore[arg-type]
+            found = rrule(WEEKLY, dtstart=start, interval=interval, byweekday=days, wkst=week)
         else:
             place = _POSITIONS[self._field("DayOfWeekIndex", "First")]
             many = [weekday(number) for number in days]
             if self.kind == "RelativeMonthlyRecurrence":
-                found = rrule(MONTHLY, byweekday=many, bysetpos=place, **options)  # type: ignore[arg-type]
+                found = rrule(MONTHLY, dtstart=start, interval=interval, byweekday=many, bysetpos=place)
             else:
-                found = rrule(YEARLY, bymonth=month, byweekday=many, bysetpos=place, **options)  # type: ignore[arg-type]
-        return [moment.date() for moment in found]
+                found = rrule(YEARLY, dtstart=start, bymonth=month, byweekday=many, bysetpos=place)
+        return (moment.date() for moment in found)
 
-    def _by_date(self, interval: int, month: int | None) -> list[date]:
+    def _by_date(self, interval: int, month: int | None) -> Iterator[date]:
         """By day of the month; a month without that day has its last one (page DayOfMonth)."""
         wanted = int(self._field("DayOfMonth", "1"))
-        begin = self.start.replace(day=1) if month is None else date(self.start.year, month, 1)
+        at = self.start.replace(day=1) if month is None else date(self.start.year, month, 1)
         step = relativedelta(months=interval) if month is None else relativedelta(years=1)
-        found: list[date] = []
-        at = begin
-        most = self.count or 600
-        while len(found) < most and at.year < 9000 and (self.end is None or at <= self.end):
+        while at.year <= _LAST_YEAR:
             day = at.replace(day=min(wanted, calendar.monthrange(at.year, at.month)[1]))
             if day >= self.start:
-                found.append(day)
+                yield day
             at += step
-        return found
 
 
+@lru_cache(maxsize=256)
 def read_pattern(fragment: str) -> Pattern:
     """What stands inside a Recurrence element; only the date of its start is kept (page CreateItem operation (task))."""
     parts = list(children(parse_fragment(fragment)))
