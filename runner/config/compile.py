@@ -98,6 +98,7 @@ def compile_crm(document: Document, root: Path) -> CrmPlan:
         rule=document.rule(),
         schema=data.get("schema"),
         feed_overlap=timedelta_of(data.get("feed_overlap", "5m")),
+        feed_keep=timedelta_of(data.get("feed_keep", "14d")),
         time_zone=data.get("time_zone", "Etc/UTC"),
     )
 

@@ -102,6 +102,8 @@ class CrmPlan:
     rule: str
     schema: str | None = None
     feed_overlap: timedelta = timedelta(minutes=5)
+    feed_keep: timedelta = timedelta(days=14)
+    """How long outbox rows that were read are kept: a state restored from a backup that old still catches up by itself."""
     time_zone: str = "Etc/UTC"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from runner.model.errors import WatermarkInvalid
 from runner.model.items import FeedRow
@@ -55,6 +56,12 @@ def drain(store: Store, crm: CrmConnector, name: str, routes: Sequence[Route]) -
     except WatermarkInvalid:
         _start_over(store, crm, name, routes)
     return changed
+
+
+def tidy(store: Store, crm: CrmConnector, name: str, before: datetime) -> int:
+    """Let the CRM forget changes older than ``before`` that the durable watermark has passed; returns how many."""
+    consumed = store.crm_watermark(name)
+    return crm.prune(before, consumed=consumed) if consumed else 0
 
 
 def _start_over(store: Store, crm: CrmConnector, name: str, routes: Sequence[Route]) -> None:

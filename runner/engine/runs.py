@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from runner.config.plan import LinkPlan, SyncPlan
-from runner.engine.drain import Route, drain
+from runner.engine.drain import Route, drain, tidy
 from runner.engine.parts import Parts
 from runner.engine.passes import Orders, run_pass
 from runner.engine.report import PassReport
-from runner.model.errors import AuthRefused, ExsyncError, Unreachable, UsageError
+from runner.model.errors import AuthRefused, ConnectorError, ExsyncError, Unreachable, UsageError
 from runner.model.lifecycle import LinkEvent, next_condition
 from runner.model.ports import Clock, CrmConnector, Rng, Store, TargetConnector
 from runner.model.state import Commit, LinkState
@@ -47,7 +47,7 @@ class Runner:
             self._follow_configuration()
             self._followed = not orders.rehearse
         routes = [Route(link.name, link.entity, owners[link.user]) for link in self._linked(owners)]
-        drain(self.store, self.crm, self.plan.crm.name, routes)
+        changed = drain(self.store, self.crm, self.plan.crm.name, routes)
         reports: list[PassReport] = []
         dead: dict[str, ExsyncError] = {}
         for link in links:
@@ -55,7 +55,18 @@ class Runner:
             if isinstance(report.error, AuthRefused | Unreachable):
                 dead.setdefault(link.target, report.error)
             reports.append(report)
+        if changed and not orders.rehearse:
+            reports += self._tidied()
         return reports
+
+    def _tidied(self) -> Iterable[PassReport]:
+        """Old rows leave the CRM's outbox. When that fails the passes have been made all the same, and the fault is told."""
+        crm = self.plan.crm
+        try:
+            tidy(self.store, self.crm, crm.name, self.clock.now() - crm.feed_keep)
+        except ConnectorError as error:
+            return (PassReport(crm.name, error=error),)
+        return ()
 
     def _linked(self, owners: Mapping[str, str]) -> Iterable[LinkPlan]:
         return (link for link in self.plan.links.values() if link.user in owners)

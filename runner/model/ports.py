@@ -120,6 +120,14 @@ class CrmConnector(Connector, Protocol):
         """Committed changes since a CRM watermark, in commit order. None: no rows, only the watermark of now."""
         ...
 
+    def prune(self, before: datetime, *, consumed: str) -> int:
+        """Forget changes older than ``before`` that lie behind the watermark ``consumed``; returns how many.
+
+        Cheap when there is nothing to forget, so it may be called after every run. A watermark older than ``consumed`` is
+        no longer taken afterwards.
+        """
+        ...
+
 
 class Store(Protocol):
     """The state. One process owns it; every mutation of a pass is one :class:`Commit`, atomic and durable."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -61,7 +62,9 @@ class _Tables:
     users: dict[str, frozenset[str]] = field(default_factory=dict)
     rows: dict[str, _Row] = field(default_factory=dict)
     keys: dict[str, _Key] = field(default_factory=dict)
-    outbox: list[FeedRow] = field(default_factory=list)
+    outbox: list[tuple[datetime, FeedRow]] = field(default_factory=list)
+    pruned: int = 0
+    """How many rows the outbox has forgotten: positions count on."""
 
 
 class FakeCrm:
@@ -110,6 +113,10 @@ class FakeCrm:
             watermark, complete = page.watermark, page.complete
             yield page
 
+    def prune(self, before: datetime, *, consumed: str) -> int:
+        """Forget the outbox rows older than ``before`` that lie behind a watermark."""
+        return self._call("prune", consumed, lambda: self._prune(before, consumed))
+
     def get(self, link: LinkRef, keys: Sequence[str]) -> Mapping[str, Item | ConnectorError]:
         """The owner's live records by key, ``Invalid`` with code ``not-owned`` for others'; one call of the boundary."""
         return self._call("get", ",".join(keys), lambda: {key: self._answer(link, key) for key in keys})
@@ -135,6 +142,7 @@ class FakeCrm:
         """The outbox was emptied by hand: no watermark given out so far is worth anything."""
         self._epoch += 1
         self._tables.outbox.clear()
+        self._tables.pruned = 0
 
     def user_create(self, owner: str, values: Fields, *, entity: Entity = Entity.SCHEDULE_ITEM) -> str:
         """A user makes a record. Returns its key."""
@@ -183,6 +191,10 @@ class FakeCrm:
         row = self._tables.rows.get(key)
         return self._item(row, frozenset(row.values)) if row is not None and not row.deleted else None
 
+    def outbox_size(self) -> int:
+        """How many rows the outbox holds."""
+        return len(self._tables.outbox)
+
     def owner_of(self, key: str) -> str:
         """Who owns a live record."""
         return self._live(key).owner
@@ -216,7 +228,7 @@ class FakeCrm:
 
     def _note(self, row: _Row, former_owner: str | None = None) -> None:
         owners = frozenset({row.owner} | ({former_owner} if former_owner else set()))
-        self._tables.outbox.append(FeedRow(row.entity, row.key, owners))
+        self._tables.outbox.append((self.clock.now(), FeedRow(row.entity, row.key, owners)))
 
     def _live(self, key: str) -> _Row:
         row = self._tables.rows.get(key)
@@ -255,15 +267,27 @@ class FakeCrm:
         )
 
     def _feed(self, since: str | None) -> FeedPage:
-        outbox = self._tables.outbox
+        outbox, pruned = self._tables.outbox, self._tables.pruned
         if since is None:
-            return FeedPage((), f"{self._epoch}:{len(outbox)}", complete=True)
-        epoch, _, position = since.partition(":")
-        if epoch != str(self._epoch):
+            return FeedPage((), f"{self._epoch}:{pruned + len(outbox)}", complete=True)
+        start = self._position(since)
+        rows = tuple(row for _, row in outbox[start - pruned : start - pruned + self.page])
+        until = start + len(rows)
+        return FeedPage(rows, f"{self._epoch}:{until}", complete=until >= pruned + len(outbox))
+
+    def _position(self, watermark: str) -> int:
+        epoch, _, position = watermark.partition(":")
+        if epoch != str(self._epoch) or int(position) < self._tables.pruned:
             raise WatermarkInvalid("the outbox does not reach back to this watermark")
-        start = int(position)
-        rows = tuple(outbox[start : start + self.page])
-        return FeedPage(rows, f"{epoch}:{start + len(rows)}", complete=start + len(rows) >= len(outbox))
+        return int(position)
+
+    def _prune(self, before: datetime, consumed: str) -> int:
+        tables = self._tables
+        read = tables.outbox[: self._position(consumed) - tables.pruned]
+        old = sum(1 for at, _ in read if at < before)
+        del tables.outbox[:old]
+        tables.pruned += old
+        return old
 
     def _find(self, link: LinkRef, identities: Sequence[Identity]) -> list[Found]:
         found = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -226,6 +226,16 @@ def test_a_late_commit_is_not_pruned_before_it_was_read(pg: World) -> None:
         slow.commit()
     assert pg.crm.prune(pg.clock.now().replace(year=2100), consumed=consumed) == 1
     assert feed_rows(pg, consumed)[0] == [(late, {ANN})]
+
+
+def test_a_day_worth_of_rows_gathers_before_any_is_forgotten(world: World) -> None:
+    """After every run somebody asks: without old rows that must not touch the outbox."""
+    _, start = feed_rows(world, None)
+    _insert(world)
+    _, consumed = feed_rows(world, start)
+    soon, later = (datetime.now(UTC) + timedelta(hours=hours) for hours in (23, 25))
+    assert world.crm.prune(soon, consumed=consumed) == 0
+    assert world.crm.prune(later, consumed=consumed) == 1
 
 
 # -- by version column -------------------------------------------------------------------------------------------------

@@ -1,12 +1,15 @@
 """The ordinary life of items: made, edited and deleted on either side, and never written twice."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from runner.engine.parts import STEP
+from runner.model.errors import AccessDenied
 from runner.model.state import LinkCondition, PairingStatus
 from runner.model.terms import Direction, OnDrift, Operation, Side
+from runner.testing.faults import Fault, Form, Nth
 from runner.testing.store import MemoryStore
 from runner.testing.target import Shelf
 from tests.engine.world import ANN, BOB, OWNERS, World, event, link_plan
@@ -392,3 +395,29 @@ def test_a_rehearsal_shows_everything_and_writes_nothing(world: World) -> None:
     assert world.store.link(world.link).target_watermark is None
     world.sync()
     world.assert_in_step("Lunch", "Dinner")
+
+
+def test_the_crm_forgets_changes_that_were_read_long_ago(world: World) -> None:
+    """The outbox does not grow for ever, and a row that no pass has read is never forgotten."""
+    world.in_crm("Old")
+    world.sync()
+    world.clock.advance(timedelta(days=15))
+    world.in_crm("New")
+    world.in_crm("Newer")
+    world.sync(rehearse=True)
+    assert world.crm.outbox_size() == 3
+    world.sync()
+    assert world.crm.outbox_size() == 2
+    world.assert_in_step("Old", "New", "Newer")
+    world.sync()
+    world.quiet()
+
+
+def test_a_crm_that_cannot_forget_is_told_and_stops_nothing(world: World) -> None:
+    world.sync()
+    world.in_crm("One")
+    world.disturb(Nth("crm", "prune", Fault(Form.BEFORE, AccessDenied("permission denied for exsync_outbox"))))
+    made, outbox = world.run()
+    assert made.error is None
+    assert (outbox.link, outbox.exit_code) == ("crm", 77)
+    world.assert_in_step("One")

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -30,6 +30,8 @@ from runner.model.terms import Entity
 
 PAGE = 1000
 """Outbox rows per page."""
+GATHERED = timedelta(days=1)
+"""Rows to be forgotten gather for so long: then they go together, and a run that has none pays one look at the oldest."""
 
 _SNAPSHOT = re.compile(r"(\d+):(\d+):([\d,]*)")
 
@@ -94,6 +96,12 @@ class _Outbox:
             .limit(PAGE + 1)
         )
 
+    def has_before(self, connection: sa.Connection, moment: Any) -> bool:
+        """Whether the oldest row is older than a moment (of the column's type). Ids follow age closely enough to ask one."""
+        c = self.table.c
+        oldest = sa.select(c.changed_at < sa.bindparam("moment", moment)).where(c.id > MARK_ID).order_by(c.id).limit(1)
+        return bool(connection.execute(oldest).scalar())
+
     def forget(self, connection: sa.Connection, position: str, *conditions: sa.ColumnElement[bool]) -> int:
         """Delete rows and note up to where."""
         c = self.table.c
@@ -153,14 +161,21 @@ class SqliteOutbox(_Outbox):
     def prune(self, before: datetime, consumed: str) -> int:
         """Forget changes older than ``before`` that lie behind ``consumed``."""
         c = self.table.c
+        with reading(self.engine) as connection:
+            if not self.has_before(connection, _text(before - GATHERED)):
+                return 0
         with (
             translated(),
             self.engine.connect().execution_options(exsync_writing=True) as connection,
             connection.begin(),
         ):
             position = self._position(consumed, self.mark(connection), self._last(connection))
-            moment = before.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            return self.forget(connection, str(position), c.id <= position, c.changed_at < moment)
+            return self.forget(connection, str(position), c.id <= position, c.changed_at < _text(before))
+
+
+def _text(moment: datetime) -> str:
+    """An instant as the outbox on SQLite keeps it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +254,8 @@ class PostgresOutbox(_Outbox):
         """Forget changes older than ``before`` that lie behind ``consumed``."""
         c = self.table.c
         with snapshot(self.engine) as connection:
+            if not self.has_before(connection, before - GATHERED):
+                return 0
             now = str(connection.execute(sa.select(sa.cast(sa.func.pg_current_snapshot(), sa.Text))).scalar_one())
             position = self._position(consumed, self.mark(connection), now)
             return self.forget(connection, position.since, self._seen(c.txid, position.since), c.changed_at < before)
