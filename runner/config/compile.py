@@ -269,7 +269,8 @@ def _settings_digest(settings: FolderSettings, mapping: CompiledMapping, rules: 
 
 
 def _limits(limits: Limits) -> list[Any]:
-    return sorted([op, limit.count, limit.ratio, limit.floor] for op, limit in limits.by_operation.items())
+    by_operation = sorted([op, limit.count, limit.ratio, limit.floor] for op, limit in limits.by_operation.items())
+    return [*by_operation, limits.per_item]
 
 
 def _window(window: Window) -> list[float | None]:

@@ -37,6 +37,7 @@ ENTITY_OF: Mapping[Folder, Entity] = MappingProxyType(
     {Folder.CALENDAR: Entity.SCHEDULE_ITEM, Folder.TASKS: Entity.TASK, Folder.CONTACTS: Entity.CONTACT}
 )
 _GUARDS = {Operation.DELETE: "max_deletes", Operation.UPDATE: "max_updates", Operation.CREATE: "max_creates"}
+_PER_ITEM = "max_writes_per_item_per_hour"
 _WRITTEN_BY = {Direction.INBOUND: Side.CRM, Direction.OUTBOUND: Side.TARGET}
 
 
@@ -146,7 +147,13 @@ class _Choice:
                 )
             by_operation[operation] = limit
             self.origins[f"guards.{key}"] = limit.rule
-        return Limits(MappingProxyType(by_operation))
+        per_item, rule = Limits().per_item, BUILT_IN
+        for stated, path in guards:
+            if _PER_ITEM in stated:
+                given = stated[_PER_ITEM]
+                per_item, rule = None if given == UNLIMITED else int(given), self.levels.document.rule(*path, _PER_ITEM)
+        self.origins[f"guards.{_PER_ITEM}"] = rule
+        return Limits(MappingProxyType(by_operation), per_item, rule)
 
     def direction(self, findings: Findings) -> Direction:
         """The narrowest direction. Noted: nobody gives one, or a level would widen it; then no plan comes of it."""

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from runner.config.plan import LinkPlan
 from runner.engine.decide import Decided, Verdicts, decide
 from runner.engine.gather import gather
+from runner.engine.loops import unlooped
 from runner.engine.match import both_sides_hold, match
 from runner.engine.observe import observe_crm, observe_target
 from runner.engine.parts import STEP, Parts, ref_of
@@ -199,12 +200,13 @@ class _Pass:
             wanted = Counter(change.operation for item in verdicts.decided for change in item.decision.changes)
             self._bar(self._assess(wanted))
         free = [item for item in verdicts.decided if not self._is_barred(item)]
+        free, looping = unlooped(self.store, self.link, free, self.parts.clock.now())
         for item in free:
             self.report.note_decision(item)
         outcome = self._rehearsed(free) if self.orders.rehearse else self.writer.carry_out(free)
         for entry in outcome.done:
             self.report.note_change(entry.item, entry.change)
-        failures = [*gathered.failures, *verdicts.failures, *outcome.failures]
+        failures = [*gathered.failures, *verdicts.failures, *looping, *outcome.failures]
         self._commit(marks, gathered, verdicts, outcome, failures)
         for item in free:
             if any(entry.conflict in outcome.commit.resolved for entry in self.writer.disputes.of(item)):

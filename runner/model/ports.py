@@ -200,6 +200,10 @@ class Store(Protocol):
         """Ledger counts per operation of this link since an instant: the guards' durable windows."""
         ...
 
+    def item_writes_since(self, link: str, keys: Sequence[str], since: datetime) -> Mapping[str, int]:
+        """For each of these keys (of either side) that was updated since an instant: how often. The loop breaker's (B-65)."""
+        ...
+
     def quarantined(self, link: str | None = None) -> Sequence[Quarantined]:
         """Items set aside."""
         ...

@@ -53,6 +53,9 @@ class Limits:
             Operation.CREATE: Limit(),
         }
     )
+    per_item: int | None = 20
+    """Updates of one item within an hour (B-65); None = no limit. More mean that somebody undoes each of our writes."""
+    per_item_rule: str = "built-in default"
 
 
 @dataclass(frozen=True, slots=True)

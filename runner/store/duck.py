@@ -234,6 +234,12 @@ class DuckStore:
             link_id = self._known.link_ids.get(link)
             return {} if link_id is None else reading.writes_since(con, link_id, since)
 
+    def item_writes_since(self, link: str, keys: Sequence[str], since: datetime) -> Mapping[str, int]:
+        """Updates of each of these keys since an instant; keys without any are absent."""
+        with self._work() as con:
+            link_id = self._known.link_ids.get(link)
+            return {} if link_id is None or not keys else reading.item_writes_since(con, link_id, keys, since)
+
     def quarantined(self, link: str | None = None) -> Sequence[Quarantined]:
         """Items set aside, oldest first."""
         with self._work() as con:

@@ -228,6 +228,19 @@ def writes_since(con: duckdb.DuckDBPyConnection, link_id: int, since: datetime) 
     )
 
 
+def item_writes_since(
+    con: duckdb.DuckDBPyConnection, link_id: int, keys: Sequence[str], since: datetime
+) -> dict[str, int]:
+    """Updates per key, both sides together."""
+    return dict(
+        con.execute(
+            "SELECT key, count(*) FROM ledger WHERE link_id = ? AND written_at >= ?::TIMESTAMP AND operation = 'update'"  # noqa: S608
+            f" AND key IN (SELECT {unnest('VARCHAR')}) GROUP BY key",
+            [link_id, stored(since), listed(keys)],
+        ).fetchall()
+    )
+
+
 def quarantined(con: duckdb.DuckDBPyConnection, link_id: int | None, names: Mapping[int, str]) -> list[Quarantined]:
     """Items set aside, oldest first."""
     where, values = _of_link(link_id)

@@ -24,7 +24,7 @@ from runner.model.state import (
     Resolution,
     RunRecord,
 )
-from runner.model.terms import Side
+from runner.model.terms import Operation, Side
 from runner.reconcile.matching import match
 
 
@@ -140,6 +140,15 @@ class MemoryStore:
     def writes_since(self, link: str, since: datetime) -> Mapping[str, int]:
         """Ledger counts per operation of this link since an instant."""
         return Counter(str(e.operation) for e in self._state.ledger if e.link == link and e.at >= since)
+
+    def item_writes_since(self, link: str, keys: Sequence[str], since: datetime) -> Mapping[str, int]:
+        """Updates of each of these keys since an instant."""
+        wanted = frozenset(keys)
+        return Counter(
+            e.key
+            for e in self._state.ledger
+            if e.link == link and e.at >= since and e.operation is Operation.UPDATE and e.key in wanted
+        )
 
     def quarantined(self, link: str | None = None) -> Sequence[Quarantined]:
         """Items set aside, oldest first."""

@@ -63,7 +63,8 @@ links:
   deny: [outbound-create]
   guards: {max_deletes: {ratio: 0.1}}
   folders:
-    calendar: {window: {past: unlimited}, time_zone: Asia/Tokyo, guards: {max_creates: {count: 5}}, enabled: false}
+    calendar: {window: {past: unlimited}, time_zone: Asia/Tokyo, guards: {max_creates: {count: 5},
+        max_writes_per_item_per_hour: 6}, enabled: false}
 """
 
 
@@ -149,6 +150,12 @@ def test_guards_merge_key_by_key_and_know_their_line(links: dict[str, LinkPlan])
     assert ann[Operation.UPDATE] == Limit(None, None, floor=20, rule="targets.d/hq.yaml:10:48")
     assert ann[Operation.CREATE] == Limit()
     assert bob[Operation.CREATE].count == 5
+
+
+def test_the_loop_breaker_can_be_set_per_folder(links: dict[str, LinkPlan]) -> None:
+    """B-65."""
+    assert (links[ANN].limits.per_item, links[BOB].limits.per_item) == (20, 6)
+    assert links[BOB].limits.per_item_rule == "targets.d/hq.yaml:31:39"
 
 
 def test_a_link_narrows_its_target_and_a_field_its_link(write: Write) -> None:
@@ -260,6 +267,7 @@ def test_a_links_digest_is_over_meaning(write: Write) -> None:
         "window: {past: 1d}",
         "deny: [inbound-delete]",
         "guards: {max_creates: {count: 3}}",
+        "guards: {max_writes_per_item_per_hour: unlimited}",
         "enabled: false",
     ],
 )

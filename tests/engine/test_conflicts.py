@@ -7,6 +7,7 @@ import pytest
 
 from runner.engine.resolve import resolve
 from runner.model.terms import ConflictPolicy, EditVsDelete, Side
+from runner.reconcile.guards import Limits
 from runner.testing.faults import Call
 from runner.testing.target import Shelf
 from tests.engine.world import ANN, World, link_plan
@@ -389,3 +390,23 @@ def test_what_a_decision_overwrites_is_recorded_first(make_world: MakeWorld) -> 
     assert world.outlook()["Lunch"].values["location"] == "Garden"
     assert {"location": "Terrace"} in [conflict.target for conflict in world.store.conflicts()]
     assert not world.store.conflicts(open_only=True)
+
+
+def test_an_item_that_is_changed_back_after_every_write_is_set_aside(make_world: MakeWorld) -> None:
+    """B-65: within the limit it is written again and again, then it rests for an hour; its neighbours go on."""
+    world = make_world(link_plan(limits=Limits(per_item=3)))
+    key = world.in_crm("Fought over")
+    world.sync()
+    for n in range(3):
+        world.crm.user_edit(key, notes=f"ours {n}")
+        assert world.sync().counts["target.update"] == 1
+    world.crm.user_edit(key, notes="one too many")
+    world.in_crm("Neighbour")
+    report = world.sync()
+    assert (report.counts["target.update"], report.counts["target.create"], report.counts["quarantined"]) == (0, 1, 1)
+    (aside,) = world.store.quarantined(world.link)
+    assert (aside.code, aside.key) == ("write-loop", key)
+    world.clock.advance(timedelta(hours=3))
+    world.sync()
+    assert world.store.quarantined(world.link) == []
+    world.assert_in_step("Fought over", "Neighbour")

@@ -336,6 +336,19 @@ def test_writes_are_counted_per_operation_over_a_window(store: Store) -> None:
     assert store.writes_since(ANN, NOW + HOUR) == {}
 
 
+def test_updates_are_counted_per_item_over_a_window(store: Store) -> None:
+    """B-65."""
+    fought = replace(entry(Operation.UPDATE), key="fought")
+    store.commit(
+        Commit(ledger=(fought, fought, replace(fought, at=NOW - HOUR), replace(fought, operation=Operation.CREATE)))
+    )
+    assert store.item_writes_since(ANN, ["fought", "other"], NOW) == {"fought": 2}
+    assert store.item_writes_since(ANN, ["fought"], NOW - HOUR) == {"fought": 3}
+    assert store.item_writes_since(ANN, ["other"], NOW) == {}
+    assert store.item_writes_since(ANN, [], NOW) == {}
+    assert store.item_writes_since("nobody", ["fought"], NOW) == {}
+
+
 def test_conflicts_are_replaced_by_id_and_listed_newest_first(store: Store) -> None:
     """B-62."""
     first, second = conflict("k1"), conflict("k2", at=NOW + HOUR, field=None, winner=Side.CRM)
