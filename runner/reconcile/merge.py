@@ -44,7 +44,7 @@ def reconcile(
     if crm.values is not None and target.values is not None:
         sides = {Side.CRM: crm, Side.TARGET: target}
         if is_keyed(rules, (crm.values, target.values), base):
-            flat = spread(base, sides, rules)
+            flat = spread(base, sides, rules, settled)
             return fold(_merge(flat.base, flat.sides, flat.rules, settled))
         return _merge(base, sides, rules, settled)
     if crm.values is not None:

@@ -17,12 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from runner.model.overrides import OVERRIDES, is_excluded
 from runner.model.record import Fields, Value
 from runner.model.state import Base
-from runner.model.terms import ConflictPolicy, EditVsDelete, Side
-from runner.reconcile.decision import Change, Clash, Decision, Presented, Verdict
+from runner.model.terms import ConflictPolicy, Direction, EditVsDelete, Side
+from runner.reconcile.decision import Change, Clash, Decision, Presented, Settlement, Verdict
+from runner.reconcile.ending import Days, days
 from runner.reconcile.rules import ItemRules, Unit
 
 KEYED = frozenset({OVERRIDES, "participants"})
@@ -50,7 +52,12 @@ def is_keyed(rules: ItemRules, sides: Iterable[Fields | None], base: Base | None
     return any(values is not None and values.get(name) is not None for name in names for values in held)
 
 
-def spread(base: Base | None, sides: Mapping[Side, Presented], rules: ItemRules) -> Spread:
+def spread(
+    base: Base | None,
+    sides: Mapping[Side, Presented],
+    rules: ItemRules,
+    settled: Mapping[str | None, Settlement] = MappingProxyType({}),
+) -> Spread:
     """Every keyed field of both sides and both bases as flat fields, and the rules for them."""
     records: list[dict[str, Value]] = [dict(sides[side].values or {}) for side in Side]
     bases: list[dict[str, Value]] = [dict(base.of(side)) for side in Side] if base else []
@@ -68,9 +75,10 @@ def spread(base: Base | None, sides: Mapping[Side, Presented], rules: ItemRules)
                 for values, has in zip((*records, *bases), known, strict=True):
                     if has:
                         values[name] = None
+            existing = days(keys, base, sides, rules, settled) if name == OVERRIDES and keys else None
             for key in keys:
                 parts = [mapping.get(key) for mapping in mappings]
-                for fresh, split in _split(unit, name, key, parts, rules):
+                for fresh, split in _on_day(unit, key, parts, rules, existing) or _split(unit, name, key, parts, rules):
                     units.append(fresh)
                     for values, part, has in zip((*records, *bases), split, known, strict=True):
                         if has:
@@ -92,6 +100,35 @@ def _taken(values: dict[str, Value], name: str) -> Mapping[str, Value]:
         return _UNKNOWN
     held = values.pop(name)
     return held if isinstance(held, Mapping) else {}
+
+
+def _on_day(
+    unit: Unit, day: str, parts: list[Value], rules: ItemRules, existing: Days | None
+) -> list[tuple[Unit, list[Value]]]:
+    """The flat unit of a day that the two series do not both have (see ``ending``); none where there is nothing special."""
+    if existing is None:
+        return []
+    whole = replace(unit, name=f"{WHOLE} {day}", fields=(_SEPARATOR.join((OVERRIDES, day, "")),))
+    lacking = existing.without(day)
+    if existing.divided(day):
+        return [(replace(whole, direction=Direction.NONE), parts)]
+    if existing.vanish(day):
+        held = parts[: len(Side)]
+        if lacking is None or any(isinstance(part, Mapping) and is_excluded(part) for part in held):
+            return [(whole, [None, None, *parts[len(Side) :]])]
+        # Without the day that side did change what is there, though nothing was customised when it was last agreed.
+        said: list[Value] = [{} if side is lacking else part for side, part in zip(Side, held, strict=True)]
+        return [(replace(whole, conflict=_TAKES[lacking]), [*said, *parts[len(Side) :]])]
+    if lacking is not None:
+        side = list(Side).index(lacking)
+        agreed = parts[len(Side) + side] if len(parts) > len(Side) else None
+        return list(
+            _split(unit, OVERRIDES, day, [agreed if n == side else part for n, part in enumerate(parts)], rules)
+        )
+    return []
+
+
+_TAKES = {Side.CRM: ConflictPolicy.CRM_WINS, Side.TARGET: ConflictPolicy.TARGET_WINS}
 
 
 def _split(unit: Unit, name: str, key: str, parts: list[Value], rules: ItemRules) -> Iterable[tuple[Unit, list[Value]]]:
@@ -191,10 +228,10 @@ def _folded(values: Fields) -> dict[str, Value]:
             continue
         mapping = keyed.setdefault(field, {})
         key, _, _ = rest.partition(_SEPARATOR)
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             held = mapping.get(key)
             mapping[key] = dict(sorted({**(held if isinstance(held, Mapping) else {}), **value}.items()))
-        elif value is not None:
+        elif value:
             mapping[key] = value
     for field, mapping in keyed.items():
         plain[field] = dict(sorted(mapping.items())) or None

@@ -119,9 +119,10 @@ def link_plan(
     limits: Limits | None = None,
     window: Window | None = None,
     private: Private = Private.SYNC,
+    compiled: CompiledMapping | None = None,
 ) -> LinkPlan:
-    """A calendar link of this user with the shipped mapping."""
-    compiled = mapping()
+    """A calendar link of this user with the shipped mapping, or another one."""
+    compiled = compiled or mapping()
     rules = ItemRules(
         units=tuple(
             Unit(
