@@ -13,7 +13,7 @@ from runner.model.errors import Invalid
 from runner.model.record import Fields
 from runner.model.state import PairingStatus, Resolution
 from runner.model.terms import Private, Side
-from runner.reconcile.decision import Decision, Presented, Settlement
+from runner.reconcile.decision import ABSENT, Decision, Presented, Settlement
 from runner.reconcile.merge import reconcile
 from runner.reconcile.scope import Scope, enters_at, in_window
 
@@ -83,8 +83,8 @@ def decide(
                 continue
         decision = reconcile(
             subject.pairing.base if subject.pairing else None,
-            Presented(crm, subject.crm.modified if subject.crm else None),
-            Presented(target, subject.target.modified if subject.target else None),
+            Presented(crm, subject.crm.modified) if subject.crm else ABSENT,
+            Presented(target, subject.target.modified) if subject.target else ABSENT,
             link.rules,
             _settlements(resolutions.get(subject.crm_key or "", ())),
         )
@@ -102,7 +102,7 @@ def _records(link: LinkPlan, subject: Subject) -> tuple[Fields | None, Fields | 
     if subject.target is None:
         return crm, None
     values = subject.target.values
-    return crm, {name: values.get(name) for unit in link.rules.units for name in unit.fields}
+    return crm, {name: values.get(name) for name in link.rules.fields}
 
 
 def _leaves(link: LinkPlan, subject: Subject, crm: Fields | None, target: Fields | None, now: datetime) -> str | None:

@@ -32,9 +32,9 @@ def match(parts: Parts, link: LinkPlan, ref: LinkRef, until: int) -> int:
     return pairs + len(made)
 
 
-def both_sides_hold(parts: Parts, link: str, until: int) -> bool:
+def both_sides_hold(parts: Parts, link: str) -> bool:
     """Whether a first sync finds items on both sides."""
-    return all(next(_pages(parts, link, side, until), None) for side in Side)
+    return parts.store.mark_counts(link, parts.clock.now()).sides == frozenset(Side)
 
 
 def _pages(parts: Parts, link: str, side: Side, until: int) -> Iterator[list[Mark]]:

@@ -6,15 +6,18 @@ here by version, set-based, without reading an item (B-12).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from runner.engine.parts import Parts
-from runner.model.errors import WatermarkInvalid
-from runner.model.items import LinkRef
+from runner.model.errors import ConnectorError, WatermarkInvalid
+from runner.model.items import ChangePage, LinkRef, Ref
 from runner.model.state import Commit, LinkState, Mark
 from runner.model.terms import Direction, Side
 
 PAIRED_PAGE = 2000
+NOTED = 2048
+"""Ids of the target's feed that are noted in one commit, about: a crash costs reading this many ids again."""
 RESTARTS = 1
 """How often one pass starts a dead watermark anew; then the next pass goes on (progress is durable)."""
 
@@ -53,12 +56,12 @@ def _observe_target(parts: Parts, ref: LinkRef, state: LinkState, direction: Dir
     whole = not state.target_complete
     recheck = whole and store.count(ref.name) > 0
     seen: set[int] = set()
-    for page in parts.target.changes(ref, state.target_watermark):
+    for page in _together(parts.target.changes(ref, state.target_watermark)):
         if page.changed or page.deleted:
             marks = _marks(
                 parts,
                 ref,
-                (page.changed and {entry.key: entry.version for entry in page.changed}) or {},
+                {entry.key: entry.version for entry in page.changed},
                 page.deleted,
                 whole=direction.writes(Side.CRM) or not state.matched,
             )
@@ -79,6 +82,42 @@ def _observe_target(parts: Parts, ref: LinkRef, state: LinkState, direction: Dir
         state = replace(state, target_complete=True)
         store.commit(Commit(links=(state,)))
     return state
+
+
+def _together(pages: Iterable[ChangePage]) -> Iterator[ChangePage]:
+    """Several pages as one, as many as are noted at a time. What was read before a fault is noted all the same."""
+    held: list[ChangePage] = []
+    size = 0
+    try:
+        for page in pages:
+            held.append(page)
+            size += len(page.changed) + len(page.deleted)
+            if page.complete or size >= NOTED:
+                yield _joined(held)
+                held, size = [], 0
+    except ConnectorError:
+        if held:
+            yield _joined(held)
+        raise
+    if held:
+        yield _joined(held)
+
+
+def _joined(pages: Sequence[ChangePage]) -> ChangePage:
+    """Pages in order as one: what a key was last said to be counts."""
+    if len(pages) == 1:
+        return pages[0]
+    said: dict[str, Ref | None] = {}
+    for page in pages:
+        for key, ref in (*((ref.key, ref) for ref in page.changed), *((key, None) for key in page.deleted)):
+            said.pop(key, None)
+            said[key] = ref
+    return ChangePage(
+        changed=tuple(ref for ref in said.values() if ref is not None),
+        deleted=tuple(key for key, ref in said.items() if ref is None),
+        watermark=pages[-1].watermark,
+        complete=pages[-1].complete,
+    )
 
 
 def _marks(

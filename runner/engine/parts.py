@@ -8,7 +8,7 @@ from runner.config.plan import LinkPlan
 from runner.model.items import LinkRef
 from runner.model.ports import Clock, CrmConnector, Rng, Store, TargetConnector
 
-STEP = 512
+STEP = 1024
 """Marks that one step of a pass takes: what is held in memory at a time, and what one commit covers."""
 
 

@@ -95,6 +95,7 @@ class _Pass:
                 self._bar(self._assess(self.planned))
         except ExsyncError as error:
             self.report.error = error
+            self.state = self.store.link(self.link.name)  # what was read of the feed before the fault is not read again
         self.report.seconds = self.parts.clock.monotonic() - begun
         self._finish()
         return self.report
@@ -114,7 +115,7 @@ class _Pass:
         if self.state.matched or not self.state.target_complete:
             return
         until = self.store.last_mark(self.link.name)
-        if both_sides_hold(self.parts, self.link.name, until):
+        if both_sides_hold(self.parts, self.link.name):
             self.report.counts["matched"] += match(self.parts, self.link, self.ref, until)
         self.state = replace(self.state, matched=True)
         self.store.commit(Commit(links=(self.state,)))

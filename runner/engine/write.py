@@ -109,8 +109,9 @@ class Writer:
         if change.side is Side.CRM:
             values = self.link.mapping.inbound(change.values) if change.operation is not Operation.DELETE else {}
             held, key = subject.crm, subject.crm_key
-            names = self.link.mapping.inbound_fields(change.fields)
-            fields = frozenset(values) if change.operation is Operation.CREATE else names & frozenset(values)
+            fields = frozenset(values)
+            if change.operation is Operation.UPDATE:
+                fields &= self.link.mapping.inbound_fields(change.fields)
             stamp = token if change.operation is Operation.CREATE else None
         else:
             values, held, key, fields = change.values, subject.target, subject.target_key, change.fields
@@ -166,18 +167,24 @@ class Writer:
         return None
 
     def _read_back(self, side: Side, planned: Sequence[Sending]) -> None:
-        written = {
-            p.result.key: p for p in planned if p.result and p.result.key and p.result.version and not p.result.adopted
-        }
+        written: dict[str, Sending] = {}
+        for entry in planned:
+            result = entry.result
+            if result is None or not result.key or not result.version or result.adopted:
+                continue
+            if result.item is not None:
+                entry.held = result.item
+            else:
+                written[result.key] = entry
         if not written:
             return
         connector = self.parts.crm if side is Side.CRM else self.parts.target
         try:
-            items = connector.get(self.ref, [key for key in written if key])
+            items = connector.get(self.ref, list(written))
         except ConnectorError:
             return  # the writes stand; without a read-back their items stay dirty and are read in the next pass
         for key, entry in written.items():
-            item = items.get(key or "")
+            item = items.get(key)
             if isinstance(item, Item) and entry.result and item.version == entry.result.version:
                 entry.held = item
 
@@ -271,28 +278,34 @@ class Writer:
         if pairing is None:
             return None
         made = next((e for e in done if e.change.operation is Operation.CREATE and e.result), None)
-        if made and made.result and made.result.adopted:
-            return None if self._taken(made) else replace(self._with_key(pairing, made), base=None)
-        if made:
+        if made and subject.pairing:
             pairing = self._with_key(pairing, made)
+        if made and made.result and made.result.adopted:
+            return None if self._taken(made) else replace(pairing, base=None)
         if len(done) < len(decision.changes):
             return self._partly(pairing, decision.base, done)
         crm, target = (self._held(side, item, by_side.get(side), decision.base.of(side)) for side in Side)
-        pairing = replace(
-            pairing,
-            base=Base(crm[0], target[0]),
-            crm_version=crm[1],
-            target_version=target[1],
-            status=PairingStatus.ACTIVE,
-            reason=None,
-        )
+        stamp, native = pairing.stamp, pairing.native
         written = by_side.get(Side.TARGET)
         seen = written.held if written and written.held else subject.target
         if seen:
-            ours = seen.stamp if seen.stamp and crm_key_of(seen.stamp) == pairing.crm_key else pairing.stamp
-            pairing = replace(pairing, stamp=ours, native=seen.native or pairing.native)
+            stamp = seen.stamp if seen.stamp and crm_key_of(seen.stamp) == pairing.crm_key else stamp
+            native = seen.native or native
         reason = leaves_window(self.link, crm[0], now) if subject.pairing else None
-        return replace(pairing, status=PairingStatus.DETACHED, reason=reason) if reason else pairing
+        return Pairing(
+            link=pairing.link,
+            entity=pairing.entity,
+            crm_key=pairing.crm_key,
+            target_key=pairing.target_key,
+            crm_version=crm[1],
+            target_version=target[1],
+            stamp=stamp,
+            native=native,
+            base=Base(crm[0], target[0]),
+            status=PairingStatus.DETACHED if reason else PairingStatus.ACTIVE,
+            reason=reason,
+            id=pairing.id,
+        )
 
     def _taken(self, made: Sending) -> bool:
         """Whether the record that a create found is another item's already: then this item is a copy of that one."""
@@ -308,9 +321,9 @@ class Writer:
         if made is None or made.result is None or not made.result.key:
             return None
         key = made.result.key
-        crm_key = key if made.change.side is Side.CRM else subject.crm_key
-        target_key = key if made.change.side is Side.TARGET else subject.target_key
-        return Pairing(self.link.name, self.link.entity, crm_key or "", target_key or "")
+        if made.change.side is Side.CRM:
+            return Pairing(self.link.name, self.link.entity, key, subject.target_key or "")
+        return Pairing(self.link.name, self.link.entity, subject.crm_key or "", key, stamp=made.write.stamp)
 
     def _with_key(self, pairing: Pairing, made: Sending) -> Pairing:
         key = made.result.key if made.result and made.result.key else ""
@@ -339,7 +352,7 @@ class Writer:
         record = self._record_of(side, entry.held)
         if record is None:
             return agreed, None
-        if all(record.get(name) == agreed.get(name) for name in entry.change.fields):
+        if record == agreed or all(record.get(name) == agreed.get(name) for name in entry.change.fields):
             return agreed, entry.held.version  # the very same object: the state writes it as one text
         return {**agreed, **{name: record.get(name) for name in entry.change.fields}}, entry.held.version
 

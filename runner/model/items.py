@@ -132,12 +132,15 @@ class WriteResult:
     """The outcome of one write: the item's key and new version (None after a delete), or the error.
 
     ``adopted`` says that a create found its key (or the same meeting) already there: no second record was made.
+    ``item`` is what the side holds after the write, where it was read in the very transaction that wrote it; None: it has
+    to be read back.
     """
 
     key: str | None = None
     version: str | None = None
     error: ConnectorError | None = None
     adopted: bool = False
+    item: Item | None = None
 
 
 @dataclass(frozen=True, slots=True)

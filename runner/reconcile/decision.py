@@ -18,6 +18,10 @@ class Presented:
     modified: datetime | None = None
 
 
+ABSENT = Presented(None)
+"""A side that does not hold the item."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """An operator's decision for one unit (or, with ``unit`` None, for edit against delete): a side, or values."""

@@ -57,7 +57,7 @@ def reconcile(
 def _lone(base: Base | None, present: Side, values: Fields, rules: ItemRules, settled: Settlement | None) -> Decision:
     """An item that one side holds and the other does not."""
     absent = present.other
-    may_create = rules.may(Operation.CREATE, absent) and bool(_writable(absent, rules))
+    may_create = rules.may(Operation.CREATE, absent) and bool(rules.writable[absent])
     may_delete = rules.may(Operation.DELETE, present)
 
     # Never seen together: new here, so it is made there; or left alone where that is not allowed.
@@ -143,11 +143,6 @@ def _merge(
     )
 
 
-def _writable(side: Side, rules: ItemRules) -> tuple[str, ...]:
-    """The fields that may be written on a side at all, in the units' order."""
-    return tuple(field for unit in rules.units if unit.direction.writes(side) for field in unit.fields)
-
-
 def _edited(base: Base, present: Side, values: Fields, rules: ItemRules) -> bool:
     """Whether the present side holds anything that could flow to the other and is not agreed."""
     both = {present: values, present.other: values}
@@ -166,15 +161,10 @@ def _survivor(present: Side, policy: EditVsDelete) -> Side | None:
     return {EditVsDelete.EDIT_WINS: present, EditVsDelete.DELETE_WINS: present.other}.get(policy)
 
 
-def _unit_fields(values: Fields, rules: ItemRules) -> dict[str, Value]:
-    """What a base keeps of a record: the units' fields, None where the record lacks one."""
-    return {field: values.get(field) for unit in rules.units for field in unit.fields}
-
-
 def _create(present: Side, values: Fields, rules: ItemRules, reason: str, *clashes: Clash) -> Decision:
     """The item made on the absent side, with every field that may be written there; the others are None in its base."""
-    fields = frozenset(_writable(present.other, rules))
-    kept = _unit_fields(values, rules)
+    fields = rules.writable[present.other]
+    kept = {name: values.get(name) for name in rules.fields}  # a base holds the units' fields
     made = kept if len(fields) == len(kept) else {n: value if n in fields else None for n, value in kept.items()}
     change = Change(present.other, Operation.CREATE, made, fields, None, reason, rules.rule)
     held = {present: kept, present.other: made}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from runner.model.terms import ConflictPolicy, Direction, EditVsDelete, OnDrift, Operation, Side
 
@@ -36,6 +37,18 @@ class ItemRules:
     on_drift: OnDrift = OnDrift.IGNORE
     clock_tolerance: float = 120.0
     """Seconds within which ``newest_wins`` falls back to ``crm_wins`` (B-61)."""
+    fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The record fields of all units, in their order."""
+    writable: Mapping[Side, frozenset[str]] = field(init=False, repr=False, compare=False)
+    """The record fields that may be written on a side at all."""
+
+    def __post_init__(self) -> None:
+        by_side = {
+            side: frozenset(name for unit in self.units if unit.direction.writes(side) for name in unit.fields)
+            for side in Side
+        }
+        object.__setattr__(self, "fields", tuple(name for unit in self.units for name in unit.fields))
+        object.__setattr__(self, "writable", by_side)
 
     def may(self, operation: Operation, side: Side) -> bool:
         """Whether this operation may be carried out on this side at all."""

@@ -25,7 +25,7 @@ from runner.model.state import (
     RunRecord,
 )
 from runner.model.terms import Side
-from runner.store import reading
+from runner.store import intents, reading
 from runner.store.faults import damaged, explained
 from runner.store.heartbeats import Heartbeats
 from runner.store.memory import Remembered
@@ -223,7 +223,7 @@ class DuckStore:
             link_id = self._known.link_ids.get(link)
             if link_id is None or link_id in self._known.without_intents:
                 return ()
-            found = reading.intents(con, link, link_id)
+            found = intents.of_link(con, link, link_id)
             if not found:
                 self._known.without_intents.add(link_id)
             return found

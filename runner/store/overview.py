@@ -36,7 +36,7 @@ WITH pairs AS (SELECT link_id, count(*) FILTER (status = 'active') AS active, co
      conflicts AS (SELECT link_id, count(*) AS number FROM conflict WHERE winner IS NULL AND resolved_at IS NULL
                    GROUP BY link_id),
      aside AS (SELECT link_id, count(*) AS number FROM quarantine GROUP BY link_id),
-     intents AS (SELECT link_id, count(*) AS number FROM intent GROUP BY link_id)
+     intents AS (SELECT link_id, sum(open) AS number FROM intent_batch GROUP BY link_id)
 SELECT name, condition, reason, coalesce(active, 0), coalesce(detached, 0), coalesce(marks.number, 0),
        coalesce(conflicts.number, 0), coalesce(aside.number, 0), coalesce(intents.number, 0), last_pass, quiet_passes
 FROM link

@@ -16,7 +16,6 @@ import duckdb
 from runner.model.record import Fields
 from runner.model.state import (
     Conflict,
-    Intent,
     LinkCondition,
     LinkState,
     Mark,
@@ -25,7 +24,7 @@ from runner.model.state import (
     Resolution,
     RunRecord,
 )
-from runner.model.terms import Operation, Side
+from runner.model.terms import Side
 from runner.store.rows import Row, aware, fields_of, hash_of, stored
 from runner.store.tables import columns_of, listed, unnest
 
@@ -159,20 +158,20 @@ def due_marks(
 
 
 def mark_counts(con: duckdb.DuckDBPyConnection, link_id: int, now: datetime) -> MarkCounts:
-    """How many of the link's marks are due, and how many of those belong to an active pairing."""
-    [(due, paired)] = con.execute(
-        "WITH due AS (SELECT id, side, key, key_hash FROM mark "
+    """How many of the link's marks are due, on which sides, and how many of those belong to an active pairing."""
+    [(due, sides, paired)] = con.execute(
+        "WITH due AS (SELECT id, side, key, key_hash, deleted FROM mark "
         "WHERE link_id = $1 AND (due IS NULL OR due <= $2::TIMESTAMP)), "
         "active AS (SELECT crm_key, target_key, crm_hash, target_hash FROM pairing "
         "WHERE link_id = $1 AND status = 'active') "
-        "SELECT (SELECT count(*) FROM due), "
+        "SELECT (SELECT count(*) FROM due), (SELECT list(DISTINCT side) FROM due WHERE NOT deleted), "
         "(SELECT count(DISTINCT due.id) FROM due JOIN active "
         "ON due.side = 'crm' AND key_hash = crm_hash AND key = crm_key) + "
         "(SELECT count(DISTINCT due.id) FROM due JOIN active "
         "ON due.side = 'target' AND key_hash = target_hash AND key = target_key)",
         [link_id, stored(now)],
     ).fetchall()
-    return MarkCounts(due=due, paired=paired)
+    return MarkCounts(due=due, paired=paired, sides=frozenset(Side(side) for side in sides or ()))
 
 
 def matches(con: duckdb.DuckDBPyConnection, link_id: int) -> list[tuple[str, str]]:
@@ -193,29 +192,6 @@ def matches(con: duckdb.DuckDBPyConnection, link_id: int) -> list[tuple[str, str
             target_taken.add(target_key)
             pairs.append((crm_key, target_key))
     return pairs
-
-
-def intents(con: duckdb.DuckDBPyConnection, link: str, link_id: int) -> list[Intent]:
-    """The link's open intents, oldest first."""
-    return [
-        Intent(
-            token=row[2],
-            link=link,
-            side=Side(row[3]),
-            operation=Operation(row[4]),
-            key=row[5],
-            source_key=row[6],
-            record=_fields(row[7]),
-            fields=frozenset(json.loads(row[8])),
-            native=row[9],
-            run=row[10],
-            at=_aware(row[11]),
-        )
-        for row in con.execute(
-            f"SELECT {columns_of('intent')} FROM intent WHERE link_id = ? ORDER BY id",  # noqa: S608
-            [link_id],
-        ).fetchall()
-    ]
 
 
 def writes_since(con: duckdb.DuckDBPyConnection, link_id: int, since: datetime) -> dict[str, int]:

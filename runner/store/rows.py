@@ -15,7 +15,7 @@ from runner.model.terms import Entity
 
 Row = tuple[Any, ...]
 
-_JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False)
+_encoded = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 class Texts:
@@ -30,20 +30,22 @@ class Texts:
             return None
         known = self._known.get(id(fields))
         if known is None:
-            known = self._known[id(fields)] = (fields, _JSON.encode(dict(fields)))
+            known = self._known[id(fields)] = (fields, _encoded(fields if type(fields) is dict else dict(fields)))
         return known[1]
 
 
 def text_of(value: Mapping[str, Any] | Iterable[str]) -> str:
     """Canonical JSON text of a mapping or of a list of strings."""
-    return _JSON.encode(dict(value) if isinstance(value, Mapping) else list(value))
+    return _encoded(dict(value) if isinstance(value, Mapping) else list(value))
 
 
 def fields_of(text: str | None) -> Fields | None:
     """The record fields of a text; JSON lists become tuples again."""
-    if text is None:
-        return None
-    fields: dict[str, Value] = json.loads(text)
+    return None if text is None else record_of(json.loads(text))
+
+
+def record_of(fields: dict[str, Value]) -> Fields:
+    """Record fields as JSON gives them, in canonical form again."""
     for name, value in fields.items():
         if isinstance(value, list | dict):
             fields[name] = frozen(value)
@@ -61,9 +63,17 @@ def aware(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.replace(tzinfo=UTC)
 
 
-def hash_of(text: str) -> int:
-    """The 64-bit hash by which keys are looked up; stable over versions of everything."""
+def _digest(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+@lru_cache(maxsize=4096)
+def hash_of(key: str) -> int:
+    """The 64-bit hash by which keys are looked up; stable over versions of everything.
+
+    Remembered: the same key is marked, looked up and paired within one pass.
+    """
+    return _digest(key)
 
 
 PAIRING_COLUMNS = (
@@ -76,8 +86,8 @@ PAIRING_COLUMNS = (
     ("target_version", "VARCHAR"),
     ("stamp", "VARCHAR"),
     ("native", "VARCHAR"),
-    ("base_crm", "VARCHAR"),
-    ("base_target", "VARCHAR"),
+    ("base_crm", "JSON"),
+    ("base_target", "JSON"),
     ("status", "VARCHAR"),
     ("reason", "VARCHAR"),
     ("crm_hash", "BIGINT"),
@@ -126,7 +136,7 @@ def pairing_row(pairing: Pairing, number: int, link_id: int, texts: Texts) -> Ro
 
 def checksum_of(content: Row) -> int:
     """The checksum over a row's content."""
-    return hash_of("\x1f".join(["\x1e" if value is None else str(value) for value in content]))
+    return _digest("\x1f".join(["\x1e" if value is None else str(value) for value in content]))
 
 
 def is_sound(row: Row) -> bool:

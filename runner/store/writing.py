@@ -10,7 +10,6 @@ import duckdb
 from runner.model.state import (
     Commit,
     Conflict,
-    Intent,
     LedgerEntry,
     LinkState,
     Mark,
@@ -18,6 +17,7 @@ from runner.model.state import (
     Resolution,
     RunRecord,
 )
+from runner.store import intents
 from runner.store.rows import Row, Texts, hash_of, pairing_row, stored, text_of
 from runner.store.tables import delete, insert, listed, unnest
 
@@ -50,7 +50,7 @@ class Writing:
         self._end(commit)
         self._marks(commit.marks)
         self._pairings(commit)
-        insert(self._con, "intent", [self._intent(intent) for intent in commit.intents])
+        self.touched.intents |= intents.note(self._con, commit.intents, self._texts, self._new_id, self._link_id)
         insert(self._con, "ledger", [self._entry(entry) for entry in commit.ledger])
         self._conflicts(commit.conflicts)
         self._resolutions(commit.resolutions)
@@ -69,7 +69,7 @@ class Writing:
         touched = self.touched
         touched.marks |= delete(self._con, "mark", "id", commit.settled)
         touched.pairings |= delete(self._con, "pairing", "id", commit.unpaired)
-        touched.intents |= delete(self._con, "intent", "token", commit.closed)
+        touched.intents |= intents.close(self._con, commit.closed)
         touched.resolutions |= delete(self._con, "resolution", "conflict", commit.resolved)
         delete(self._con, "candidate", "link_id", [self._link_id(name) for name in commit.matched])
         self._delete_items("quarantine", commit.released)
@@ -144,24 +144,6 @@ class Writing:
                 raise ValueError(f"pairings {missing} are to be replaced and do not exist")
             insert(self._con, "pairing", list(replaced.values()), replacing=True)
         insert(self._con, "pairing", new)
-
-    def _intent(self, intent: Intent) -> Row:
-        link_id = self._link_id(intent.link)
-        self.touched.intents.add(link_id)
-        return (
-            self._new_id(),
-            link_id,
-            intent.token,
-            intent.side.value,
-            intent.operation.value,
-            intent.key,
-            intent.source_key,
-            self._texts.of(intent.record),
-            text_of(sorted(intent.fields)),
-            intent.native,
-            intent.run,
-            stored(intent.at),
-        )
 
     def _entry(self, entry: LedgerEntry) -> Row:
         return (

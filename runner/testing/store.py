@@ -91,7 +91,8 @@ class MemoryStore:
         active = [p for p in self._pairings(link) if p.status is PairingStatus.ACTIVE]
         keys = {Side.CRM: {p.crm_key for p in active}, Side.TARGET: {p.target_key for p in active}}
         due = [mark for mark in self._of(link) if _is_due(mark, now)]
-        return MarkCounts(len(due), sum(mark.key in keys[mark.side] for mark in due))
+        sides = frozenset(mark.side for mark in due if not mark.deleted)
+        return MarkCounts(len(due), sum(mark.key in keys[mark.side] for mark in due), sides)
 
     def pairings(
         self,

@@ -337,6 +337,33 @@ def test_a_watermark_that_dies_at_each_page_does_not_loop(world: World) -> None:
     world.assert_in_step(*(f"Item {n}" for n in range(8)))
 
 
+def test_pages_read_before_a_fault_are_noted_and_not_read_again(world: World) -> None:
+    """A4: several pages are noted in one commit; a fault in the middle of the feed leaves none of them behind."""
+    for n in range(8):
+        world.in_outlook(f"Item {n}")
+    world.disturb(Nth("target", "changes", Fault(Form.BEFORE), n=3))
+    world.run()
+    assert world.store.mark_counts(world.link, world.clock.now()).due == 6
+    behind = world.store.link(world.link).target_watermark
+    assert behind is not None
+    world.boundary.faults = None
+    before = world.boundary.calls
+    world.sync()
+    asked = [t.call for t in world.boundary.trace if t.call.index >= before and t.call.name == "changes"]
+    assert len(asked) == 1
+    world.assert_in_step(*(f"Item {n}" for n in range(8)))
+
+
+def test_a_page_counts_what_was_said_last_of_an_item(world: World) -> None:
+    """An item that came and went within the pages of one commit is no item."""
+    for n in range(4):
+        world.in_outlook(f"Item {n}")
+    world.target.user_delete(world.outlook()["Item 0"].key)
+    world.target.user_edit(world.outlook()["Item 1"].key, location="Garden")
+    world.sync()
+    world.assert_in_step("Item 1", "Item 2", "Item 3")
+
+
 def test_nothing_is_made_before_the_first_read_came_to_its_end(world: World) -> None:
     """B-72 with L8: a folder whose watermark died at each page of the first read is not known; its items are not doubled."""
     for n in range(6):

@@ -174,6 +174,22 @@ def test_mark_counts_tell_paired_from_unpaired(store: Store) -> None:
     assert store.mark_counts(ANN, NOW + HOUR) == MarkCounts(due=6, paired=3)
 
 
+def test_mark_counts_name_the_sides_that_hold_items(store: Store) -> None:
+    """B-72: a first sync matches only when there is something on both sides; what a feed calls deleted is not there."""
+    store.commit(
+        Commit(
+            marks=(
+                Mark(ANN, Side.TARGET, "t1"),
+                Mark(ANN, Side.CRM, "c1", deleted=True),
+                Mark(ANN, Side.CRM, "c2", due=NOW + HOUR),
+            )
+        )
+    )
+    assert store.mark_counts(ANN, NOW).sides == {Side.TARGET}
+    assert store.mark_counts(ANN, NOW + HOUR).sides == {Side.CRM, Side.TARGET}
+    assert store.mark_counts(BOB, NOW).sides == frozenset()
+
+
 @pytest.mark.parametrize(
     "base",
     [

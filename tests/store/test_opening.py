@@ -20,6 +20,9 @@ from runner.store.opening import open_file
 from tests.store.committing import numbered
 from tests.store.samples import ANN, NOW, StillClock, pairing
 
+NEXT = len(migrations()) + 1
+"""The number of the migration that a later version would add."""
+
 
 def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
@@ -105,13 +108,13 @@ def test_a_new_migration_runs_once_and_keeps_a_copy_of_the_older_file(path: Path
         store.commit(numbered(1))
     steps = (
         *migrations(),
-        Migration(2, "note", "CREATE TABLE note (id BIGINT PRIMARY KEY); INSERT INTO note VALUES (7)"),
+        Migration(NEXT, "note", "CREATE TABLE note (id BIGINT PRIMARY KEY); INSERT INTO note VALUES (7)"),
     )
     for _ in range(2):
         opened = open_file(path, steps)
         assert opened.con.execute("SELECT id FROM note").fetchall() == [(7,)]
         opened.close()
-    copy = path.with_name("state.duckdb.before-0002")
+    copy = path.with_name(f"state.duckdb.before-{NEXT:04d}")
     assert mode_of(copy) == 0o600
     restored = shutil.copy(copy, path.with_name("restored.duckdb"))
     with open_store(restored, clock=clock) as store:
@@ -121,7 +124,7 @@ def test_a_new_migration_runs_once_and_keeps_a_copy_of_the_older_file(path: Path
 def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, clock: StillClock) -> None:
     with open_store(path, clock=clock) as store:
         store.commit(numbered(1))
-    steps = (*migrations(), Migration(2, "bad", "CREATE TABLE note (id BIGINT); INSERT INTO nowhere VALUES (1)"))
+    steps = (*migrations(), Migration(NEXT, "bad", "CREATE TABLE note (id BIGINT); INSERT INTO nowhere VALUES (1)"))
     with pytest.raises(StateError, match="nowhere"):
         open_file(path, steps)
     with open_store(path, clock=clock) as store:
@@ -130,10 +133,10 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, clock: Sti
 
 def test_a_newer_schema_is_refused(path: Path, clock: StillClock) -> None:
     """A13."""
-    steps = (*migrations(), Migration(2, "note", "CREATE TABLE note (id BIGINT PRIMARY KEY)"))
+    steps = (*migrations(), Migration(NEXT, "note", "CREATE TABLE note (id BIGINT PRIMARY KEY)"))
     open_file(path, steps).close()
     digest = path.read_bytes()
-    with pytest.raises(StateTooNew, match="schema 2") as caught:
+    with pytest.raises(StateTooNew, match=f"schema {NEXT}") as caught:
         open_store(path, clock=clock)
     assert caught.value.exit_code == 74
     assert path.read_bytes() == digest

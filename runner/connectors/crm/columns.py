@@ -23,7 +23,7 @@ from sqlalchemy.types import TypeEngine
 from runner.config.plan import CrmField
 from runner.mapping import canonical
 from runner.model.errors import Invalid
-from runner.model.moments import duration_of, instant_of, length_of, moment_of, zone_of
+from runner.model.moments import UTC_ZONE, duration_of, instant_of, length_of, moment_of, zone_of
 from runner.model.record import FieldType, Value
 
 SEPARATOR = ";"
@@ -120,19 +120,22 @@ def _integer(raw: Any) -> Value:
     raise ValueError("expected a whole number")
 
 
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> datetime:
+    if len(text) < len("2026-03-29T08:00"):
+        raise ValueError("expected date and time")
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError("expected date and time such as 2026-03-29 08:00:00") from None
+
+
 def _moment(value: Any, zone: str) -> datetime:
-    raw = value
-    if isinstance(raw, str):
-        if len(raw) < len("2026-03-29T08:00"):
-            raise ValueError("expected date and time")
-        try:
-            raw = datetime.fromisoformat(raw.strip())
-        except ValueError:
-            raise ValueError("expected date and time such as 2026-03-29 08:00:00") from None
+    raw = _parsed(value) if isinstance(value, str) else value
     if not isinstance(raw, datetime):
         raise ValueError("expected date and time")
     if raw.tzinfo is None:
-        raw = raw.replace(tzinfo=zone_of(zone))
+        raw = raw.replace(tzinfo=UTC if zone == UTC_ZONE else zone_of(zone))
     if raw.year <= _FIRST_YEAR:
         raise ValueError("the year is out of range")
     return raw
@@ -147,7 +150,10 @@ def moment_in(raw: Any, zone: str) -> datetime:
 
 
 def _instant(zone: str) -> Reader:
-    return lambda raw: instant_of(moment_in(raw, zone))
+    def read(raw: Any) -> Value:
+        return instant_of(moment_in(raw, zone))
+
+    return read
 
 
 def _local(raw: Any) -> Value:
@@ -209,6 +215,9 @@ def _joined(value: Any) -> Any:
 
 
 def _naive(zone: str) -> Writer:
+    if zone == UTC_ZONE:
+        return lambda value: moment_of(value).replace(tzinfo=None)
+
     def write(value: Any) -> datetime:
         moment = moment_of(value)
         naive = moment.astimezone(zone_of(zone)).replace(tzinfo=None, fold=0)

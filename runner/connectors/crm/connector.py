@@ -137,13 +137,12 @@ class SqlCrmConnector:
     # -- what changes ----------------------------------------------------------------------------------------------------
 
     def write(self, link: LinkRef, writes: Sequence[Write]) -> Iterator[WriteResult]:
-        """Conditional writes in groups of 200, one transaction each, one result per write in order."""
+        """Conditional writes in groups of 500, one transaction each, one result per write in order."""
         entity, schema = self._entity(link), self._reflected()
+        shape_ = self._shape(entity, link.crm_fields)
         pending = iter(writes)
         while group := list(islice(pending, GROUP)):
-            carried = Group(
-                self._engine, entity, KeyTable(schema.own.keys), link, self.clock.now(), self.plan.time_zone
-            )
+            carried = Group(self._engine, shape_, KeyTable(schema.own.keys), link, self.clock.now())
             yield from carried.results(group)
 
     def feed(self, since: str | None) -> Iterator[FeedPage]:
@@ -237,15 +236,7 @@ class SqlCrmConnector:
                 **self._read(shape_, owner, {key: keys[key] for key in names[:half]}),
                 **self._read(shape_, owner, {key: keys[key] for key in names[half:]}),
             }
-        items: dict[str, Item | ConnectorError] = {}
-        for row in rows:
-            key = key_text(row[0])
-            try:
-                item = shape_.item(row, owner, *noted.get(key, (None, None)))
-                items[key] = shape_.occurrences.joined(item, held.get(key, ())) if shape_.occurrences else item
-            except Invalid as error:
-                items[key] = error
-        return items
+        return shape_.items(rows, held, owner, noted)
 
     def _feed(self) -> Feed:
         schema = self._reflected()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +12,7 @@ from runner.config.plan import OCCURRENCES, CrmField
 from runner.connectors.crm.columns import Codec, Family, key_text, key_value, moment_in, stored
 from runner.connectors.crm.occurrences import Occurrences, Row
 from runner.connectors.crm.schema import EntityTable, raw
-from runner.model.errors import Invalid
+from runner.model.errors import ConnectorError, Invalid
 from runner.model.items import Item, Write
 from runner.model.record import FieldType, Value
 
@@ -39,6 +38,25 @@ class Shape:
             return {}
         series = [row[0] for row in rows if not self.rules or any(row[index] for index in self.rules)]
         return self.occurrences.rows(connection, series)
+
+    def items(
+        self,
+        rows: Sequence[Sequence[Any]],
+        held: Mapping[str, Sequence[Row]],
+        owner: str | None,
+        noted: Mapping[str, tuple[str, str | None]],
+    ) -> dict[str, Item | ConnectorError]:
+        """The items of some rows with their occurrences, by key, ``Invalid`` in place of one that cannot be carried.
+        ``noted`` is what the key table knows of them: token and native identity."""
+        items: dict[str, Item | ConnectorError] = {}
+        for row in rows:
+            key = key_text(row[0])
+            try:
+                item = self.item(row, owner, *noted.get(key, (None, None)))
+                items[key] = self.occurrences.joined(item, held.get(key, ())) if self.occurrences else item
+            except Invalid as error:
+                items[key] = error
+        return items
 
     def item(self, row: Sequence[Any], owner: str | None, stamp: str | None, native: str | None) -> Item:
         """The item of one row. Raises ``Invalid`` naming the first field whose value cannot be carried, or with code
@@ -71,11 +89,6 @@ class Shape:
         return Invalid(f"CRM record {key}: {plan.name} (column {plan.column}): {reason}", code=code)
 
 
-@lru_cache(maxsize=256)
-def _sorted(fields: frozenset[str]) -> tuple[str, ...]:
-    return tuple(sorted(fields))
-
-
 def shape(entity: EntityTable, fields: frozenset[str], zone: str) -> Shape:
     """The shape of one link's reads. Raises ``Invalid`` for a field that the entity does not have."""
     occurrences = None
@@ -85,7 +98,7 @@ def shape(entity: EntityTable, fields: frozenset[str], zone: str) -> Shape:
     unknown = fields - entity.columns.keys()
     if unknown:
         raise Invalid(f"{entity.plan.entity} has no CRM field {', '.join(sorted(unknown))}", code="unknown-field")
-    names = _sorted(fields)
+    names = sorted(fields)
     modified: sa.ColumnElement[Any] = sa.null() if entity.modified is None else raw(entity.modified)
     columns = [raw(entity.key), raw(entity.version), modified, raw(entity.owner)]
     columns += [raw(entity.columns[name]) for name in names]
@@ -108,25 +121,36 @@ def key_values(keys: Sequence[str], family: Family) -> dict[str, Any]:
     return held
 
 
-def parameters(entity: EntityTable, write: Write, *, creating: bool) -> Mapping[str, Any]:
-    """Column name → value for the fields that a write changes; fields that may only be read are left out.
+class Filling:
+    """Writes → columns for one entity: which fields may be written, with their codecs, looked up once for each set."""
 
-    Raises ``Invalid`` for a value that its column cannot hold, with nothing cut (B-23): ``too-long``, ``required``,
-    ``value`` or ``unknown-field``. A new record without a value for a required field gets the database's default.
-    """
-    made: dict[str, Any] = {}
-    for name in _sorted(write.fields):
-        if name == OCCURRENCES and entity.occurrences is not None:
-            continue
-        plan = entity.plan.fields.get(name)
-        if plan is None:
+    def __init__(self, entity: EntityTable) -> None:
+        self._entity = entity
+        self._known: dict[frozenset[str], tuple[tuple[str, CrmField, Codec], ...]] = {}
+
+    def parameters(self, write: Write, *, creating: bool) -> dict[str, Any]:
+        """Column name → value for the fields that a write changes; fields that may only be read are left out, and so are
+        occurrences, which have a table of their own.
+
+        Raises ``Invalid`` for a value that its column cannot hold, with nothing cut (B-23): ``too-long``, ``required``,
+        ``value`` or ``unknown-field``. A new record without a value for a required field gets the database's default.
+        """
+        made: dict[str, Any] = {}
+        values = write.values
+        for name, plan, codec in self._known.get(write.fields) or self._look_up(write.fields):
+            value = stored(plan, codec, values.get(name))
+            if value is None and not plan.nullable:
+                if creating:
+                    continue
+                raise Invalid(f"{name} (column {plan.column}) must not be empty", code="required")
+            made[plan.column] = value
+        return made
+
+    def _look_up(self, names: frozenset[str]) -> tuple[tuple[str, CrmField, Codec], ...]:
+        entity, plans = self._entity, self._entity.plan.fields
+        own = names - {OCCURRENCES} if entity.occurrences is not None else names
+        for name in sorted(own - plans.keys()):
             raise Invalid(f"{entity.plan.entity} has no CRM field {name}", code="unknown-field")
-        if not plan.writable:
-            continue
-        value = stored(plan, entity.codecs[name], write.values.get(name))
-        if value is None and not plan.nullable:
-            if creating:
-                continue
-            raise Invalid(f"{name} (column {plan.column}) must not be empty", code="required")
-        made[plan.column] = value
-    return made
+        found = tuple((name, plans[name], entity.codecs[name]) for name in sorted(own) if plans[name].writable)
+        self._known[names] = found
+        return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,13 +22,13 @@ from runner.connectors.crm.columns import key_text, key_value, now_in
 from runner.connectors.crm.faults import classed, translated
 from runner.connectors.crm.keys import KeyTable, Noted
 from runner.connectors.crm.occurrences import Rewriting
-from runner.connectors.crm.rows import parameters
+from runner.connectors.crm.rows import KEYS_PARAMETER, Filling, Shape
 from runner.connectors.crm.schema import EntityTable, raw
 from runner.model.errors import ConnectorError, Gone, Invalid, OutcomeUnknown, Transient, UsageError, VersionMoved
-from runner.model.items import LinkRef, Write, WriteResult
+from runner.model.items import Item, LinkRef, Write, WriteResult
 from runner.model.terms import Operation
 
-GROUP = 200
+GROUP = 500
 """Writes per transaction: long enough to be fast, short enough not to hold locks that users wait for."""
 
 _REFUSED = (exc.StatementError, ValueError, OverflowError, TypeError)
@@ -57,19 +58,25 @@ class _Ready:
         return OCCURRENCES in self.write.fields
 
 
-@dataclass(slots=True)
+@dataclass
 class Group:
     """One group of writes of one link, carried out by :meth:`results`."""
 
     engine: sa.Engine
-    entity: EntityTable
+    shape: Shape
     keys: KeyTable
     link: LinkRef
     now: datetime
-    zone: str
     _results: dict[int, WriteResult] = field(default_factory=dict)
     _changed: dict[int, Any] = field(default_factory=dict)
-    """Index → key of what was inserted or updated: its new version is read back before the COMMIT."""
+    """Index → key of what was inserted or updated: it is read back before the COMMIT."""
+    _made: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    """Key of each new record → token and native identity that the key table noted for it."""
+
+    @property
+    def entity(self) -> EntityTable:
+        """Where the link's records are."""
+        return self.shape.entity
 
     def results(self, writes: Sequence[Write]) -> Iterator[WriteResult]:
         """One result per write, in order. Raises what concerns all of them: unreachable, refused, denied, schema gone.
@@ -94,7 +101,7 @@ class Group:
     # -- one transaction -------------------------------------------------------------------------------------------------
 
     def _transact(self, writes: Sequence[tuple[int, Write]]) -> dict[int, WriteResult]:
-        self._results, self._changed = {}, {}
+        self._results, self._changed, self._made = {}, {}, {}
         with translated():
             connection = self.engine.connect().execution_options(exsync_writing=True)
         try:
@@ -145,7 +152,7 @@ class Group:
                 self._batch(connection, batch, self._change)
             else:
                 self._unchanged(connection, batch)
-        self._read_versions(connection)
+        self._read_back(connection)
 
     def _ready(self, index: int, write: Write) -> _Ready:
         if write.operation is Operation.CREATE:
@@ -161,7 +168,7 @@ class Group:
             version = key_value(write.version, self.entity.family(self.entity.version))
         except (ValueError, OverflowError):
             raise VersionMoved(f"CRM record {write.key} never had this version") from None
-        columns = {} if write.operation is Operation.DELETE else parameters(self.entity, write, creating=False)
+        columns = {} if write.operation is Operation.DELETE else self._filling.parameters(write, creating=False)
         return _Ready(index, write, columns, key, version)
 
     def _batch(
@@ -240,7 +247,7 @@ class Group:
         table = self.entity.occurrences
         wanted = [(key, ready.write) for key, ready in written if ready.rewrites]
         if table is not None and wanted:
-            Rewriting(table, self.zone, self.now).carry_out(connection, wanted)
+            Rewriting(table, self.shape.zone, self.now).carry_out(connection, wanted)
 
     def _with_occurrences_gone(self, connection: sa.Connection, batch: Sequence[_Ready]) -> list[_Ready]:
         """Delete those that have rows of occurrences, which may refer to them; returns the others.
@@ -269,8 +276,12 @@ class Group:
         if entity.plan.version_by == "writer":
             setting[entity.version.name] = entity.version + 1
         if entity.modified is not None:
-            setting.setdefault(entity.modified.name, now_in(self.now, entity.family(entity.modified), self.zone))
+            setting.setdefault(entity.modified.name, self._now())
         return setting
+
+    def _now(self) -> Any:
+        modified = self.entity.modified
+        return None if modified is None else now_in(self.now, self.entity.family(modified), self.shape.zone)
 
     def _missed(self, connection: sa.Connection, ready: _Ready) -> WriteResult:
         """Why a conditional write touched no row."""
@@ -294,43 +305,56 @@ class Group:
         entity = self.entity
         if write.stamp is None:
             raise Invalid("a create without a stamp is never sent", code="no-stamp")
-        if self.link.owner is None:
+        if self._owner is None:
             raise UsageError(f"link {self.link.name}: {self.link.user} is no CRM user", remedy="check the link's user")
+        row = {**self._blank, **self._filling.parameters(write, creating=True), entity.owner.name: self._owner}
+        if not entity.makes_keys and entity.key.name not in row:
+            row[entity.key.name] = self.keys.key_of(write.stamp, entity)
+        return row
+
+    @cached_property
+    def _filling(self) -> Filling:
+        return Filling(self.entity)
+
+    @cached_property
+    def _owner(self) -> Any:
+        return None if self.link.owner is None else key_value(self.link.owner, self.entity.family(self.entity.owner))
+
+    @cached_property
+    def _blank(self) -> Mapping[str, Any]:
+        """What a new record holds where its write says nothing."""
+        entity = self.entity
         row = dict(entity.defaults)
-        row |= parameters(entity, write, creating=True)
-        row[entity.owner.name] = key_value(self.link.owner, entity.family(entity.owner))
         if entity.counts_versions and (entity.plan.version_by == "writer" or entity.version.server_default is None):
             row.setdefault(entity.version.name, 1)
         if entity.modified is not None:
-            row.setdefault(entity.modified.name, now_in(self.now, entity.family(entity.modified), self.zone))
+            row.setdefault(entity.modified.name, self._now())
         if (
             entity.deleted is not None
             and entity.deleted[0].server_default is None
             and isinstance(entity.deleted[1], int)
         ):
             row.setdefault(entity.deleted[0].name, type(entity.deleted[1])(not entity.deleted[1]))
-        if not entity.makes_keys and entity.key.name not in row:
-            row[entity.key.name] = self.keys.key_of(write.stamp, entity)
         return row
 
     def _creates(self, connection: sa.Connection, batch: Sequence[_Ready]) -> None:
-        """New records; those that the key table knows already are adopted, or stay gone (L5)."""
-        fresh = self._not_noted(connection, batch)
-        if not fresh:
-            return
-        stamps = [ready.write.stamp for ready in fresh]
-        natives = [ready.write.native for ready in fresh if ready.write.native is not None]
-        try:
-            if len(set(stamps)) < len(stamps) or len(set(natives)) < len(natives):
-                raise _OneByOne
-            with connection.begin_nested():
-                self._insert(connection, fresh)
-            return
-        except (_OneByOne, Invalid):
-            pass
-        except _REFUSED as error:
-            _stop_unless_invalid(error)
-        for ready in fresh:
+        """New records; those that the key table knows already are adopted, or stay gone (L5).
+
+        The key table refuses what it knows. So all of them are tried at once, and only when that is refused are they
+        looked up, and then made one by one.
+        """
+        stamps = [ready.write.stamp for ready in batch]
+        natives = [ready.write.native for ready in batch if ready.write.native is not None]
+        if len(set(stamps)) == len(stamps) and len(set(natives)) == len(natives):
+            try:
+                with connection.begin_nested():
+                    self._insert(connection, batch)
+                return
+            except Invalid:
+                pass
+            except _REFUSED as error:
+                _stop_unless_invalid(error)
+        for ready in self._not_noted(connection, batch):
             self._create(connection, ready)
 
     def _create(self, connection: sa.Connection, ready: _Ready) -> None:
@@ -372,21 +396,16 @@ class Group:
         return fresh
 
     def _insert(self, connection: sa.Connection, batch: Sequence[_Ready]) -> None:
-        keys = self._insert_rows(connection, [dict(ready.columns) for ready in batch])
-        self.keys.note(
-            connection,
-            self.entity,
-            [
-                (ready.write.stamp or "", ready.write.native, key_text(key))
-                for ready, key in zip(batch, keys, strict=True)
-            ],
-            self.now,
-        )
+        keys = self._insert_rows(connection, [ready.columns for ready in batch])
+        made = [
+            (ready.write.stamp or "", ready.write.native, key_text(key)) for ready, key in zip(batch, keys, strict=True)
+        ]
+        self.keys.note(connection, self.entity, made, self.now)
         self._rewrite_occurrences(connection, list(zip(keys, batch, strict=True)))
-        for ready, key in zip(batch, keys, strict=True):
-            self._changed[ready.index] = key
+        self._changed.update((ready.index, key) for ready, key in zip(batch, keys, strict=True))
+        self._made.update((key, (stamp, native)) for stamp, native, key in made)
 
-    def _insert_rows(self, connection: sa.Connection, rows: list[dict[str, Any]]) -> list[Any]:
+    def _insert_rows(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         entity, name = self.entity, self.entity.key.name
         insert = sa.insert(entity.table)
         if name in rows[0]:
@@ -403,21 +422,36 @@ class Group:
             connection.execute(insert, [{**row, name: key} for row, key in zip(rows[1:], keys[1:], strict=True)])
         return keys
 
-    # -- versions --------------------------------------------------------------------------------------------------------
+    # -- what is there now -----------------------------------------------------------------------------------------------
 
-    def _read_versions(self, connection: sa.Connection) -> None:
-        """The version that each written record has now, read in the writing transaction."""
+    def _read_back(self, connection: sa.Connection) -> None:
+        """What each written record is now, read in the writing transaction: its version, and the record if it can be
+        carried."""
         if not self._changed:
             return
-        versions = self._versions(connection, set(self._changed.values()))
+        versions, items = self._written(connection, list(dict.fromkeys(self._changed.values())))
         for index, key in self._changed.items():
             text = key_text(key)
             if text in versions:
-                self._results[index] = WriteResult(key=text, version=versions[text])
+                self._results[index] = WriteResult(key=text, version=versions[text], item=items.get(text))
             else:  # a trigger of the CRM deleted it at once
                 self._results[index] = WriteResult(
                     key=text, error=Gone(f"CRM record {text} was removed as it was written")
                 )
+
+    def _written(self, connection: sa.Connection, keys: list[Any]) -> tuple[dict[str, str], dict[str, Item]]:
+        """Key → version, and key → item without those that cannot be carried."""
+        try:
+            rows = connection.execute(self.shape.select, {KEYS_PARAMETER: keys}).all()
+            held = self.shape.held(connection, rows)
+        except _REFUSED as error:  # the driver cannot read one of them
+            _stop_unless_invalid(error)
+            return self._versions(connection, set(keys)), {}
+        updated = [text for key in keys if (text := key_text(key)) not in self._made]
+        noted = self._made | self.keys.of_records(connection, self.entity, updated) if updated else self._made
+        items = self.shape.items(rows, held, self.link.owner, noted)
+        versions = {key_text(row[0]): key_text(row[1]) for row in rows}
+        return versions, {key: item for key, item in items.items() if isinstance(item, Item)}
 
     def _versions(self, connection: sa.Connection, keys: set[Any]) -> dict[str, str]:
         entity = self.entity

@@ -19,6 +19,7 @@ def a_created_item_is_read_back_as_written(bench: Bench) -> None:
     item = item_of(bench, result.key)
     demand(item.version == result.version, f"version {item.version!r} read, {result.version!r} returned")
     demand_held(item, values)
+    demand(result.item in (None, item), f"the result's item {result.item!r} is not the one that is read: {item!r}")
     demand(not result.adopted, "a fresh create says that it was adopted")
 
 
@@ -47,6 +48,7 @@ def an_update_changes_only_its_fields(bench: Bench) -> None:
     done(result)
     item = item_of(bench, made.key)
     demand(item.version == result.version, f"version {item.version!r} read, {result.version!r} returned")
+    demand(result.item in (None, item), f"the result's item {result.item!r} is not the one that is read: {item!r}")
     demand_held(item, values | change)
 
 

@@ -1,0 +1,104 @@
+"""Open intents in batches: one row for those of one commit that share link, side, operation, fields, run and moment.
+
+They become durable together, and nearly always end together with the step that they belong to. What stays open of a batch
+(an unknown outcome, writes that were never sent) stays in its row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC
+
+import duckdb
+
+from runner.model.record import Fields
+from runner.model.state import Intent
+from runner.model.terms import Operation, Side
+from runner.store.rows import Row, Texts, record_of, stored, text_of
+from runner.store.tables import columns_of, delete, insert, listed
+
+_MOST_TEXT = 1 << 20
+"""Characters of records in one row, about: large items must not add up to one huge text."""
+
+
+def note(
+    con: duckdb.DuckDBPyConnection,
+    intents: Sequence[Intent],
+    texts: Texts,
+    new_id: Callable[[], int],
+    link_id: Callable[[str], int],
+) -> set[int]:
+    """Make intents durable; answers the links that got some."""
+    groups: dict[tuple[object, ...], list[Intent]] = {}
+    for one in intents:
+        groups.setdefault((one.link, one.side, one.operation, one.fields, one.run, one.at), []).append(one)
+    rows: list[Row] = []
+    for group in groups.values():
+        first = group[0]
+        shared = (
+            link_id(first.link),
+            first.side.value,
+            first.operation.value,
+            text_of(sorted(first.fields)),
+            first.run,
+            stored(first.at),
+        )
+        rows += [(new_id(), *shared, *batch) for batch in _batches(group, texts)]
+    insert(con, "intent_batch", rows)
+    return {row[1] for row in rows}
+
+
+def _batches(group: Sequence[Intent], texts: Texts) -> Iterator[tuple[int, str, str]]:
+    records = [texts.of(one.record) or "{}" for one in group]
+    start = size = 0
+    for end, record in enumerate(records, 1):
+        size += len(record)
+        if size >= _MOST_TEXT or end == len(group):
+            writes = [(one.token, one.key, one.source_key, one.native) for one in group[start:end]]
+            yield end - start, listed(writes), f"[{','.join(records[start:end])}]"
+            start, size = end, 0
+
+
+def close(con: duckdb.DuckDBPyConnection, tokens: Sequence[str]) -> set[int]:
+    """End the intents of these tokens; answers the links that lost some."""
+    if not tokens:
+        return set()
+    closed, touched, over = set(tokens), set(), []
+    for number, link_id, writes in con.execute("SELECT id, link_id, writes FROM intent_batch").fetchall():
+        known = json.loads(writes)
+        left = [at for at, (token, *_) in enumerate(known) if token not in closed]
+        if len(left) == len(known):
+            continue
+        touched.add(link_id)
+        if left:
+            _keep(con, number, [known[at] for at in left], left)
+        else:
+            over.append(number)
+    delete(con, "intent_batch", "id", over)
+    return touched
+
+
+def _keep(con: duckdb.DuckDBPyConnection, number: int, writes: Sequence[object], left: Sequence[int]) -> None:
+    [(text,)] = con.execute("SELECT records FROM intent_batch WHERE id = ?", [number]).fetchall()
+    records = json.loads(text)
+    con.execute(
+        "UPDATE intent_batch SET open = ?, writes = ?, records = ? WHERE id = ?",
+        [len(left), listed(writes), listed(records[at] for at in left), number],
+    ).fetchall()
+
+
+def of_link(con: duckdb.DuckDBPyConnection, link: str, link_id: int) -> list[Intent]:
+    """The link's open intents, oldest first."""
+    found: list[Intent] = []
+    for _, _, side, operation, fields, run, noted_at, _, writes, records in con.execute(
+        f"SELECT {columns_of('intent_batch')} FROM intent_batch WHERE link_id = ? ORDER BY id",  # noqa: S608
+        [link_id],
+    ).fetchall():
+        names, at = frozenset(json.loads(fields)), noted_at.replace(tzinfo=UTC)
+        payloads: list[Fields] = [record_of(record) for record in json.loads(records)]
+        found += [
+            Intent(token, link, Side(side), Operation(operation), key, source, record, names, native, run, at)
+            for (token, key, source, native), record in zip(json.loads(writes), payloads, strict=True)
+        ]
+    return found
