@@ -149,6 +149,7 @@ def settings_of(settings: FolderSettings) -> dict[str, Any]:
         "conflict": settings.conflict.value,
         "edit_vs_delete": settings.edit_vs_delete.value,
         "on_drift": settings.on_drift.value,
+        "on_leave": settings.on_leave.value,
         "private": settings.private.value,
         "clock_tolerance": f"{settings.clock_tolerance:g}s",
         "time_zone": settings.time_zone,

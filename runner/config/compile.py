@@ -24,6 +24,7 @@ from runner.config.plan import (
     CrmUsers,
     ExchangePlan,
     LinkPlan,
+    OwnerRelation,
     Window,
 )
 from runner.config.secrets import SecretRef
@@ -133,19 +134,20 @@ def _secret(document: Document, path: tuple[str, ...], root: Path) -> SecretRef:
 
 
 def _entity(entity: Entity, given: Mapping[str, Any]) -> CrmEntity:
-    soft_delete = given.get("soft_delete")
+    owners = given.get("owners", ())
     return CrmEntity(
         entity=entity,
         table=given["table"],
         key=given["key"],
         version=given["version"],
         version_by=given.get("version_by", "trigger"),
-        owner=given["owner"],
+        owner=given.get("owner", next((each["column"] for each in owners if "column" in each), None)),
         modified=given.get("modified"),
-        soft_delete=(soft_delete["column"], soft_delete["value"]) if soft_delete else None,
+        soft_delete=_soft_delete(given),
         fields=MappingProxyType({name: _field(name, each) for name, each in given["fields"].items()}),
         defaults=MappingProxyType(dict(given.get("defaults", {}))),
         occurrences=_occurrences(given[OCCURRENCES]) if OCCURRENCES in given else None,
+        relations=tuple(_relation(each) for each in owners if "column" not in each),
     )
 
 
@@ -163,6 +165,22 @@ def _occurrences(given: Mapping[str, Any]) -> CrmOccurrences:
         modified=given.get("modified"),
         defaults=MappingProxyType(dict(given.get("defaults", {}))),
     )
+
+
+def _relation(given: Mapping[str, Any]) -> OwnerRelation:
+    return OwnerRelation(
+        table=given["table"],
+        item=given["item"],
+        user=given["user"],
+        via=given.get("via"),
+        soft_delete=_soft_delete(given),
+        defaults=MappingProxyType(dict(given.get("defaults", {}))),
+    )
+
+
+def _soft_delete(given: Mapping[str, Any]) -> tuple[str, object] | None:
+    soft_delete = given.get("soft_delete")
+    return (soft_delete["column"], soft_delete["value"]) if soft_delete else None
 
 
 def _field(name: str, given: str | Mapping[str, Any]) -> CrmField:
@@ -231,6 +249,7 @@ def item_rules(settings: FolderSettings, mapping: CompiledMapping) -> ItemRules:
         denied=settings.denied,
         edit_vs_delete=settings.edit_vs_delete,
         on_drift=settings.on_drift,
+        on_leave=settings.on_leave,
         clock_tolerance=settings.clock_tolerance,
     )
 
@@ -258,6 +277,7 @@ def _settings_digest(settings: FolderSettings, mapping: CompiledMapping, rules: 
             sorted(rules.denied),
             rules.edit_vs_delete,
             rules.on_drift,
+            rules.on_leave,
             rules.clock_tolerance,
             _limits(settings.limits),
             _window(settings.window),

@@ -61,8 +61,28 @@ class CrmOccurrences:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnerRelation:
+    """A table that says which users hold which records: a task's assignees, a contact's coverage.
+
+    ``item`` is its column with the record's key or, with ``via``, with the value of that column of the record (a contact's
+    company, whose coverage covers the contact). ``soft_delete`` marks rows that hold no longer; ``defaults`` are constants
+    of every row that we insert.
+    """
+
+    table: str
+    item: str
+    user: str
+    via: str | None = None
+    soft_delete: tuple[str, object] | None = None
+    defaults: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CrmEntity:
-    """How one entity lies in the CRM's schema. ``version_by`` says who moves the version column on."""
+    """How one entity lies in the CRM's schema. ``version_by`` says who moves the version column on.
+
+    A user holds a record when ``owner``, a column of the row, names him, or when one of ``relations`` does.
+    """
 
     entity: Entity
     table: str
@@ -70,7 +90,7 @@ class CrmEntity:
     version: str
     version_by: str
     """``writer``: our update increments it; ``trigger``: the database does (for example the printed DDL's trigger)."""
-    owner: str
+    owner: str | None
     modified: str | None
     soft_delete: tuple[str, object] | None
     """(column, value that means deleted)."""
@@ -78,6 +98,7 @@ class CrmEntity:
     defaults: Mapping[str, object] = field(default_factory=dict)
     """Columns set to constants on every insert."""
     occurrences: CrmOccurrences | None = None
+    relations: tuple[OwnerRelation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

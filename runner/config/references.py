@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import available_timezones
 
@@ -108,6 +109,7 @@ def check_crm(document: Document, findings: Findings) -> None:
     _check_zone(document, ("time_zone",), findings)
     for entity, described in (document.data.get("entities") or {}).items():
         if isinstance(described, dict):
+            _check_owners(document, entity, described, findings)
             _check_columns(document, entity, described, findings)
             check_occurrences(document, entity, described, findings)
 
@@ -125,9 +127,65 @@ def _check_password(document: Document, url: str, findings: Findings) -> None:
         )
 
 
-def _check_columns(document: Document, entity: str, described: dict[str, object], findings: Findings) -> None:
+def _check_owners(document: Document, entity: str, described: dict[str, Any], findings: Findings) -> None:
+    """A record is held by somebody, and by one column at most; what a feed cannot see is said."""
+    path: Path = ("entities", entity)
+    if "owner" in described and "owners" in described:
+        findings.error(
+            "two-owners",
+            f"{entity} has both owner and owners",
+            document.source.key_span((*path, "owner")),
+            hint=f"make it one of the ways: - {{column: {described['owner']}}}",
+            pointer=pointer((*path, "owner")),
+            related=document.source.key_span((*path, "owners")),
+        )
+    refused = any(document.is_broken(*path, key) for key in ("owner", "owners"))
+    if not refused and "owner" not in described and "owners" not in described:
+        findings.error(
+            "no-owner",
+            f"nothing says which user holds a record of {entity}",
+            document.source.key_span(path),
+            hint="add owner: with a column of the row, or owners: with tables that relate records to users",
+            pointer=pointer(path),
+        )
+    ways = [(index, way) for index, way in enumerate(described.get("owners") or ()) if isinstance(way, dict)]
+    columns = [index for index, way in ways if "column" in way]
+    for index in columns[1:]:
+        findings.error(
+            "two-owners",
+            f"{entity} has two owner columns",
+            document.source.key_span((*path, "owners", index, "column")),
+            hint="keep one column, and relate further users by a table",
+            pointer=pointer((*path, "owners", index)),
+            related=document.span(*path, "owners", columns[0], "column"),
+        )
+    related = [index for index, way in ways if "column" not in way]
+    for index, way in ways:
+        if way.get("table", 0) == described.get("table"):
+            findings.error(
+                "bad-value",
+                f"{described['table']!r} is the {entity}'s own table, not one that relates it to users",
+                document.span(*path, "owners", index, "table"),
+                hint="write - {column: ...} for a column of the record",
+                pointer=pointer((*path, "owners", index, "table")),
+            )
+    if related and document.data.get("feed") == "version_column":
+        findings.warning(
+            "relation-unseen",
+            f"a row that comes or goes in a table of owners is not seen by feed: version_column, unless the {entity}'s own "
+            "row changes too",
+            document.span(*path, "owners", related[0]),
+            hint="use feed: outbox, or let the CRM touch the record whenever it is assigned",
+            pointer=pointer((*path, "owners", related[0])),
+        )
+
+
+def _check_columns(document: Document, entity: str, described: dict[str, Any], findings: Findings) -> None:
     soft_delete = described.get("soft_delete")
     ours: dict[str, str] = {str(described[role]): role for role in ("key", "version", "owner") if role in described}
+    for way in described.get("owners") or ():
+        if isinstance(way, dict) and "column" in way:
+            ours[str(way["column"])] = "owner"
     if isinstance(soft_delete, dict) and "column" in soft_delete:
         ours[str(soft_delete["column"])] = "soft_delete"
     fields = described.get("fields")

@@ -25,6 +25,7 @@ from runner.model.terms import (
     Entity,
     Folder,
     OnDrift,
+    OnLeave,
     Operation,
     Private,
     Side,
@@ -36,6 +37,8 @@ UNLIMITED = "unlimited"
 ENTITY_OF: Mapping[Folder, Entity] = MappingProxyType(
     {Folder.CALENDAR: Entity.SCHEDULE_ITEM, Folder.TASKS: Entity.TASK, Folder.CONTACTS: Entity.CONTACT}
 )
+LEAVING: Mapping[Folder, OnLeave] = MappingProxyType({Folder.CONTACTS: OnLeave.REMOVE})
+"""Folders whose copies go, by default, when their records leave the user (B-51)."""
 _GUARDS = {Operation.DELETE: "max_deletes", Operation.UPDATE: "max_updates", Operation.CREATE: "max_creates"}
 _PER_ITEM = "max_writes_per_item_per_hour"
 _WRITTEN_BY = {Direction.INBOUND: Side.CRM, Direction.OUTBOUND: Side.TARGET}
@@ -52,6 +55,7 @@ class FolderSettings:
     conflict: ConflictPolicy
     edit_vs_delete: EditVsDelete
     on_drift: OnDrift
+    on_leave: OnLeave
     private: Private
     clock_tolerance: float
     time_zone: str
@@ -229,6 +233,7 @@ def resolve(
         conflict=ConflictPolicy(choice.value("conflict", ConflictPolicy.CRM_WINS)),
         edit_vs_delete=EditVsDelete(choice.value("edit_vs_delete", EditVsDelete.EDIT_WINS)),
         on_drift=OnDrift(choice.value("on_drift", OnDrift.IGNORE)),
+        on_leave=OnLeave(choice.value("on_leave", LEAVING.get(levels.folder, OnLeave.DETACH))),
         private=Private(choice.value("private", Private.SKIP)),
         clock_tolerance=timedelta_of(tolerance).total_seconds(),
         time_zone=choice.value("time_zone", time_zone),

@@ -134,6 +134,7 @@ class WriteResult:
     ``adopted`` says that a create found its key (or the same meeting) already there: no second record was made.
     ``item`` is what the side holds after the write, where it was read in the very transaction that wrote it; None: it has
     to be read back.
+    ``released`` says of a delete in the CRM that other users hold the record, so that only the link's user was taken out.
     """
 
     key: str | None = None
@@ -141,6 +142,7 @@ class WriteResult:
     error: ConnectorError | None = None
     adopted: bool = False
     item: Item | None = None
+    released: bool = False
 
 
 @dataclass(frozen=True, slots=True)

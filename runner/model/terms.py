@@ -93,6 +93,13 @@ class OnDrift(StrEnum):
     REPORT = "report"
 
 
+class OnLeave(StrEnum):
+    """What happens to a user's copy of a record that he holds in the CRM no longer (B-51): left alone, or removed."""
+
+    DETACH = "detach"
+    REMOVE = "remove"
+
+
 class Private(StrEnum):
     """What happens to private items (B-35). ``skip`` keeps every byte of them on the target."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runner.model.terms import ConflictPolicy, Direction, EditVsDelete, OnDrift, Operation, Side
+from runner.model.terms import ConflictPolicy, Direction, EditVsDelete, OnDrift, OnLeave, Operation, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class ItemRules:
     """Operations that may not be carried out on a side (B-5). Denied deletes detach the pair (B-39)."""
     edit_vs_delete: EditVsDelete = EditVsDelete.EDIT_WINS
     on_drift: OnDrift = OnDrift.IGNORE
+    on_leave: OnLeave = OnLeave.DETACH
     clock_tolerance: float = 120.0
     """Seconds within which ``newest_wins`` falls back to ``crm_wins`` (B-61)."""
     fields: tuple[str, ...] = field(init=False, repr=False, compare=False)

@@ -23,6 +23,7 @@ from runner.model.terms import (
     Entity,
     Folder,
     OnDrift,
+    OnLeave,
     Operation,
     Private,
     Side,
@@ -60,6 +61,7 @@ links:
   on_drift: report
   private: sync
   clock_tolerance: 30s
+  on_leave: remove
   deny: [outbound-create]
   guards: {max_deletes: {ratio: 0.1}}
   folders:
@@ -96,6 +98,7 @@ def test_the_nearest_level_wins(links: dict[str, LinkPlan]) -> None:
     assert (ann.time_zone, bob.time_zone) == ("Europe/Vienna", "Asia/Tokyo")
     assert (ann.rules.edit_vs_delete, bob.rules.edit_vs_delete) == (EditVsDelete.EDIT_WINS, EditVsDelete.MANUAL)
     assert (ann.rules.on_drift, bob.rules.on_drift) == (OnDrift.IGNORE, OnDrift.REPORT)
+    assert (ann.rules.on_leave, bob.rules.on_leave) == (OnLeave.DETACH, OnLeave.REMOVE)
     assert (ann.rules.clock_tolerance, bob.rules.clock_tolerance) == (120.0, 30.0)
     assert (ann.rules.rule, bob.rules.rule) == ("targets.d/hq.yaml:13:14", "targets.d/hq.yaml:23:19")
 
@@ -261,6 +264,7 @@ def test_a_links_digest_is_over_meaning(write: Write) -> None:
         "direction: inbound",
         "edit_vs_delete: manual",
         "on_drift: revert",
+        "on_leave: remove",
         "private: sync",
         "clock_tolerance: 3m",
         "time_zone: Asia/Tokyo",

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from runner.config.plan import CrmPlan
-from runner.connectors.crm.columns import key_text, key_value
+from runner.connectors.crm.columns import key_text
 from runner.connectors.crm.database import reading, snapshot
 from runner.connectors.crm.ddl import ddl, statements
 from runner.connectors.crm.faults import classed, translated
@@ -18,6 +18,7 @@ from runner.connectors.crm.feed import Feed, PostgresOutbox, SqliteOutbox
 from runner.connectors.crm.inspection import inspect_own
 from runner.connectors.crm.keys import KeyTable
 from runner.connectors.crm.occurrences import columns_of
+from runner.connectors.crm.owners import OWNER_PARAMETER, held_by, is_user
 from runner.connectors.crm.rows import KEYS_PARAMETER, Shape, key_values, shape
 from runner.connectors.crm.schema import CrmSchema, EntityTable, raw, reflect
 from runner.connectors.crm.version_feed import VersionFeed
@@ -64,10 +65,13 @@ class SqlCrmConnector:
                 if column is not None:
                     connection.execute(sa.select(raw(column)).where(sa.false()))
             for entity in schema.entities.values():
-                used = {c.name: c for c in (entity.key, entity.version, entity.owner, *entity.columns.values())}
+                owner = () if entity.owner is None else (entity.owner,)
+                used = {c.name: c for c in (entity.key, entity.version, *owner, *entity.columns.values())}
                 connection.execute(sa.select(*(raw(column) for column in used.values())).where(sa.false()))
                 if entity.occurrences is not None:
                     connection.execute(columns_of(entity.occurrences).where(sa.false()))
+                for relation in entity.relations:
+                    connection.execute(sa.select(raw(relation.item), raw(relation.user)).where(sa.false()))
         if link is not None:
             self._owner(link)
 
@@ -84,7 +88,7 @@ class SqlCrmConnector:
         return found
 
     def listing(self, link: LinkRef) -> Iterator[ChangePage]:
-        """Every live record of the link's owner, in key order, in pages of 500."""
+        """Every live record that the link's owner holds in any way, once, in key order, in pages of 500."""
         entity = self._entity(link)
         owner = self._owner(link)
         after: Any = None
@@ -92,7 +96,7 @@ class SqlCrmConnector:
         while not complete:
             statement = (
                 sa.select(raw(entity.key), raw(entity.version))
-                .where(entity.owner == owner, entity.live())
+                .where(held_by(entity, owner), entity.live())
                 .order_by(entity.key)
                 .limit(BATCH + 1)
             )
@@ -106,8 +110,8 @@ class SqlCrmConnector:
             yield ChangePage(refs, (), "" if after is None else key_text(after), complete)
 
     def get(self, link: LinkRef, keys: Sequence[str]) -> Mapping[str, Item | ConnectorError]:
-        """Live records by key; deleted and unknown ones are ``Gone``, unreadable ones ``Invalid``, and so are those of other
-        users (code ``not-owned``): a record that changed hands has left the link."""
+        """Live records by key; deleted and unknown ones are ``Gone``, unreadable ones ``Invalid``, and so are those that the
+        link's owner holds in no way (code ``not-owned``): a record that changed hands has left the link."""
         entity = self._entity(link)
         held = key_values(keys, entity.family(entity.key))
         shape_ = self._shape(entity, link.crm_fields)
@@ -201,13 +205,9 @@ class SqlCrmConnector:
             )
         return entity
 
-    def _owner(self, link: LinkRef) -> Any:
-        entity = self._entity(link)
-        try:
-            if link.owner is not None:
-                return key_value(link.owner, entity.family(entity.owner))
-        except (ValueError, OverflowError):
-            pass
+    def _owner(self, link: LinkRef) -> str:
+        if link.owner is not None and is_user(self._entity(link), link.owner):
+            return link.owner
         raise UsageError(
             f"link {link.name}: {link.user} is no CRM user", remedy="give the user that e-mail address in the CRM"
         )
@@ -224,7 +224,10 @@ class SqlCrmConnector:
         try:
             # A series and its occurrences are one item: what was read between two commits would be neither of both.
             with (snapshot if shape_.occurrences else reading)(self._engine) as connection:
-                rows = connection.execute(shape_.select, {KEYS_PARAMETER: list(keys.values())}).all()
+                asked: dict[str, Any] = {KEYS_PARAMETER: list(keys.values())}
+                if shape_.entity.relations:
+                    asked[OWNER_PARAMETER] = owner
+                rows = connection.execute(shape_.select, asked).all()
                 noted = KeyTable(self._reflected().own.keys).of_records(connection, shape_.entity, list(keys))
                 held = shape_.held(connection, rows)
         except Invalid as error:
@@ -240,7 +243,7 @@ class SqlCrmConnector:
 
     def _feed(self) -> Feed:
         schema = self._reflected()
-        names = frozenset(str(entity) for entity in schema.entities)
+        names = {str(entity): table for entity, table in schema.entities.items()}
         if self.plan.feed == "version_column":
             tables = tuple(schema.entities.values())
             return VersionFeed(self._engine, tables, self.plan.feed_overlap, self.plan.time_zone)

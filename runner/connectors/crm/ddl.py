@@ -3,7 +3,8 @@ unless asked (``exsync target ddl CRM --apply``).
 
 The triggers only ever add a row to the outbox (and move the version on where ``version_by: trigger``); those on a table
 of occurrences only touch the row of the series, so that its version moves on and its own triggers fire. They take NULL
-owners, read no other table, and on PostgreSQL run with the rights of whoever writes: plain plpgsql, no SECURITY DEFINER.
+owners and keys, read no other table (which records a change of a parent's relation concerns is looked up by the feed),
+and on PostgreSQL run with the rights of whoever writes: plain plpgsql, no SECURITY DEFINER.
 So INSERT on the outbox is granted to PUBLIC, or the CRM's own writes would fail. A row there is a hint and reveals
 nothing: nobody but its owner may read it.
 
@@ -12,9 +13,10 @@ Needs SQLite 3.24 or PostgreSQL 14.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import hashlib
+from collections.abc import Collection, Mapping
 
-from runner.config.plan import CrmEntity, CrmOccurrences, CrmPlan
+from runner.config.plan import CrmEntity, CrmOccurrences, CrmPlan, OwnerRelation
 from runner.connectors.crm.tables import KEYS, OUTBOX
 from runner.model.errors import UsageError
 from runner.model.terms import Entity
@@ -31,6 +33,23 @@ def outbox_triggers(entity: CrmEntity, dialect: str) -> tuple[str, ...]:
     """Names of the triggers that fill the outbox from one entity's table."""
     name = f"{OUTBOX}_{entity.entity}"
     return (name,) if dialect == "postgresql" else tuple(f"{name}_{event}" for event in ("insert", "update", "delete"))
+
+
+def relation_triggers(entity: CrmEntity, relation: OwnerRelation, dialect: str) -> tuple[str, ...]:
+    """Names of the triggers that fill the outbox from one table of owners. They tell every such table from every other,
+    since a name that was given to another table once would change what that table's trigger does."""
+    meaning = "\n".join((relation.table, relation.item, relation.user, relation.via or ""))
+    name = f"{OUTBOX}_{entity.entity}_{hashlib.sha256(meaning.encode()).hexdigest()[:8]}"
+    return (name,) if dialect == "postgresql" else tuple(f"{name}_{event}" for event in ("insert", "update", "delete"))
+
+
+def _subject(entity: CrmEntity, relation: OwnerRelation) -> str:
+    """What an outbox row of a relation speaks of: records, or a column's value that many records may have."""
+    return f"{entity.entity}.{relation.via}" if relation.via else str(entity.entity)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def version_trigger(entity: CrmEntity) -> str:
@@ -77,6 +96,8 @@ def _written(words: _Sqlite | _Postgres, plan: CrmPlan, untouched: Collection[En
             made += words.version(entity)
         if plan.feed == "outbox":
             made += words.triggers(entity)
+            for relation in entity.relations:
+                made += words.related(entity, relation)
         if entity.occurrences is not None:
             made += words.occurrences(entity, entity.occurrences, counts=entity.entity not in untouched)
     return tuple(made)
@@ -123,12 +144,13 @@ class _Sqlite:
         )
 
     def triggers(self, entity: CrmEntity) -> list[str]:
-        table, key, owner = self.name(entity.table), self.name(entity.key), self.name(entity.owner)
+        table, key = self.name(entity.table), self.name(entity.key)
+        owner = self.name(entity.owner) if entity.owner else None
         insert, update, delete = (self.name(name) for name in outbox_triggers(entity, "sqlite"))
         into = f"INSERT INTO {OUTBOX} (entity, crm_key, owner, old_owner)"
 
         def row(record: str, now: str, before: str) -> str:
-            owners = ", ".join(f"CAST({side}.{owner} AS TEXT)" if side else "NULL" for side in (now, before))
+            owners = ", ".join(f"CAST({side}.{owner} AS TEXT)" if side and owner else "NULL" for side in (now, before))
             return f"  {into} SELECT '{entity.entity}', CAST({record}.{key} AS TEXT), {owners}"
 
         bodies = {
@@ -140,6 +162,29 @@ class _Sqlite:
             f"  UPDATE {KEYS} SET gone_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')\n"
             f"    WHERE entity = '{entity.entity}' AND crm_key = CAST(OLD.{key} AS TEXT) AND gone_at IS NULL;\n",
         }
+        return self._triggers(table, bodies)
+
+    def related(self, entity: CrmEntity, relation: OwnerRelation) -> list[str]:
+        """Triggers of a table of owners: whoever gains a record is its owner, whoever loses it its former owner."""
+        item, user = self.name(relation.item), self.name(relation.user)
+        insert, update, delete = (self.name(name) for name in relation_triggers(entity, relation, "sqlite"))
+        subject = _literal(_subject(entity, relation))
+
+        def row(record: str, now: str, before: str, also: str = "") -> str:
+            owners = ", ".join(f"CAST({side}.{user} AS TEXT)" if side else "NULL" for side in (now, before))
+            return (
+                f"  INSERT INTO {OUTBOX} (entity, crm_key, owner, old_owner)\n"
+                f"    SELECT {subject}, CAST({record}.{item} AS TEXT), {owners} WHERE {record}.{item} IS NOT NULL{also};\n"
+            )
+
+        bodies = {
+            (insert, "INSERT"): row("NEW", "NEW", ""),
+            (update, "UPDATE"): row("NEW", "NEW", "OLD") + row("OLD", "", "OLD", f" AND OLD.{item} IS NOT NEW.{item}"),
+            (delete, "DELETE"): row("OLD", "", "OLD"),
+        }
+        return self._triggers(self.name(relation.table), bodies)
+
+    def _triggers(self, table: str, bodies: Mapping[tuple[str, str], str]) -> list[str]:
         made = []
         for (trigger, event), body in bodies.items():
             made.append(f"DROP TRIGGER IF EXISTS {trigger}")
@@ -214,11 +259,12 @@ class _Postgres:
 
     def triggers(self, entity: CrmEntity) -> tuple[str, ...]:
         (trigger,) = outbox_triggers(entity, "postgresql")
-        key, owner = self.quote(entity.key), self.quote(entity.owner)
+        key = self.quote(entity.key)
+        owner = self.quote(entity.owner) if entity.owner else None
         into = f"INSERT INTO {self.name(OUTBOX)} (entity, crm_key, owner, old_owner)\n"
 
         def row(record: str, now: str, before: str) -> str:
-            owners = ", ".join(f"{side}.{owner}::text" if side else "NULL" for side in (now, before))
+            owners = ", ".join(f"{side}.{owner}::text" if side and owner else "NULL" for side in (now, before))
             return f"{into}    VALUES ('{entity.entity}', {record}.{key}::text, {owners});\n"
 
         body = (
@@ -228,10 +274,36 @@ class _Postgres:
             f"    IF NEW.{key} IS DISTINCT FROM OLD.{key} THEN\n    {row('OLD', '', 'OLD')}    END IF;\n"
             "  END IF;\n  RETURN NULL;\nEND\n"
         )
+        return self._trigger(trigger, entity.table, body)
+
+    def related(self, entity: CrmEntity, relation: OwnerRelation) -> tuple[str, ...]:
+        """The trigger of a table of owners: whoever gains a record is its owner, whoever loses it its former owner."""
+        (trigger,) = relation_triggers(entity, relation, "postgresql")
+        item, user = self.quote(relation.item), self.quote(relation.user)
+        subject = _literal(_subject(entity, relation))
+
+        def row(record: str, now: str, before: str, also: str = "") -> str:
+            owners = ", ".join(f"{side}.{user}::text" if side else "NULL" for side in (now, before))
+            return (
+                f"    IF {record}.{item} IS NOT NULL{also} THEN\n"  # noqa: S608 - names quoted
+                f"      INSERT INTO {self.name(OUTBOX)} (entity, crm_key, owner, old_owner)\n"
+                f"        VALUES ({subject}, {record}.{item}::text, {owners});\n    END IF;\n"
+            )
+
+        body = (
+            f"BEGIN\n  IF TG_OP = 'DELETE' THEN\n{row('OLD', '', 'OLD')}"
+            f"  ELSIF TG_OP = 'INSERT' THEN\n{row('NEW', 'NEW', '')}"
+            f"  ELSE\n{row('NEW', 'NEW', 'OLD')}"
+            f"{row('OLD', '', 'OLD', f' AND OLD.{item} IS DISTINCT FROM NEW.{item}')}"
+            "  END IF;\n  RETURN NULL;\nEND\n"
+        )
+        return self._trigger(trigger, relation.table, body)
+
+    def _trigger(self, trigger: str, table: str, body: str) -> tuple[str, ...]:
         return (
             self._function(trigger, body),
             f"CREATE OR REPLACE TRIGGER {self.quote(trigger)} AFTER INSERT OR UPDATE OR DELETE"
-            f" ON {self.name(entity.table)}\n  FOR EACH ROW EXECUTE FUNCTION {self.name(trigger)}()",
+            f" ON {self.name(table)}\n  FOR EACH ROW EXECUTE FUNCTION {self.name(trigger)}()",
         )
 
     def occurrences(self, entity: CrmEntity, table: CrmOccurrences, *, counts: bool) -> list[str]:

@@ -14,15 +14,19 @@ ends are fixed, so an interrupted reader goes on where it was. (PostgreSQL manua
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from runner.connectors.crm.columns import key_text
 from runner.connectors.crm.database import reading, snapshot
 from runner.connectors.crm.faults import translated
+from runner.connectors.crm.owners import holders, referring
+from runner.connectors.crm.rows import key_values
+from runner.connectors.crm.schema import EntityTable
 from runner.connectors.crm.tables import MARK_ID, OUTBOX, PgSnapshot, Xid8
 from runner.model.errors import ContainerGone, WatermarkInvalid
 from runner.model.items import FeedPage, FeedRow
@@ -48,13 +52,35 @@ class Feed(Protocol):
         ...
 
 
-def coalesced(rows: Iterable[Any], entities: frozenset[str]) -> tuple[FeedRow, ...]:
-    """(entity, key, owner, former owner) rows as one per record, in the order in which each appeared first."""
+def coalesced(
+    connection: sa.Connection, rows: Sequence[Any], entities: Mapping[str, EntityTable]
+) -> tuple[FeedRow, ...]:
+    """(entity, key, owner, former owner) rows as one per record, in the order in which each appeared first.
+
+    Where relations say who holds a record, everybody who holds it now is added: its own row does not name them. A row
+    about a column that a relation refers by (``contact.company_id``) is a change of every record with that value.
+    """
     owners: dict[tuple[str, str], set[str]] = {}
-    for entity, key, *held in rows:
-        if entity in entities:
-            owners.setdefault((entity, key), set()).update(owner for owner in held if owner is not None)
+    for name, key, *named in rows:
+        known = {owner for owner in named if owner is not None}
+        entity, _, via = name.partition(".")
+        if entity not in entities:
+            continue
+        described = entities[entity]
+        meant = [key_text(k) for k in referring(connection, described, via, [key])] if via else [key]
+        for each in meant:
+            owners.setdefault((entity, each), set()).update(known)
+    for name, table in entities.items():
+        if table.relations:
+            _add_holders(connection, table, {key: known for (entity, key), known in owners.items() if entity == name})
     return tuple(FeedRow(Entity(entity), key, frozenset(known)) for (entity, key), known in owners.items())
+
+
+def _add_holders(connection: sa.Connection, entity: EntityTable, owners: Mapping[str, set[str]]) -> None:
+    values = key_values(list(owners), entity.family(entity.key))
+    for start in range(0, len(values), PAGE):
+        for key, users in holders(connection, entity, list(values.values())[start : start + PAGE]).items():
+            owners[key].update(users)
 
 
 def _foreign(reason: str) -> WatermarkInvalid:
@@ -73,7 +99,7 @@ class _Mark:
 class _Outbox:
     engine: sa.Engine
     table: sa.Table
-    entities: frozenset[str]
+    entities: Mapping[str, EntityTable]
 
     def mark(self, connection: sa.Connection) -> _Mark:
         c = self.table.c
@@ -133,10 +159,11 @@ class SqliteOutbox(_Outbox):
                 return FeedPage((), f"{self.kind}:{mark.epoch}:{last}", complete=True)
             position = self._position(since, mark, last)
             rows = connection.execute(self.rows(self.table.c.id > position)).all()
-        page = rows[:PAGE]
+            page = rows[:PAGE]
+            changed = coalesced(connection, [row[1:] for row in page], self.entities)
         until = page[-1][0] if page else position
         return FeedPage(
-            coalesced((row[1:] for row in page), self.entities),
+            changed,
             f"{self.kind}:{mark.epoch}:{until}",
             complete=len(rows) <= PAGE,
         )
@@ -215,10 +242,11 @@ class PostgresOutbox(_Outbox):
             if position.until:
                 conditions.append(self._seen(self.table.c.txid, until))
             rows = connection.execute(self.rows(*conditions)).all()
-        page = rows[:PAGE]
+            page = rows[:PAGE]
+            changed = coalesced(connection, [row[1:] for row in page], self.entities)
         complete = len(rows) <= PAGE
         return FeedPage(
-            coalesced((row[1:] for row in page), self.entities),
+            changed,
             f"{head}:{until}" if complete else f"{head}:{position.since}/{until}/{page[-1][0]}",
             complete=complete and position.until is None,
         )

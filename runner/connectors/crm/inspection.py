@@ -8,7 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from runner.config.plan import CrmPlan
-from runner.connectors.crm.ddl import occurrence_triggers, outbox_triggers, quoted, version_trigger
+from runner.connectors.crm.ddl import (
+    occurrence_triggers,
+    outbox_triggers,
+    quoted,
+    relation_triggers,
+    version_trigger,
+)
 from runner.connectors.crm.faults import classed
 from runner.connectors.crm.schema import CrmSchema, raw
 from runner.connectors.crm.tables import MARK_ID
@@ -36,6 +42,10 @@ def inspect_own(connection: sa.Connection, plan: CrmPlan, schema: CrmSchema) -> 
             present = _triggers(connection, table)
             wanted = [*occurrence_triggers(entity.plan)]
             missing += [f"trigger {name} on {table.name}" for name in wanted if name not in present]
+        for relation in entity.relations if outbox else ():
+            present = _triggers(connection, relation.table)
+            wanted = [*relation_triggers(entity.plan, relation.plan, schema.dialect)]
+            missing += [f"trigger {name} on {relation.table.name}" for name in wanted if name not in present]
     if not missing and outbox:
         c = schema.own.outbox.c
         if connection.execute(sa.select(raw(c.id)).where(c.id == MARK_ID)).first() is None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from runner.config.plan import OCCURRENCES, CrmField
 from runner.connectors.crm.columns import Codec, Family, key_text, key_value, moment_in, stored
 from runner.connectors.crm.occurrences import Occurrences, Row
+from runner.connectors.crm.owners import held
 from runner.connectors.crm.schema import EntityTable, raw
 from runner.model.errors import ConnectorError, Invalid
 from runner.model.items import Item, Write
@@ -65,12 +66,12 @@ class Shape:
         if owner is not None and (row[3] is None or key_text(row[3]) != owner):
             raise Invalid(f"CRM record {key} belongs to another user", code="not-owned")
         values: dict[str, Value] = {}
-        for (name, plan, codec), held in zip(self.fields, row[4:], strict=True):
-            if held is None:
+        for (name, plan, codec), given in zip(self.fields, row[4:], strict=True):
+            if given is None:
                 value = None
             else:
                 try:
-                    value = codec.read(held)
+                    value = codec.read(given)
                 except (ValueError, OverflowError, TypeError) as error:
                     raise self.invalid(key, plan, str(error), "value") from None
             if value is None and not plan.nullable:
@@ -100,7 +101,7 @@ def shape(entity: EntityTable, fields: frozenset[str], zone: str) -> Shape:
         raise Invalid(f"{entity.plan.entity} has no CRM field {', '.join(sorted(unknown))}", code="unknown-field")
     names = sorted(fields)
     modified: sa.ColumnElement[Any] = sa.null() if entity.modified is None else raw(entity.modified)
-    columns = [raw(entity.key), raw(entity.version), modified, raw(entity.owner)]
+    columns = [raw(entity.key), raw(entity.version), modified, held(entity)]
     columns += [raw(entity.columns[name]) for name in names]
     labelled = [column.label(f"c{index}") for index, column in enumerate(columns)]
     keys: sa.BindParameter[Any] = sa.bindparam(KEYS_PARAMETER, expanding=True)

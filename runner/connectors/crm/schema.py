@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from runner.config.plan import CrmEntity, CrmField, CrmOccurrences, CrmPlan
+from runner.config.plan import CrmEntity, CrmField, CrmOccurrences, CrmPlan, OwnerRelation
 from runner.connectors.crm.columns import Codec, Family, codecs, constant, family_of
 from runner.connectors.crm.tables import OwnTables, own_tables
 from runner.model.errors import ContainerGone
@@ -56,6 +56,24 @@ class OccurrenceTable:
 
 
 @dataclass(frozen=True, slots=True)
+class RelationTable:
+    """One table that relates an entity's records to users. ``refers`` is the record's column that ``item`` speaks of."""
+
+    plan: OwnerRelation
+    table: sa.Table
+    item: sa.Column[Any]
+    user: sa.Column[Any]
+    refers: sa.Column[Any]
+    deleted: tuple[sa.Column[Any], Any] | None
+    user_family: Family
+    defaults: Mapping[str, Any]
+
+    def live(self) -> sa.ColumnElement[bool]:
+        """The condition of rows that still hold."""
+        return _live(self.deleted)
+
+
+@dataclass(frozen=True, slots=True)
 class EntityTable:
     """One entity's table: the plan's names resolved to columns, with their families and codecs."""
 
@@ -63,7 +81,7 @@ class EntityTable:
     table: sa.Table
     key: sa.Column[Any]
     version: sa.Column[Any]
-    owner: sa.Column[Any]
+    owner: sa.Column[Any] | None
     modified: sa.Column[Any] | None
     deleted: tuple[sa.Column[Any], Any] | None
     families: Mapping[str, Family]
@@ -75,6 +93,8 @@ class EntityTable:
     makes_keys: bool
     """Whether the database makes the key of a new row."""
     occurrences: OccurrenceTable | None = None
+    relations: tuple[RelationTable, ...] = ()
+    """Further ways in which users hold records."""
 
     def family(self, column: sa.Column[Any]) -> Family:
         """The family of one of the columns."""
@@ -87,10 +107,14 @@ class EntityTable:
 
     def live(self) -> sa.ColumnElement[bool]:
         """The condition of rows that are not soft-deleted."""
-        if self.deleted is None:
-            return sa.true()
-        column, value = self.deleted
-        return column.is_distinct_from(value)
+        return _live(self.deleted)
+
+
+def _live(deleted: tuple[sa.Column[Any], Any] | None) -> sa.ColumnElement[bool]:
+    if deleted is None:
+        return sa.true()
+    column, value = deleted
+    return column.is_distinct_from(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,15 +210,16 @@ class _Survey:
             return None
         dialect = self.connection.dialect.name
         families = {column.name: family_of(_base(column.type), dialect) for column in table.c}
-        found = {name: self.column(table, name, plan.entity) for name in (plan.key, plan.version, plan.owner)}
+        key, version = (self.column(table, name, plan.entity) for name in (plan.key, plan.version))
+        owner = self.column(table, plan.owner, plan.entity) if plan.owner else None
+        relations = [self.relation(plan, each, table, families) for each in plan.relations]
         modified = self.column(table, plan.modified, plan.entity) if plan.modified else None
         flag = self.column(table, plan.soft_delete[0], plan.entity) if plan.soft_delete else None
         fields = {f.name: self.column(table, f.column, f"{plan.entity}.{f.name}") for f in plan.fields.values()}
         for name in plan.defaults:
             self.column(table, name, f"{plan.entity}.defaults")
         used = {f.name: self.codec(plan, f, families) for f in plan.fields.values() if fields[f.name] is not None}
-        key, version, owner = found[plan.key], found[plan.version], found[plan.owner]
-        if key is None or version is None or owner is None:
+        if key is None or version is None or (owner is None and plan.owner) or None in relations:
             return None
         self.roles(plan, table, families)
         occurrences = self.occurrences(plan, plan.occurrences, families[key.name]) if plan.occurrences else None
@@ -216,6 +241,43 @@ class _Survey:
             defaults={n: constant(value, families[n]) for n, value in plan.defaults.items() if n in families},
             makes_keys=_makes_keys(table, key, dialect),
             occurrences=occurrences,
+            relations=tuple(relation for relation in relations if relation),
+        )
+
+    def relation(
+        self, plan: CrmEntity, described: OwnerRelation, entity: sa.Table, kinds: Mapping[str, Family]
+    ) -> RelationTable | None:
+        what = f"{plan.entity}.owners"
+        table = self.table(described.table, what)
+        item, user = (self.column(table, name, what) for name in (described.item, described.user))
+        refers = self.column(entity, described.via or plan.key, what)
+        if table is None or item is None or user is None or refers is None:
+            return None
+        families = {column.name: family_of(_base(column.type), self.connection.dialect.name) for column in table.c}
+        flag = self.column(table, described.soft_delete[0], what) if described.soft_delete else None
+        for name in described.defaults:
+            self.column(table, name, f"{what}.defaults")
+        if families[user.name] is Family.OTHER:
+            self.note("column-type", f"{what}: column {user.name!r} has a type that cannot be compared as text")
+        if _kind(families[item.name]) != _kind(kinds[refers.name]):
+            self.note(
+                "column-type",
+                f"{what}: column {item.name!r} of table {table.name!r} holds {families[item.name]}, but"
+                f" {refers.name!r} of table {entity.name!r} holds {kinds[refers.name]}",
+            )
+        if self.connection.dialect.name == "sqlite":
+            _leave_to_the_driver(table, families)
+        return RelationTable(
+            plan=described,
+            table=table,
+            item=item,
+            user=user,
+            refers=refers,
+            deleted=(flag, constant(described.soft_delete[1], families[flag.name]))
+            if flag is not None and described.soft_delete
+            else None,
+            user_family=families[user.name],
+            defaults={n: constant(value, families[n]) for n, value in described.defaults.items() if n in families},
         )
 
     def codec(self, plan: CrmEntity, field_: CrmField, families: Mapping[str, Family]) -> Codec | None:
@@ -293,7 +355,7 @@ class _Survey:
             self.plan.schema
         ):
             self.note("column-type", f"{plan.entity}: key column {plan.key!r} of table {plan.table!r} is not unique")
-        for name in (plan.key, plan.version, plan.owner):
+        for name in (plan.key, plan.version, *([plan.owner] if plan.owner else [])):
             if families[name] is Family.OTHER:
                 self.note("column-type", f"{plan.entity}: column {name!r} has a type that cannot be compared as text")
         if plan.version_by == "writer" and families[plan.version] not in _COUNTS:
@@ -309,6 +371,11 @@ def _leave_to_the_driver(table: sa.Table, families: Mapping[str, Family]) -> Non
     for column in table.c:
         if families[column.name] is not Family.INTEGER:
             column.type = _RAW
+
+
+def _kind(family: Family) -> Family:
+    """Families whose values compare with each other, as one."""
+    return Family.NUMBER if family in _COUNTS else family
 
 
 def _base(type_: Any) -> Any:

@@ -2,13 +2,15 @@
 
 Transactions that commit late show values below what was read already, so the last ``feed_overlap`` (numbers: the last
 :data:`OVERLAP`) is read again each time; a change that commits later than that is missed, which is why the outbox is the
-better way. Deleted rows must stay as soft-deleted ones to be seen. The former owner of a record is not known here.
+better way. Deleted rows must stay as soft-deleted ones to be seen. The former owner of a record is not known here,
+and a row that comes or goes in a table of owners is no change of the record: it is seen only when the record's own row
+moves on as well. Then everybody who holds the record is named.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +19,7 @@ import sqlalchemy as sa
 
 from runner.connectors.crm.columns import Family, key_text, moment_in, now_in
 from runner.connectors.crm.database import reading
-from runner.connectors.crm.feed import PAGE
+from runner.connectors.crm.feed import PAGE, coalesced
 from runner.connectors.crm.schema import EntityTable, raw
 from runner.model.errors import Invalid, WatermarkInvalid
 from runner.model.items import FeedPage, FeedRow
@@ -51,14 +53,13 @@ class VersionFeed:
             after: tuple[Any, Any] | None = None
             more = True
             while more:
-                rows = self._page(entity, highest[str(entity.plan.entity)], after)
-                more, page = len(rows) > PAGE, rows[:PAGE]
+                page, changed, more = self._page(entity, highest[str(entity.plan.entity)], after)
                 if page:
                     after = (page[-1][0], page[-1][1])
                     name = str(entity.plan.entity)
                     highest[name] = self._later(entity, highest[name], self._text(entity, page[-1][0]))
                 yield FeedPage(
-                    tuple(FeedRow(entity.plan.entity, key_text(row[1]), _owners(row[2])) for row in page),
+                    changed,
                     self._watermark(highest),
                     complete=last_entity and not more,
                 )
@@ -93,10 +94,14 @@ class VersionFeed:
             return str(max(int(one), int(other)))
         return max(one, other, key=datetime.fromisoformat)
 
-    def _page(self, entity: EntityTable, highest: str, after: tuple[Any, Any] | None) -> list[Any]:
+    def _page(
+        self, entity: EntityTable, highest: str, after: tuple[Any, Any] | None
+    ) -> tuple[Sequence[Any], tuple[FeedRow, ...], bool]:
+        """One page of (column, key, owner) rows, the changes that they are, and whether others follow."""
         column = self._column(entity)
+        owner = sa.null() if entity.owner is None else raw(entity.owner)
         statement = (
-            sa.select(raw(column), raw(entity.key), raw(entity.owner))
+            sa.select(raw(column), raw(entity.key), owner)
             .where(column.is_not(None))
             .order_by(column, entity.key)
             .limit(PAGE + 1)
@@ -105,8 +110,13 @@ class VersionFeed:
             statement = statement.where(sa.or_(column > after[0], sa.and_(column == after[0], entity.key > after[1])))
         elif highest:
             statement = statement.where(column >= self._start(entity, highest))
+        name = str(entity.plan.entity)
         with reading(self.engine) as connection:
-            return list(connection.execute(statement).all())
+            rows = connection.execute(statement).all()
+            page = rows[:PAGE]
+            named = [(name, key_text(row[1]), None if row[2] is None else key_text(row[2])) for row in page]
+            changed = coalesced(connection, named, {name: entity})
+        return page, changed, len(rows) > PAGE
 
     def _start(self, entity: EntityTable, highest: str) -> Any:
         if self._counted(entity):
@@ -131,7 +141,3 @@ class VersionFeed:
         except (ValueError, AttributeError, TypeError):
             raise WatermarkInvalid("the watermark is not one of this CRM's version columns") from None
         return highest
-
-
-def _owners(owner: Any) -> frozenset[str]:
-    return frozenset() if owner is None else frozenset({key_text(owner)})

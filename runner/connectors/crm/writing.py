@@ -18,10 +18,12 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from runner.config.plan import OCCURRENCES
+from runner.connectors.crm.assigning import assign, bound_by, join, let_go
 from runner.connectors.crm.columns import key_text, key_value, now_in
 from runner.connectors.crm.faults import classed, translated
 from runner.connectors.crm.keys import KeyTable, Noted
 from runner.connectors.crm.occurrences import Rewriting
+from runner.connectors.crm.owners import OWNER_PARAMETER, holders, others
 from runner.connectors.crm.rows import KEYS_PARAMETER, Filling, Shape
 from runner.connectors.crm.schema import EntityTable, raw
 from runner.model.errors import ConnectorError, Gone, Invalid, OutcomeUnknown, Transient, UsageError, VersionMoved
@@ -30,6 +32,9 @@ from runner.model.terms import Operation
 
 GROUP = 500
 """Writes per transaction: long enough to be fast, short enough not to hold locks that users wait for."""
+
+STILL_OWNED = "still-owned"
+"""Code of a refused delete: others hold the record too, and this user cannot be taken out of it."""
 
 _REFUSED = (exc.StatementError, ValueError, OverflowError, TypeError)
 
@@ -148,6 +153,8 @@ class Group:
         for (operation, _, rewrites), batch in batches.items():
             if operation is Operation.CREATE:
                 self._creates(connection, batch)
+            elif operation is Operation.DELETE and self.entity.relations:
+                self._batch(connection, batch, self._leave)
             elif operation is Operation.DELETE or batch[0].columns or rewrites:
                 self._batch(connection, batch, self._change)
             else:
@@ -270,6 +277,41 @@ class Group:
             self._results[ready.index] = WriteResult(key=ready.write.key)
         return [ready for ready in batch if key_text(ready.key) not in having]
 
+    def _leave(self, connection: sa.Connection, batch: Sequence[_Ready]) -> None:
+        """Deletes of records that several users may hold: the last one's delete is the record's, any other's takes only
+        himself out (B-50). The rows are locked first, or two users who delete at a time would each leave it to the other.
+        """
+        entity, owner = self.entity, self.link.owner or ""
+        keys = {ready.key for ready in batch}
+        versions = self._versions(connection, keys, locking=True)
+        holding = holders(connection, entity, list(keys))
+        last: list[_Ready] = []
+        for ready in batch:
+            key = ready.write.key or ""
+            if versions.get(key_text(ready.key)) != ready.write.version:
+                raise _OneByOne
+            if owner not in holding.get(key_text(ready.key), frozenset()):
+                error: ConnectorError = VersionMoved(f"CRM record {key} is not {self.link.user}'s any more")
+                self._results[ready.index] = WriteResult(key=key, error=error)
+            elif not others(holding, ready.key, owner):
+                last.append(ready)
+            elif (reason := bound_by(connection, entity, ready.key, owner)) is not None:
+                error = Invalid(f"CRM record {key} stays {self.link.user}'s: {reason}", code=STILL_OWNED)
+                self._results[ready.index] = WriteResult(key=key, error=error)
+            else:
+                let_go(connection, entity, ready.key, owner)
+                self._disown(connection, ready.key, owner)
+                self._results[ready.index] = WriteResult(key=key, released=True)
+        if last:
+            self._change(connection, last)
+
+    def _disown(self, connection: sa.Connection, key: Any, owner: str) -> None:
+        """Empty the owner column where it names the user."""
+        column = self.entity.owner
+        if column is not None:
+            mine = (self.entity.key == key, column == key_value(owner, self.entity.family(column)))
+            connection.execute(sa.update(self.entity.table).where(*mine).values(self._marked({column.name: sa.null()})))
+
     def _marked(self, setting: dict[str, Any]) -> dict[str, Any]:
         """With the columns that every write of ours moves: when it was, and the version where nobody else does."""
         entity = self.entity
@@ -305,9 +347,9 @@ class Group:
         entity = self.entity
         if write.stamp is None:
             raise Invalid("a create without a stamp is never sent", code="no-stamp")
-        if self._owner is None:
+        if self.link.owner is None:
             raise UsageError(f"link {self.link.name}: {self.link.user} is no CRM user", remedy="check the link's user")
-        row = {**self._blank, **self._filling.parameters(write, creating=True), entity.owner.name: self._owner}
+        row = {**self._blank, **self._filling.parameters(write, creating=True), **self._owned}
         if not entity.makes_keys and entity.key.name not in row:
             row[entity.key.name] = self.keys.key_of(write.stamp, entity)
         return row
@@ -317,8 +359,10 @@ class Group:
         return Filling(self.entity)
 
     @cached_property
-    def _owner(self) -> Any:
-        return None if self.link.owner is None else key_value(self.link.owner, self.entity.family(self.entity.owner))
+    def _owned(self) -> Mapping[str, Any]:
+        """The owner column of a new record, where there is one."""
+        column = self.entity.owner
+        return {} if column is None else {column.name: key_value(self.link.owner or "", self.entity.family(column))}
 
     @cached_property
     def _blank(self) -> Mapping[str, Any]:
@@ -389,14 +433,29 @@ class Group:
                     # The item's former record was deleted, and it is created anew (B-63): its identity moves on.
                     self.keys.release(connection, self.entity, known)
                     known = None
+                elif known is not None and self.entity.relations and not self._joined(connection, ready, known.key):
+                    continue
             if known is None:
                 fresh.append(ready)
             else:
                 self._results[ready.index] = _adopted(known)
         return fresh
 
+    def _joined(self, connection: sa.Connection, ready: _Ready, key: str) -> bool:
+        """Another user's item of the same identity is there: the link's user holds it from now on, too (B-41). A create
+        that is only sent again takes no part in this: its user may have been taken out since."""
+        try:
+            with connection.begin_nested():
+                value = key_value(key, self.entity.family(self.entity.key))
+                join(connection, self.entity, value, self.link.owner or "")
+        except _REFUSED as error:
+            self._results[ready.index] = WriteResult(error=_stop_unless_invalid(error))
+            return False
+        return True
+
     def _insert(self, connection: sa.Connection, batch: Sequence[_Ready]) -> None:
         keys = self._insert_rows(connection, [ready.columns for ready in batch])
+        assign(connection, self.entity, keys, self.link.owner or "")
         made = [
             (ready.write.stamp or "", ready.write.native, key_text(key)) for ready, key in zip(batch, keys, strict=True)
         ]
@@ -442,7 +501,10 @@ class Group:
     def _written(self, connection: sa.Connection, keys: list[Any]) -> tuple[dict[str, str], dict[str, Item]]:
         """Key → version, and key → item without those that cannot be carried."""
         try:
-            rows = connection.execute(self.shape.select, {KEYS_PARAMETER: keys}).all()
+            asked: dict[str, Any] = {KEYS_PARAMETER: keys}
+            if self.entity.relations:
+                asked[OWNER_PARAMETER] = self.link.owner
+            rows = connection.execute(self.shape.select, asked).all()
             held = self.shape.held(connection, rows)
         except _REFUSED as error:  # the driver cannot read one of them
             _stop_unless_invalid(error)
@@ -453,11 +515,13 @@ class Group:
         versions = {key_text(row[0]): key_text(row[1]) for row in rows}
         return versions, {key: item for key, item in items.items() if isinstance(item, Item)}
 
-    def _versions(self, connection: sa.Connection, keys: set[Any]) -> dict[str, str]:
+    def _versions(self, connection: sa.Connection, keys: set[Any], *, locking: bool = False) -> dict[str, str]:
         entity = self.entity
         statement = sa.select(raw(entity.key), raw(entity.version)).where(
             entity.key.in_(sa.bindparam("keys", expanding=True)), entity.live()
         )
+        if locking:
+            statement = statement.order_by(entity.key).with_for_update()
         rows = connection.execute(statement, {"keys": list(keys)})
         return {key_text(key): key_text(version) for key, version in rows}
 
