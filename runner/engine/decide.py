@@ -14,6 +14,7 @@ from runner.model.record import Fields
 from runner.model.state import PairingStatus, Resolution
 from runner.model.terms import Private, Side
 from runner.reconcile.decision import ABSENT, Decision, Presented, Settlement
+from runner.reconcile.leaving import leave
 from runner.reconcile.merge import reconcile
 from runner.reconcile.scope import Scope, enters_at, in_window
 
@@ -66,6 +67,11 @@ def decide(
             key = (subject.crm_key if side is Side.CRM else subject.target_key) or ""
             failures.append(Failure(tuple(subject.marks), side, key, error))
             continue
+        if subject.left:
+            base = subject.pairing.base if subject.pairing else None
+            decision = leave(base, target, link.rules, stamped=_is_ours(subject))
+            decided.append(Decided(subject, crm, target, decision))
+            continue
         reason = _leaves(link, subject, crm, target, now)
         if reason and subject.pairing:
             detached.append((subject, reason))
@@ -90,6 +96,12 @@ def decide(
         )
         decided.append(Decided(subject, crm, target, decision))
     return Verdicts(tuple(decided), tuple(failures), tuple(ignored), tuple(parked), tuple(detached))
+
+
+def _is_ours(subject: Subject) -> bool:
+    """Whether the target's item bears the stamp that its pairing knows."""
+    known = subject.pairing and subject.pairing.stamp
+    return bool(known) and subject.target is not None and subject.target.stamp == known
 
 
 def leaves_window(link: LinkPlan, record: Fields, now: datetime) -> str | None:

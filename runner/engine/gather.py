@@ -12,14 +12,13 @@ from dataclasses import replace
 from runner.engine.identity import DELETED
 from runner.engine.parts import Parts
 from runner.engine.subject import Failure, Gathered, Subject
-from runner.model.errors import ConnectorError, Gone
+from runner.model.errors import NOT_OWNED, ConnectorError, Gone, Invalid
 from runner.model.items import Found, Identity, Item, LinkRef
 from runner.model.state import Mark, Pairing, PairingStatus
 from runner.model.terms import Place, Side
+from runner.reconcile.leaving import LEFT
 
 Read = Mapping[str, Item | ConnectorError]
-NOT_OWNED = "not-owned"
-"""Code of the CRM connector's answer for a record that belongs to somebody else now."""
 AGED = "window: "
 """Start of the reason of pairs that left the window; they are taken up again when they come back."""
 
@@ -65,7 +64,7 @@ class _Gather:
 
     def _echo(self, pairing: Pairing, item: Item | ConnectorError | None) -> bool:
         """A CRM mark alone whose record still has the version that we know (B-12)."""
-        if (Side.TARGET, pairing.target_key) in self.seq or self._forced(pairing):
+        if (Side.TARGET, pairing.target_key) in self.seq or self._forced(pairing) or _left(pairing):
             return False
         if not isinstance(item, Item) or item.version != pairing.crm_version:
             return False
@@ -171,14 +170,16 @@ class _Gather:
                 Side.TARGET: target.get(pairing.target_key, Gone("in Deleted Items")),
             }
             if pairing.status is PairingStatus.DETACHED and not self._may_return(pairing, sides.values()):
-                self.out.settled += marks
+                if not self._begins_anew(pairing, marks, sides):
+                    self.out.settled += marks
                 continue
             failed = self._unreadable(pairing, marks, sides)
             if failed:
                 continue
             held = {side: read if isinstance(read, Item) else None for side, read in sides.items()}
-            subject = Subject(marks, pairing, held[Side.CRM], held[Side.TARGET])
-            if subject.target is None and not pairing.target_key.startswith(DELETED):
+            left = not isinstance(sides[Side.CRM], Item | Gone)
+            subject = Subject(marks, pairing, held[Side.CRM], held[Side.TARGET], left=left)
+            if subject.target is None and not left and not pairing.target_key.startswith(DELETED):
                 gone.append(subject)
             else:
                 self.out.subjects.append(subject)
@@ -186,15 +187,26 @@ class _Gather:
             self._search(gone)
 
     def _may_return(self, pairing: Pairing, sides: Iterable[Item | ConnectorError]) -> bool:
-        """Only pairs that left the window come back, and only while both items exist: detached means never re-created."""
-        return (pairing.reason or "").startswith(AGED) and all(isinstance(side, Item) for side in sides)
+        """Pairs that left the window or their user come back, while both items exist: detached means never re-created."""
+        returns = (pairing.reason or "").startswith(AGED) or _left(pairing)
+        return returns and all(isinstance(side, Item) for side in sides)
+
+    def _begins_anew(self, pairing: Pairing, marks: list[int], sides: Mapping[Side, Item | ConnectorError]) -> bool:
+        """A record that its user was given again, and whose former copy he has deleted: he gets another (B-50)."""
+        record = sides[Side.CRM]
+        if not _left(pairing) or not isinstance(record, Item) or not isinstance(sides[Side.TARGET], Gone):
+            return False
+        self.out.forgotten.append(pairing.id)
+        self.out.subjects.append(Subject(marks, None, crm=record))
+        return True
 
     def _unreadable(self, pairing: Pairing, marks: list[int], sides: Mapping[Side, Item | ConnectorError]) -> bool:
         for side, read in sides.items():
-            if isinstance(read, Item | Gone):
+            if isinstance(read, Item | Gone) or (side is Side.CRM and read.code == NOT_OWNED):
                 continue
-            if read.code == NOT_OWNED:
-                self._detach(pairing, marks, "the CRM record belongs to somebody else now")
+            crm = sides[Side.CRM]
+            if isinstance(read, Invalid) and isinstance(crm, ConnectorError) and crm.code == NOT_OWNED:
+                self._detach(pairing, marks, f"{LEFT}, and the item on the target cannot be read")
             else:
                 key = pairing.crm_key if side is Side.CRM else pairing.target_key
                 self.out.failures.append(Failure(tuple(marks), side, key, read))
@@ -231,6 +243,11 @@ class _Gather:
             return
         subject.pairing, subject.target = self._rebind(pairing, read), read
         self.out.subjects.append(subject)
+
+
+def _left(pairing: Pairing) -> bool:
+    """Whether the pair ended because its user held the record no longer."""
+    return pairing.status is PairingStatus.DETACHED and (pairing.reason or "").startswith(LEFT)
 
 
 def _known_by(pairing: Pairing) -> Identity | None:

@@ -240,15 +240,16 @@ class _Pass:
         pairings = {p.id: p for p in (*gathered.rebound, *gathered.detached)}
         for pairing in gathered.detached:
             self.report.note_detached(pairing, pairing.reason or "")
-        for subject, reason in verdicts.detached:
+        for subject, reason in (*verdicts.detached, *outcome.detached):
             settled.update(subject.marks)
             if subject.pairing:
                 self.report.note_detached(subject.pairing, reason)
                 pairings[subject.pairing.id] = replace(subject.pairing, status=PairingStatus.DETACHED, reason=reason)
         made = [pairing for pairing in outcome.commit.pairings if not pairing.id]
         pairings |= {pairing.id: pairing for pairing in outcome.commit.pairings if pairing.id}
-        for unpaired in outcome.commit.unpaired:
-            pairings.pop(unpaired, None)
+        unpaired = (*outcome.commit.unpaired, *gathered.forgotten)
+        for ended in unpaired:
+            pairings.pop(ended, None)
         late, quarantined = self._set_aside(failures, by_seq, now)
         settled.update(seq for failure in failures for seq in failure.marks)
         parked = [replace(by_seq[seq], due=due) for seq, due in verdicts.parked if seq in by_seq]
@@ -260,6 +261,7 @@ class _Pass:
                 outcome.commit,
                 settled=tuple(settled),
                 pairings=(*pairings.values(), *made),
+                unpaired=unpaired,
                 marks=(*late, *parked, *self._created(outcome)),
                 quarantined=quarantined,
                 released=released,

@@ -21,6 +21,8 @@ class Subject:
     target: Item | None = None
     copy: bool = False
     """A second live holder of somebody's stamp or identity: an item of its own (D8)."""
+    left: bool = False
+    """The CRM record is there, but the link's user holds it no longer (``crm`` is None)."""
 
     @property
     def crm_key(self) -> str | None:
@@ -53,6 +55,8 @@ class Gathered:
     rebound: list[Pairing] = field(default_factory=list)
     """Pairings whose item is known under a new id."""
     detached: list[Pairing] = field(default_factory=list)
+    forgotten: list[int] = field(default_factory=list)
+    """Ids of detached pairings whose record begins anew."""
     failures: list[Failure] = field(default_factory=list)
     parked: list[tuple[int, datetime]] = field(default_factory=list)
     """Marks of items that will enter the window later."""

@@ -16,8 +16,8 @@ from runner.engine.decide import Decided, leaves_window
 from runner.engine.disputes import Disputes
 from runner.engine.identity import crm_key_of, native_key, stamp_for
 from runner.engine.parts import Parts
-from runner.engine.subject import Failure
-from runner.model.errors import ConnectorError, Gone, Invalid, OutcomeUnknown, VersionMoved
+from runner.engine.subject import Failure, Subject
+from runner.model.errors import STILL_OWNED, ConnectorError, Gone, Invalid, OutcomeUnknown, VersionMoved
 from runner.model.items import Item, LinkRef, Write, WriteResult
 from runner.model.record import Fields
 from runner.model.state import (
@@ -32,6 +32,9 @@ from runner.model.state import (
 )
 from runner.model.terms import Operation, Side
 from runner.reconcile.decision import Change
+
+TAKEN_OUT = "; others hold the record too, so that only this user was taken out of it"
+"""End of the reason in the ledger of a delete that left the record to its other users."""
 
 
 @dataclass(slots=True)
@@ -58,6 +61,8 @@ class Outcome:
     done: list[Sending] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)
     """Target items to be looked at again in this pass, as copies."""
+    detached: list[tuple[Subject, str]] = field(default_factory=list)
+    """Pairs that end because the CRM keeps a record that its user deleted, with the reason (B-39)."""
     stop: ConnectorError | None = None
 
 
@@ -211,6 +216,8 @@ class Writer:
             done, failed = self._sort(mine, out)
             if failed:
                 out.failures += failed
+            if any(_kept(entry) for entry in mine):
+                continue
             pairing = self._paired(item, done, now)
             if pairing is None and any(p.result and p.result.adopted for p in done):
                 self.copies.add(item.subject.target_key)
@@ -255,6 +262,8 @@ class Writer:
             if error is None or (isinstance(error, Gone) and entry.change.operation is Operation.DELETE):
                 done.append(entry)
                 out.done.append(entry)
+            elif _kept(entry):
+                out.detached.append((entry.item.subject, f"{error}, and others hold it too"))
             elif isinstance(error, VersionMoved) or (isinstance(error, Gone) and entry.write.key is not None):
                 out.again += 1
             else:
@@ -379,10 +388,16 @@ class Writer:
             counterpart=subject.target_key if change.side is Side.CRM else subject.crm_key,
             before=before,
             after=after,
-            reason=change.reason,
+            reason=change.reason + (TAKEN_OUT if planned.result and planned.result.released else ""),
             rule=change.rule,
             at=now,
         )
+
+
+def _kept(entry: Sending) -> bool:
+    """Whether the CRM refused to delete a record because others hold it, and could not take its user out of it."""
+    error = entry.result.error if entry.result else None
+    return entry.change.operation is Operation.DELETE and isinstance(error, Invalid) and error.code == STILL_OWNED
 
 
 def _only(record: Fields | None, names: frozenset[str]) -> Fields | None:

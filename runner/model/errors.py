@@ -31,6 +31,11 @@ from collections.abc import Mapping, Sequence
 
 from runner.model.diagnostics import Diagnostic
 
+NOT_OWNED = "not-owned"
+"""Code of an ``Invalid``: the CRM record is there, but the link's user holds it in no way."""
+STILL_OWNED = "still-owned"
+"""Code of an ``Invalid``: a delete in the CRM would take its user out of a record that others hold too, and cannot."""
+
 
 class ExsyncError(Exception):
     """Root of all expected faults. ``str()`` is one sentence for operators; ``remedy`` says what to do."""

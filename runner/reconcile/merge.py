@@ -74,9 +74,9 @@ def _lone(base: Base | None, present: Side, values: Fields, rules: ItemRules, se
         return Decision(base=base, detach=f"{gone}, and this direction does not delete {PLACES[present]}")
 
     # Not edited since: the delete goes through; where deletes are denied the pair ends (B-39).
-    if not _edited(base, present, values, rules):
+    if not edited(base, present, values, rules):
         if may_delete:
-            return _delete(present, values, rules, gone)
+            return deleted(present, values, rules, gone)
         return Decision(base=base, detach=f"{gone}, and deletes are denied {PLACES[present]}")
 
     # Edited here, deleted there: the policy decides or holds, an operator overrides; recorded either way (B-63).
@@ -102,7 +102,7 @@ def _lone(base: Base | None, present: Side, values: Fields, rules: ItemRules, se
             return _create(present, values, rules, f"{why}: the edit wins", clash)
         return Decision(clashes=(clash,), base=base, detach=f"{why}, and creates are denied {PLACES[absent]}")
     if may_delete:
-        return _delete(present, values, rules, f"{why}: the delete wins", clash)
+        return deleted(present, values, rules, f"{why}: the delete wins", clash)
     return Decision(clashes=(clash,), base=base, detach=f"{why}, and deletes are denied {PLACES[present]}")
 
 
@@ -143,7 +143,7 @@ def _merge(
     )
 
 
-def _edited(base: Base, present: Side, values: Fields, rules: ItemRules) -> bool:
+def edited(base: Base, present: Side, values: Fields, rules: ItemRules) -> bool:
     """Whether the present side holds anything that could flow to the other and is not agreed."""
     both = {present: values, present.other: values}
     return any(
@@ -171,7 +171,7 @@ def _create(present: Side, values: Fields, rules: ItemRules, reason: str, *clash
     return Decision((change,), clashes, Base(crm=held[Side.CRM], target=held[Side.TARGET]))
 
 
-def _delete(present: Side, values: Fields, rules: ItemRules, reason: str, *clashes: Clash) -> Decision:
+def deleted(present: Side, values: Fields, rules: ItemRules, reason: str, *clashes: Clash) -> Decision:
     """The item removed from the side that still holds it; no pair remains."""
     return Decision((Change(present, Operation.DELETE, {}, frozenset(), values, reason, rules.rule),), clashes)
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from runner.model.errors import ConnectorError, Gone, Invalid, VersionMoved, WatermarkInvalid
+from runner.model.errors import NOT_OWNED, STILL_OWNED, ConnectorError, Gone, Invalid, VersionMoved, WatermarkInvalid
 from runner.model.items import (
     ChangePage,
     CrmUser,
@@ -42,7 +42,14 @@ class _Row(Held):
 
     entity: Entity = Entity.SCHEDULE_ITEM
     owner: str = ""
+    others: set[str] = field(default_factory=set)
+    """Further users who hold it."""
     deleted: bool = False
+
+    @property
+    def holders(self) -> set[str]:
+        """Everybody who holds it."""
+        return {self.owner, *self.others} - {""}
 
 
 @dataclass(slots=True)
@@ -71,7 +78,9 @@ class FakeCrm:
     """The port ``CrmConnector`` over tables in memory.
 
     Knobs, to be set at any time: ``page`` (rows per page), ``normalise`` (what a trigger makes of values), ``reject`` (the
-    constraint that refuses values, or None), ``allowed`` (operations that may arrive). Methods named ``user_…`` are what
+    constraint that refuses values, or None), ``allowed`` (operations that may arrive), ``related`` (whether a second user
+    whose item is there already joins its record, as where a table relates records to users), ``binding`` (whether nobody
+    can be taken out of a record that others hold too). Methods named ``user_…`` are what
     people do in the CRM; they do not pass the boundary.
     """
 
@@ -82,6 +91,7 @@ class FakeCrm:
         self.page = page
         self.allowed = frozenset(Operation)
         self.normalise: Callable[[Fields], Fields] = as_given
+        self.related = self.binding = False
         self.reject: Callable[[Fields], str | None] = lambda values: None
         self._tables = _Tables()
         self._epoch = 0
@@ -98,7 +108,7 @@ class FakeCrm:
         return self._call("users", ",".join(addresses), lambda: self._users(addresses))
 
     def listing(self, link: LinkRef) -> Iterator[ChangePage]:
-        """The owner's live records in key order; one call of the boundary for each page."""
+        """The live records that the owner holds in key order; one call of the boundary for each page."""
         after, complete = 0, False
         while not complete:
             page = self._call("listing", link.name, partial(self._listing, link, after))
@@ -173,6 +183,16 @@ class FakeCrm:
         before, row.owner = row.owner, owner
         self._touch(row, row.values, before)
 
+    def user_share(self, key: str, *users: str) -> None:
+        """Further users are given the record; its version does not move, as where a table relates them."""
+        row = self._live(key)
+        row.others |= set(users)
+        self._note(row)
+
+    def user_unshare(self, key: str, user: str) -> None:
+        """A user is taken out of the record."""
+        self._take_out(self._live(key), user)
+
     def user_spoil(self, key: str, reason: str | None = "bad-row") -> None:
         """From now on nobody can read this record's values (None: they can again)."""
         row = self._live(key)
@@ -183,7 +203,7 @@ class FakeCrm:
 
     def items(self, owner: str | None = None) -> list[Item]:
         """Live records (of one owner), oldest first, with every field."""
-        rows = [row for row in self._tables.rows.values() if not row.deleted and owner in {None, row.owner}]
+        rows = [row for row in self._tables.rows.values() if not row.deleted and (not owner or owner in row.holders)]
         return [self._item(row, frozenset(row.values)) for row in rows]
 
     def item(self, key: str) -> Item | None:
@@ -227,8 +247,13 @@ class FakeCrm:
         self._note(row, former_owner)
 
     def _note(self, row: _Row, former_owner: str | None = None) -> None:
-        owners = frozenset({row.owner} | ({former_owner} if former_owner else set()))
+        owners = frozenset(row.holders | ({former_owner} if former_owner else set()))
         self._tables.outbox.append((self.clock.now(), FeedRow(row.entity, row.key, owners)))
+
+    def _take_out(self, row: _Row, user: str) -> None:
+        row.others -= {user}
+        row.owner = "" if row.owner == user else row.owner
+        self._note(row, user)
 
     def _live(self, key: str) -> _Row:
         row = self._tables.rows.get(key)
@@ -245,8 +270,8 @@ class FakeCrm:
             row = self._live(key)
         except Gone as error:
             return error
-        if row.owner != link.owner:
-            return Invalid(f"record {key} belongs to somebody else", code="not-owned")
+        if link.owner not in row.holders:
+            return Invalid(f"record {key} belongs to somebody else", code=NOT_OWNED)
         if row.unreadable is not None:
             return Invalid(f"the record cannot be carried: {row.unreadable}", code=row.unreadable)
         return self._item(row, link.crm_fields)
@@ -254,7 +279,7 @@ class FakeCrm:
     def _listing(self, link: LinkRef, after: int) -> ChangePage:
         owner = self._owner(link)
         rows = sorted(
-            (row for row in self._tables.rows.values() if row.owner == owner and not row.deleted),
+            (row for row in self._tables.rows.values() if owner in row.holders and not row.deleted),
             key=lambda row: int(row.key),
         )
         rest = [row for row in rows if row.entity is link.entity and int(row.key) > after]
@@ -306,7 +331,7 @@ class FakeCrm:
             return Found(identity, Place.TOMBSTONE)
         if row.deleted:
             return Found(identity, Place.DELETED, row.key, str(row.version))
-        place = Place.FOLDER if row.owner == link.owner else Place.ELSEWHERE
+        place = Place.FOLDER if link.owner in row.holders else Place.ELSEWHERE
         return Found(identity, place, row.key, str(row.version))
 
     def _write(self, link: LinkRef, write: Write) -> WriteResult:
@@ -320,6 +345,11 @@ class FakeCrm:
         if write.version != str(row.version):
             raise VersionMoved("the row version moved on")
         if write.operation is Operation.DELETE:
+            if link.owner in row.holders and len(row.holders) > 1:
+                if self.binding:
+                    raise Invalid(f"record {row.key} stays {link.user}'s", code=STILL_OWNED)
+                self._take_out(row, self._owner(link))
+                return WriteResult(row.key, released=True)
             row.deleted = True
             self._touch(row, row.values)
             return WriteResult(row.key, None)
@@ -334,6 +364,9 @@ class FakeCrm:
                 continue
             row = self._tables.rows.get(noted.key)
             if row is not None and not row.deleted:
+                if self.related and not same_token:
+                    row.others.add(self._owner(link))
+                    self._note(row)
                 return WriteResult(row.key, str(row.version), adopted=True)
             if same_token:
                 raise Gone("this record was created and has been deleted since", code="tombstone")

@@ -159,6 +159,12 @@ class FakeTarget:
         address, held = self._where(key)
         self._touch(address, held, {**held.values, **changes})
 
+    def user_strip(self, key: str) -> None:
+        """Something took our stamp off, as an import and export of the item does."""
+        address, held = self._where(key)
+        held.stamp = None
+        self._touch(address, held, held.values)
+
     def user_touch(self, key: str) -> None:
         """The change key moves on without any change of content, as after a reminder."""
         address, held = self._where(key)

@@ -61,12 +61,12 @@ links:
   on_drift: report
   private: sync
   clock_tolerance: 30s
-  on_leave: remove
   deny: [outbound-create]
   guards: {max_deletes: {ratio: 0.1}}
   folders:
     calendar: {window: {past: unlimited}, time_zone: Asia/Tokyo, guards: {max_creates: {count: 5},
         max_writes_per_item_per_hour: 6}, enabled: false}
+  on_leave: remove
 """
 
 

@@ -90,7 +90,7 @@ def silent_conflicts(patch: Patch) -> None:
 
 def deletes_win_silently(patch: Patch) -> None:
     """An edit is no reason to keep what the other side deleted."""
-    patch.setattr(merge, "_edited", lambda *_: False)
+    patch.setattr(merge, "edited", lambda *_: False)
 
 
 def private_items_leak(patch: Patch) -> None:

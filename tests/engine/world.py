@@ -31,6 +31,7 @@ from runner.model.terms import (
     Entity,
     Folder,
     OnDrift,
+    OnLeave,
     Operation,
     Private,
     Side,
@@ -120,6 +121,7 @@ def link_plan(
     window: Window | None = None,
     private: Private = Private.SYNC,
     compiled: CompiledMapping | None = None,
+    on_leave: OnLeave = OnLeave.DETACH,
 ) -> LinkPlan:
     """A calendar link of this user with the shipped mapping, or another one."""
     compiled = compiled or mapping()
@@ -139,6 +141,7 @@ def link_plan(
         denied=denied,
         edit_vs_delete=edit_vs_delete,
         on_drift=on_drift,
+        on_leave=on_leave,
     )
     return LinkPlan(
         name=f"sandbox/{user}/calendar",

@@ -13,7 +13,7 @@ from runner.connectors.crm.columns import Codec, Family, key_text, key_value, mo
 from runner.connectors.crm.occurrences import Occurrences, Row
 from runner.connectors.crm.owners import held
 from runner.connectors.crm.schema import EntityTable, raw
-from runner.model.errors import ConnectorError, Invalid
+from runner.model.errors import NOT_OWNED, ConnectorError, Invalid
 from runner.model.items import Item, Write
 from runner.model.record import FieldType, Value
 
@@ -64,7 +64,7 @@ class Shape:
         ``not-owned`` when the record belongs to somebody other than ``owner`` (None: not asked)."""
         key = key_text(row[0])
         if owner is not None and (row[3] is None or key_text(row[3]) != owner):
-            raise Invalid(f"CRM record {key} belongs to another user", code="not-owned")
+            raise Invalid(f"CRM record {key} belongs to another user", code=NOT_OWNED)
         values: dict[str, Value] = {}
         for (name, plan, codec), given in zip(self.fields, row[4:], strict=True):
             if given is None:

@@ -26,15 +26,21 @@ from runner.connectors.crm.occurrences import Rewriting
 from runner.connectors.crm.owners import OWNER_PARAMETER, holders, others
 from runner.connectors.crm.rows import KEYS_PARAMETER, Filling, Shape
 from runner.connectors.crm.schema import EntityTable, raw
-from runner.model.errors import ConnectorError, Gone, Invalid, OutcomeUnknown, Transient, UsageError, VersionMoved
+from runner.model.errors import (
+    STILL_OWNED,
+    ConnectorError,
+    Gone,
+    Invalid,
+    OutcomeUnknown,
+    Transient,
+    UsageError,
+    VersionMoved,
+)
 from runner.model.items import Item, LinkRef, Write, WriteResult
 from runner.model.terms import Operation
 
 GROUP = 500
 """Writes per transaction: long enough to be fast, short enough not to hold locks that users wait for."""
-
-STILL_OWNED = "still-owned"
-"""Code of a refused delete: others hold the record too, and this user cannot be taken out of it."""
 
 _REFUSED = (exc.StatementError, ValueError, OverflowError, TypeError)
 
