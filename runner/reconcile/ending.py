@@ -8,7 +8,7 @@ occurrence, it is the rule's. So the rule is merged first, and each customised d
 the merged series has the day   what becomes of what is customised on it
 ==============================  ==========================================================================================
 on both sides, both had it      merged as ever
-on both sides, one had it not   that side's absence says nothing: its rule lost. It holds what was agreed
+on both sides, one had it not   that side's absence says nothing: its rule lost. It gets what the other side has
 on neither side                 dropped on both alike. Edited since by the side that still had it: a conflict, recorded,
                                 which the rule has won: nothing can be kept on a day that does not exist
 on one side only                the rules differ (held, or drifted): left as it is on both, and as it was agreed

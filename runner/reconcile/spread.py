@@ -119,12 +119,9 @@ def _on_day(
         # Without the day that side did change what is there, though nothing was customised when it was last agreed.
         said: list[Value] = [{} if side is lacking else part for side, part in zip(Side, held, strict=True)]
         return [(replace(whole, conflict=_TAKES[lacking]), [*said, *parts[len(Side) :]])]
-    if lacking is not None:
-        side = list(Side).index(lacking)
-        agreed = parts[len(Side) + side] if len(parts) > len(Side) else None
-        return list(
-            _split(unit, OVERRIDES, day, [agreed if n == side else part for n, part in enumerate(parts)], rules)
-        )
+    if lacking is not None:  # its rule lost: it gets back, with the rule, what the other side has
+        given = [None if side is lacking else part for side, part in zip(Side, parts[: len(Side)], strict=True)]
+        return list(_split(unit, OVERRIDES, day, given + [None] * (len(parts) - len(Side)), rules))
     return []
 
 

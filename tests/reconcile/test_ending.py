@@ -94,6 +94,18 @@ def test_b37_a_cut_that_loses_takes_nothing_with_it() -> None:
     assert sides(decision, crm, target) == (target, target)
 
 
+@pytest.mark.parametrize("cutter", Side)
+def test_b37_who_loses_a_cut_is_written_the_occurrences_with_the_rule(cutter: Side) -> None:
+    """They are not there any more: a rule alone would bring their days back uncustomised."""
+    was, cut, longer = series(OWN), series(EARLY, recurrence_rule=CUT), series(OWN, duration="PT2H")
+    given = {cutter: cut, cutter.other: longer}
+    policy = ConflictPolicy.TARGET_WINS if cutter is Side.CRM else ConflictPolicy.CRM_WINS
+    decision = merged(was, given[Side.CRM], given[Side.TARGET], rules(policy=policy))
+    (change,) = decision.changes
+    assert (change.side, change.values[OVERRIDES]) == (cutter, OWN)
+    assert change.fields == {"recurrence_rule", "duration", OVERRIDES}
+
+
 def test_a_cut_on_the_read_only_side_drifts_with_its_occurrences() -> None:
     """B-5: neither the rule nor anything on the days that it took away is written anywhere."""
     was, cut = series(OWN), series(EARLY, recurrence_rule=CUT)
