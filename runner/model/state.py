@@ -49,6 +49,8 @@ class LinkState:
 class Mark:
     """A dirty mark: an observation that this key of this side changed. ``seq`` is 0 until stored.
 
+    A mark replaces the one that its key has. One that waits does not hold up what was observed meanwhile: unless it says
+    itself, by its ``seq``, that it replaces that very mark, the earlier ``due`` of both holds.
     ``deleted`` is what the feed said; it is checked by a direct read before anything is deleted. A mark with ``due`` in
     the future waits (back-off, or an item that lies beyond the window).
     """
@@ -60,6 +62,11 @@ class Mark:
     due: datetime | None = None
     tries: int = 0
     seq: int = 0
+
+
+def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier of two marks' due times; None is at once."""
+    return None if one is None or other is None else min(one, other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +211,37 @@ class RunRecord:
     message: str | None = None
 
 
+class Scope(StrEnum):
+    """What an operator's suspension covers."""
+
+    ALL = "all"
+    TARGET = "target"
+    LINK = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """Passes put off by command (B-15). ``name`` is the target's or the link's, empty for everything; what changes
+    meanwhile stays marked and goes out on resume."""
+
+    scope: Scope
+    name: str
+    by: str
+    since: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing that an operator did by command, for the audit: when, who, what, to what."""
+
+    at: datetime
+    who: str
+    what: str
+    subject: str
+    detail: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class MatchCandidate:
     """First sync: the digest of one declared key set of one lone item (B-72)."""
@@ -245,6 +283,11 @@ class Commit:
     matched: tuple[str, ...] = ()
     """Links whose match candidates are used up."""
     runs: tuple[RunRecord, ...] = ()
+    suspended: tuple[Suspension, ...] = ()
+    """Inserted or replaced by (scope, name)."""
+    resumed: tuple[tuple[Scope, str], ...] = ()
+    """(scope, name) of suspensions that end."""
+    acts: tuple[Act, ...] = ()
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__slots__)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import duckdb
 from runner.model.errors import StateError
 from runner.model.ports import Clock
 from runner.model.state import (
+    Act,
     Commit,
     Conflict,
     Intent,
@@ -23,6 +25,7 @@ from runner.model.state import (
     Quarantined,
     Resolution,
     RunRecord,
+    Suspension,
 )
 from runner.model.terms import Side
 from runner.store import intents, reading
@@ -38,6 +41,14 @@ from runner.store.writing import Writing, link_row
 _IDLE_CHECKPOINT = 16 << 20
 _BUSY_CHECKPOINT = 128 << 20
 """Bytes of write-ahead log at which an idle moment, or even a commit, is used for a checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An open transaction: the connection, and ids for new rows."""
+
+    con: duckdb.DuckDBPyConnection
+    new_id: Callable[[], int]
 
 
 def open_store(path: Path | None, *, clock: Clock) -> DuckStore:
@@ -270,6 +281,16 @@ class DuckStore:
         with self._work() as con:
             return reading.runs(con, limit, self._known.link_names)
 
+    def suspensions(self) -> Sequence[Suspension]:
+        """What operators have suspended and not resumed, oldest first."""
+        with self._work() as con:
+            return reading.suspensions(con)
+
+    def acts(self, limit: int) -> Sequence[Act]:
+        """What operators did by command, newest first."""
+        with self._work() as con:
+            return reading.acts(con, limit)
+
     def overview(self) -> Sequence[LinkOverview]:
         """One line per known link, in order of name, for ``exsync status``."""
         with self._work() as con:
@@ -356,12 +377,28 @@ class DuckStore:
             for name, mark in commit.crm_watermarks.items()
         ]
         insert(self._con, "crm", crms, replacing=True)
-        self._commits += 1
-        self._con.execute("UPDATE state SET commits = ?, last_id = ?", [self._commits, self._last_id]).fetchall()
+        self._count_commit()
         known.crms.update({name: (number, mark) for number, name, mark in crms})
         known.forget(writing.touched)
         for state in states.values():
             known.keep_state(self._beats.seen_in(state))
+
+    def _count_commit(self) -> None:
+        self._commits += 1
+        self._con.execute("UPDATE state SET commits = ?, last_id = ?", [self._commits, self._last_id]).fetchall()
+
+    @contextmanager
+    def changing(self) -> Iterator[Change]:
+        """One durable transaction on a table that no :class:`Commit` speaks of; undone whole when anything raises."""
+        with self._work() as con, self._transaction():
+            yield Change(con, self._new_id)
+            self._count_commit()
+
+    @contextmanager
+    def querying(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The connection for reading such a table, for as long as the answer is fetched."""
+        with self._work() as con:
+            yield con
 
     def heartbeat(self, link: str, now: datetime) -> None:
         """Note a pass without effect; written with the next commit, on close, or after a minute."""

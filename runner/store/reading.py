@@ -15,6 +15,7 @@ import duckdb
 
 from runner.model.record import Fields
 from runner.model.state import (
+    Act,
     Conflict,
     LinkCondition,
     LinkState,
@@ -23,6 +24,8 @@ from runner.model.state import (
     Quarantined,
     Resolution,
     RunRecord,
+    Scope,
+    Suspension,
 )
 from runner.model.terms import Side
 from runner.store.rows import Row, aware, fields_of, hash_of, stored
@@ -319,3 +322,17 @@ def _fields(text: str) -> Fields:
 
 def _aware(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC)
+
+
+def suspensions(con: duckdb.DuckDBPyConnection) -> list[Suspension]:
+    """Every suspension, oldest first."""
+    rows = con.execute("SELECT scope, name, by_whom, since, reason FROM suspension ORDER BY id").fetchall()
+    return [Suspension(Scope(scope), name, by, since.replace(tzinfo=UTC), why) for scope, name, by, since, why in rows]
+
+
+def acts(con: duckdb.DuckDBPyConnection, limit: int) -> list[Act]:
+    """The newest acts of operators."""
+    rows = con.execute(
+        "SELECT done_at, who, what, subject, detail FROM act ORDER BY id DESC LIMIT ?", [limit]
+    ).fetchall()
+    return [Act(at.replace(tzinfo=UTC), *rest) for at, *rest in rows]

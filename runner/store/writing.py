@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 
@@ -16,9 +16,12 @@ from runner.model.state import (
     Quarantined,
     Resolution,
     RunRecord,
+    Scope,
+    Suspension,
+    earlier,
 )
 from runner.store import intents
-from runner.store.rows import Row, Texts, hash_of, pairing_row, stored, text_of
+from runner.store.rows import Row, Texts, aware, hash_of, pairing_row, stored, text_of
 from runner.store.tables import delete, insert, listed, unnest
 
 
@@ -64,6 +67,12 @@ class Writing:
             ],
         )
         insert(self._con, "run", [self._run(run) for run in commit.runs])
+        self._suspensions(commit.resumed, commit.suspended)
+        insert(
+            self._con,
+            "act",
+            [(self._new_id(), stored(act.at), act.who, act.what, act.subject, act.detail) for act in commit.acts],
+        )
 
     def _end(self, commit: Commit) -> None:
         touched = self.touched
@@ -87,37 +96,32 @@ class Writing:
         ).fetchall()
 
     def _marks(self, marks: tuple[Mark, ...]) -> None:
-        """Insert marks; an older mark of the same key gives way and hands on its tries."""
+        """Insert marks; an older mark of the same key gives way, hands on its tries, and is not held up by a later due
+        (see :class:`runner.model.state.Mark`)."""
         if not marks:
             return
-        newest: dict[tuple[int, str, str], tuple[Mark, int]] = {}
+        newest: dict[tuple[int, str, str], Mark] = {}
         for mark in marks:
             place = (self._link_id(mark.link), mark.side.value, mark.key)
             replaced = newest.pop(place, None)
-            newest[place] = (mark, max(mark.tries, replaced[1] if replaced else 0))
+            newest[place] = mark if replaced is None else _joined(mark, replaced)
         hashes = [hash_of(key) for _, _, key in newest]
-        older: dict[tuple[int, str, str], int] = {}
         gone: list[int] = []
-        for seq, link_id, side, key, tries in self._con.execute(
-            "SELECT mark.id, link_id, side, key, tries FROM mark "  # noqa: S608
+        for seq, link_id, side, key, tries, due in self._con.execute(
+            "SELECT mark.id, link_id, side, key, tries, due FROM mark "  # noqa: S608
             f"JOIN (SELECT DISTINCT {unnest('BIGINT')} AS wanted) ON key_hash = wanted "
             f"WHERE link_id IN (SELECT {unnest('BIGINT')})",
             [listed(hashes), listed({place[0] for place in newest})],
         ).fetchall():
             if (link_id, side, key) in newest:
-                older[link_id, side, key] = tries
+                newer = newest[link_id, side, key]
+                older = replace(newer, seq=seq, tries=tries, due=aware(due))
+                newest[link_id, side, key] = _joined(newer, older)
                 gone.append(seq)
         delete(self._con, "mark", "id", gone)
         rows: list[Row] = [
-            (
-                self._new_id(),
-                *place,
-                key_hash,
-                mark.deleted,
-                stored(mark.due),
-                max(tries, older.get(place, 0)),
-            )
-            for (place, (mark, tries)), key_hash in zip(newest.items(), hashes, strict=True)
+            (self._new_id(), *place, key_hash, mark.deleted, stored(mark.due), mark.tries)
+            for (place, mark), key_hash in zip(newest.items(), hashes, strict=True)
         ]
         insert(self._con, "mark", rows)
         self.touched.marks.update(place[0] for place in newest)
@@ -240,6 +244,19 @@ class Writing:
             ],
         )
 
+    def _suspensions(self, resumed: Iterable[tuple[Scope, str]], suspended: Iterable[Suspension]) -> None:
+        latest = {(one.scope, one.name): one for one in suspended}
+        for scope, name in dict.fromkeys((*resumed, *latest)):
+            self._con.execute("DELETE FROM suspension WHERE scope = ? AND name = ?", [scope.value, name]).fetchall()
+        insert(
+            self._con,
+            "suspension",
+            [
+                (self._new_id(), one.scope.value, one.name, one.by, stored(one.since), one.reason)
+                for one in latest.values()
+            ],
+        )
+
     def _run(self, run: RunRecord) -> Row:
         return (
             self._new_id(),
@@ -251,6 +268,12 @@ class Writing:
             text_of(run.counts),
             run.message,
         )
+
+
+def _joined(newer: Mark, older: Mark) -> Mark:
+    """What stays of two marks of one key."""
+    due = newer.due if newer.seq and older.seq == newer.seq else earlier(newer.due, older.due)
+    return replace(newer, tries=max(newer.tries, older.tries), due=due)
 
 
 def link_row(number: int, state: LinkState, quiet_passes: int) -> Row:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from runner.model.state import (
+    Act,
     Commit,
     Conflict,
     Intent,
@@ -23,6 +24,9 @@ from runner.model.state import (
     Quarantined,
     Resolution,
     RunRecord,
+    Scope,
+    Suspension,
+    earlier,
 )
 from runner.model.terms import Operation, Side
 from runner.reconcile.matching import match
@@ -43,6 +47,8 @@ class _State:
     quarantine: dict[tuple[str, Side, str], Quarantined] = field(default_factory=dict)
     candidates: list[MatchCandidate] = field(default_factory=list)
     runs: list[RunRecord] = field(default_factory=list)
+    suspensions: dict[tuple[Scope, str], Suspension] = field(default_factory=dict)
+    acts: list[Act] = field(default_factory=list)
     last: int = 0
 
     def snapshot(self) -> _State:
@@ -170,6 +176,14 @@ class MemoryStore:
         """The newest runs, newest first."""
         return self._state.runs[::-1][:limit]
 
+    def suspensions(self) -> Sequence[Suspension]:
+        """What operators have suspended and not resumed, oldest first."""
+        return tuple(self._state.suspensions.values())
+
+    def acts(self, limit: int) -> Sequence[Act]:
+        """What operators did by command, newest first."""
+        return self._state.acts[::-1][:limit]
+
     def ledger(self) -> Sequence[LedgerEntry]:
         """Every write ever recorded, oldest first (not part of the port)."""
         return tuple(self._state.ledger)
@@ -233,7 +247,8 @@ def _begin(state: _State, commit: Commit) -> None:
     for mark in commit.marks:
         older = state.marks.pop((mark.link, mark.side, mark.key), None)
         tries = max(mark.tries, older.tries if older else 0)
-        state.marks[mark.link, mark.side, mark.key] = replace(mark, seq=state.next(), tries=tries)
+        due = mark.due if older is None or older.seq == mark.seq else earlier(mark.due, older.due)
+        state.marks[mark.link, mark.side, mark.key] = replace(mark, seq=state.next(), tries=tries, due=due)
     for pairing in commit.pairings:
         if pairing.id and pairing.id not in state.pairings:
             raise ValueError(f"pairing {pairing.id} is to be replaced and does not exist")
@@ -246,3 +261,9 @@ def _begin(state: _State, commit: Commit) -> None:
     state.quarantine.update({(entry.link, entry.side, entry.key): entry for entry in commit.quarantined})
     state.candidates += commit.candidates
     state.runs += commit.runs
+    for place in commit.resumed:
+        state.suspensions.pop(place, None)
+    for one in commit.suspended:
+        state.suspensions.pop((one.scope, one.name), None)
+        state.suspensions[one.scope, one.name] = one
+    state.acts += commit.acts

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from runner.model.state import Commit, Conflict, LinkState, Mark, Pairing, PairingStatus
+from runner.model.state import Commit, Conflict, LinkState, Mark, Pairing, PairingStatus, earlier
 from runner.model.terms import Side
 
 
@@ -51,7 +51,8 @@ class DictStore:
         for mark in commit.marks:
             place = (mark.link, mark.side, mark.key)
             older = self.marks.pop(place, None)
-            self.marks[place] = replace(mark, tries=max(mark.tries, older.tries if older else 0))
+            due = mark.due if older is None else earlier(mark.due, older.due)
+            self.marks[place] = replace(mark, tries=max(mark.tries, older.tries if older else 0), due=due)
         for pairing in commit.pairings:
             assert pairing.stamp is not None
             self.pairings[pairing.stamp] = replace(pairing, id=0)

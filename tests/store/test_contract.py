@@ -9,6 +9,7 @@ import pytest
 
 from runner.model.ports import Store
 from runner.model.state import (
+    Act,
     Base,
     Commit,
     LinkCondition,
@@ -17,6 +18,8 @@ from runner.model.state import (
     MarkCounts,
     MatchCandidate,
     PairingStatus,
+    Scope,
+    Suspension,
 )
 from runner.model.terms import Operation, Side
 from tests.store.samples import (
@@ -107,6 +110,31 @@ def test_a_mark_that_is_not_due_waits(store: Store) -> None:
     assert [mark.due for mark in marks_of(store, now=HOUR)] == [NOW + HOUR, NOW]
     assert store.last_mark(ANN) == max(mark.seq for mark in marks_of(store, now=HOUR))
     assert store.mark_counts(ANN, NOW) == MarkCounts(due=1, paired=0)
+
+
+def test_what_waits_does_not_hold_up_what_was_observed_meanwhile(store: Store) -> None:
+    """A pass puts an item off (its failure, or it lies beyond the window) while the same item is edited: the edit is due."""
+    store.commit(Commit(marks=(Mark(ANN, Side.CRM, "c1"), Mark(ANN, Side.CRM, "c2"))))
+    first, second = marks_of(store)
+    store.commit(Commit(marks=(Mark(ANN, Side.CRM, "c1"),)))
+    late = (replace(first, due=NOW + HOUR), replace(second, due=NOW + HOUR))
+    store.commit(Commit(marks=late, settled=(first.seq,)))
+    assert [mark.key for mark in marks_of(store)] == ["c1"]
+    assert {mark.key for mark in marks_of(store, now=HOUR)} == {"c1", "c2"}
+    store.commit(Commit(marks=(Mark(ANN, Side.CRM, "c2", due=NOW + 2 * HOUR),)))
+    assert {mark.key for mark in marks_of(store, now=HOUR)} == {"c1", "c2"}
+
+
+def test_suspensions_and_acts_are_kept(store: Store) -> None:
+    """B-15: who, when, what; a suspension holds until it is resumed."""
+    hq, everything = Suspension(Scope.TARGET, "hq", "ann", NOW, NASTY), Suspension(Scope.ALL, "", "bob", NOW)
+    acts = tuple(Act(NOW, "ann", "suspend", f"target {name}", None) for name in ("hq", "lab"))
+    store.commit(Commit(suspended=(hq, everything), acts=acts))
+    assert list(store.suspensions()) == [hq, everything]
+    assert list(store.acts(1)) == [acts[1]]
+    again = replace(hq, reason="moving")
+    store.commit(Commit(suspended=(again,), resumed=((Scope.ALL, ""), (Scope.LINK, "unknown"))))
+    assert list(store.suspensions()) == [again]
 
 
 def test_a_newer_mark_replaces_the_older_one_and_keeps_its_tries(store: Store) -> None:
