@@ -21,13 +21,18 @@ COMMANDS = {
     "plan": "Show what the next pass would do. Writes nothing, anywhere.",
     "apply": "Run one pass and show what it did.",
     "run": "Run passes until stopped, or one with --once.",
+    "serve": "Keep both sides in step: the long-running service.",
     "status": "Show where every link stands.",
+    "reload": "Let the running service look at the YAML files now.",
+    "queue": "Show the service's queue; retry and discard its messages.",
+    "link": "Suspend and resume links.",
     "conflicts": "List, show and resolve conflicts.",
     "quarantine": "List the items that were set aside, with the reason.",
     "test": "Run the mapping tests that lie beside the mappings.",
-    "target": "Look after targets and the CRM: print the SQL that the CRM needs.",
+    "target": "Look after targets: suspend, resume, print the SQL that the CRM needs.",
     "schema": "Print a JSON Schema.",
     "show": "Show the compiled sync plan and where each value came from.",
+    "scaffold": "Print files for running the service: systemd, containers, alerts, a dashboard.",
     "sandbox": "Start the sandbox: a simulated Exchange on loopback.",
     "version": "Show the version.",
 }
@@ -67,12 +72,19 @@ class _Commands(click.Group):
     default=Path("state/exsync.duckdb"),
     help="The state file (or EXSYNC_STATE). Default: state/exsync.duckdb.",
 )
+@click.option(
+    "--socket",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="EXSYNC_SOCKET",
+    default=None,
+    help="The running service's socket (or EXSYNC_SOCKET). Default: beside the state file, ending in .sock.",
+)
 @click.pass_context
-def exsync(ctx: click.Context, root: Path, state: Path) -> None:
+def exsync(ctx: click.Context, root: Path, state: Path, socket: Path | None) -> None:
     """Keep a CRM's SQL database and Microsoft Exchange in step, driven by YAML in git."""
     from runner.cli.context import Context
 
-    ctx.obj = Context(root, state)
+    ctx.obj = Context(root, state, socket or state.with_suffix(".sock"))
 
 
 def main() -> None:

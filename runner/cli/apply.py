@@ -29,16 +29,29 @@ def apply(
     """Run one pass over LINKS (none: all) and show what it did."""
     lifted = {Operation.CREATE: allow_creates, Operation.UPDATE: allow_updates, Operation.DELETE: allow_deletes}
     allowed = frozenset(operation for operation, on in lifted.items() if on)
-    with context.session() as session, progress() as shown:
-        orders = Orders(SystemRng().token(), allowed=allowed, progress=shown)
+    service = context.service()
+    if service is not None:
+        asked = {"links": list(links), "allow": sorted(operation.value for operation in allowed)}
+        told = service.post("/api/v1/apply", asked)
+        if output == "json":
+            shown = json.dumps({"run": told["run"], **told["changes"]}, ensure_ascii=False, indent=2) + "\n"
+        else:
+            shown = _named(told[output], told["run"])
+        click.echo(shown, nl=False)
+        return int(told["exit_code"])
+    with context.session() as session, progress() as bar:
+        orders = Orders(SystemRng().token(), allowed=allowed, progress=bar)
         reports = session.runner.run(session.links(links), orders)
     click.echo(_rendered(reports, orders.run, output), nl=False)
     return exit_code(reports)
+
+
+def _named(shown: str, run: str) -> str:
+    return shown.replace("Plan: ", f"Run {run[:8]} did: ")
 
 
 def _rendered(reports: list[PassReport], run: str, output: str) -> str:
     changes = ChangeSet(tuple(report.as_changes() for report in reports))
     if output == "json":
         return json.dumps({"run": run, **changes.as_dict()}, ensure_ascii=False, indent=2) + "\n"
-    shown = markdown(changes) if output == "markdown" else text(changes)
-    return shown.replace("Plan: ", f"Run {run[:8]} did: ")
+    return _named(markdown(changes) if output == "markdown" else text(changes), run)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import click
 
 from runner.cli.context import Context, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
-from runner.cli.stated import stated_values
-from runner.engine.resolve import find_conflict, resolve
-from runner.model.errors import UsageError
-from runner.model.record import SCHEMAS, Fields
-from runner.model.state import Conflict
+from runner.engine.resolve import find_conflict
 from runner.model.terms import Side
+from runner.service.acts import settle_conflict
+from runner.service.views import conflict_view
 
 
 @click.group()
@@ -28,19 +27,23 @@ def conflicts() -> None:
 @pass_context
 def list_(context: Context, open_only: bool, output: str) -> None:
     """Every recorded conflict, newest first."""
-    with context.session() as session:
-        found = session.store.conflicts(open_only=open_only)
+    service = context.service()
+    if service is not None:
+        found = service.get(f"/api/v1/conflicts{'?open=1' if open_only else ''}")["conflicts"]
+    else:
+        with context.session() as session:
+            found = [conflict_view(entry) for entry in session.store.conflicts(open_only=open_only)]
     if output != "table":
-        emit([_plain(entry) for entry in found], output)
+        emit(found, output)
         return
     rows = [
         (
-            entry.id[:8],
-            f"{entry.at:%Y-%m-%d %H:%M}",
-            entry.link,
-            entry.field or "edit/delete",
+            entry["id"][:8],
+            f"{datetime.fromisoformat(entry['at']):%Y-%m-%d %H:%M}",
+            entry["link"],
+            entry["field"] or "edit/delete",
             _state(entry),
-            entry.rule,
+            entry["rule"],
         )
         for entry in found
     ]
@@ -53,17 +56,24 @@ def list_(context: Context, open_only: bool, output: str) -> None:
 @pass_context
 def show(context: Context, conflict_id: str, output: str) -> None:
     """One conflict with its base and both values."""
-    with context.session() as session:
-        entry = find_conflict(session.store, conflict_id)
+    service = context.service()
+    if service is not None:
+        entry = service.get(f"/api/v1/conflicts/{quote(conflict_id, safe='')}")
+    else:
+        with context.session() as session:
+            entry = conflict_view(find_conflict(session.store, conflict_id))
     if output != "table":
-        emit(_plain(entry), output)
+        emit(entry, output)
         return
-    click.echo(f"conflict {entry.id}\n  link    {entry.link}\n  field   {entry.field or 'edit against delete'}")
-    click.echo(f"  CRM     {entry.crm_key}  target  {entry.target_key}")
-    click.echo(f"  found   {entry.at:%Y-%m-%d %H:%M:%S} UTC in run {entry.run}")
-    click.echo(f"  policy  {entry.policy} ({entry.rule})\n  state   {_state(entry)}")
-    names = sorted({name for values in (entry.base, entry.crm, entry.target) for name in values or {}})
-    rows = [(name, *(_cell(values, name) for values in (entry.base, entry.crm, entry.target))) for name in names]
+    click.echo(
+        f"conflict {entry['id']}\n  link    {entry['link']}\n  field   {entry['field'] or 'edit against delete'}"
+    )
+    click.echo(f"  CRM     {entry['crm_key']}  target  {entry['target_key']}")
+    click.echo(f"  found   {datetime.fromisoformat(entry['at']):%Y-%m-%d %H:%M:%S} UTC in run {entry['run']}")
+    click.echo(f"  policy  {entry['policy']} ({entry['rule']})\n  state   {_state(entry)}")
+    sides = (entry["base"], entry["crm"], entry["target"])
+    names = sorted({name for values in sides for name in values or {}})
+    rows = [(name, *(_cell(values, name) for values in sides)) for name in names]
     table(("FIELD", "BASE", "CRM", "TARGET"), rows, "")
 
 
@@ -85,48 +95,25 @@ def show(context: Context, conflict_id: str, output: str) -> None:
 @pass_context
 def resolve_(context: Context, conflict_id: str, take: str, values: tuple[str, ...]) -> None:
     """Decide a conflict. The next pass writes it like any other change, with the same precondition."""
-    if bool(values) != (take == "value"):
-        raise UsageError("--value goes with --take value, and only with it", remedy="add --value title='Board'")
+    service = context.service()
+    if service is not None:
+        asked = {"take": take, "values": list(values)}
+        entry = service.post(f"/api/v1/conflicts/{quote(conflict_id, safe='')}/resolve", asked)
+        click.echo(f"conflict {entry['id'][:8]}: {take} is noted; the service carries it out now")
+        return
     with context.session() as session:
-        wanted = None
-        if values:
-            conflict = find_conflict(session.store, conflict_id)
-            link = session.plan.links.get(conflict.link)
-            if link is None:
-                raise UsageError(f"{conflict.link} is not configured any more", remedy="take a side instead of a value")
-            wanted = stated_values(values, conflict, SCHEMAS[link.entity])
-        entry = resolve(session.store, conflict_id, take, wanted, datetime.now(UTC))
-    click.echo(f"conflict {entry.id[:8]}: {take} is noted; `exsync apply {entry.link}` carries it out now")
+        noted = settle_conflict(session.store, session.plan, context.operator(), conflict_id, take, values)
+    click.echo(f"conflict {noted.id[:8]}: {take} is noted; `exsync apply {noted.link}` carries it out now")
 
 
-def _state(entry: Conflict) -> str:
-    if entry.resolved_at:
-        return f"resolved: {entry.resolution}"
-    if entry.winner is None:
+def _state(entry: dict[str, Any]) -> str:
+    if entry["resolved_at"]:
+        return f"resolved: {entry['resolution']}"
+    if entry["winner"] is None:
         return "waits for a decision"
-    return "CRM wins" if entry.winner is Side.CRM else "target wins"
+    return "CRM wins" if entry["winner"] == Side.CRM else "target wins"
 
 
-def _cell(values: Fields | None, name: str) -> str:
+def _cell(values: dict[str, Any] | None, name: str) -> str:
     value = (values or {}).get(name)
     return "–" if value is None else str(value)
-
-
-def _plain(entry: Conflict) -> dict[str, Any]:
-    return {
-        "id": entry.id,
-        "link": entry.link,
-        "crm_key": entry.crm_key,
-        "target_key": entry.target_key,
-        "field": entry.field,
-        "base": dict(entry.base) if entry.base else None,
-        "crm": dict(entry.crm) if entry.crm else None,
-        "target": dict(entry.target) if entry.target else None,
-        "policy": entry.policy,
-        "winner": entry.winner.value if entry.winner else None,
-        "rule": entry.rule,
-        "run": entry.run,
-        "at": entry.at.isoformat(),
-        "resolved_at": entry.resolved_at.isoformat() if entry.resolved_at else None,
-        "resolution": entry.resolution,
-    }

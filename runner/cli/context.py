@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import gc
 import os
 import secrets
 import time
-from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,12 +16,14 @@ from typing import Self
 
 import click
 
+from runner.cli.remote import Remote, running_service, user_name
 from runner.config import load_plan
 from runner.config.plan import LinkPlan, SyncPlan
 from runner.config.secrets import SecretRef
 from runner.engine.runs import Runner
-from runner.model.errors import UsageError
+from runner.engine.selection import select_links
 from runner.model.ports import CrmConnector, TargetConnector
+from runner.service.acts import Operator
 from runner.store import DuckStore, open_store
 
 
@@ -60,6 +60,15 @@ class Context:
 
     root: Path
     state: Path
+    socket: Path
+
+    def service(self) -> Remote | None:
+        """The running service, None when there is none."""
+        return running_service(self.socket)
+
+    def operator(self) -> Operator:
+        """Whoever typed the command."""
+        return Operator(user_name(), SystemClock().now())
 
     def plan(self) -> SyncPlan:
         """The compiled configuration. Raises ``ConfigurationInvalid`` with every finding."""
@@ -139,19 +148,4 @@ class Session:
 
     def links(self, names: tuple[str, ...]) -> list[LinkPlan]:
         """The links that names or prefixes select (none given: all). Raises ``UsageError`` for a name that fits nothing."""
-        links = self.plan.links
-        if not names:
-            return list(links.values())
-        chosen: dict[str, LinkPlan] = {}
-        for name in names:
-            hits = {known: link for known, link in links.items() if known == name or known.startswith(f"{name}/")}
-            hits = hits or {known: link for known, link in links.items() if f"/{name.lower()}/" in f"/{known}/"}
-            if not hits:
-                raise UsageError(f"no link is called {name!r}", remedy=_suggest(name, links))
-            chosen |= hits
-        return list(chosen.values())
-
-
-def _suggest(name: str, links: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(links), n=1)
-    return f"did you mean {close[0]!r}?" if close else "`exsync show links` lists them"
+        return select_links(self.plan, names)

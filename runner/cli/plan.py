@@ -22,6 +22,11 @@ def plan(context: Context, links: tuple[str, ...], output: str, differences: boo
 
     LINKS are names or parts of names (target, user, folder); none means all.
     """
+    service = context.service()
+    if service is not None:
+        told = service.post("/api/v1/plan", {"links": list(links)})
+        click.echo(told[output], nl=False)
+        return int(told["exit_code"]) or (2 if differences and told["different"] else 0)
     with context.session() as session, progress() as shown:
         orders = Orders(SystemRng().token(), rehearse=True, progress=shown)
         reports = session.runner.run(session.links(links), orders)

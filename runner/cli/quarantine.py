@@ -6,6 +6,9 @@ import click
 
 from runner.cli.context import Context, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
+from runner.service.views import quarantine_view
+
+_COLUMNS = ("link", "side", "key", "code", "tries", "reason")
 
 
 @click.group()
@@ -18,28 +21,16 @@ def quarantine() -> None:
 @pass_context
 def list_(context: Context, output: str) -> None:
     """Every item in quarantine. Each is tried again when it changes on either side, and at its next try."""
-    with context.session() as session:
-        found = session.store.quarantined()
+    service = context.service()
+    if service is not None:
+        found = service.get("/api/v1/quarantine")["items"]
+    else:
+        with context.session() as session:
+            found = [quarantine_view(entry) for entry in session.store.quarantined()]
     if output != "table":
-        emit(
-            [
-                {
-                    "link": entry.link,
-                    "side": entry.side.value,
-                    "key": entry.key,
-                    "code": entry.code,
-                    "reason": entry.reason,
-                    "first_at": entry.first_at.isoformat(),
-                    "last_at": entry.last_at.isoformat(),
-                    "tries": entry.tries,
-                    "next_try": entry.next_try.isoformat() if entry.next_try else None,
-                }
-                for entry in found
-            ],
-            output,
-        )
+        emit(found, output)
         return
-    rows = [(entry.link, entry.side, _short(entry.key), entry.code, entry.tries, entry.reason) for entry in found]
+    rows = [tuple(_short(entry[name]) if name == "key" else entry[name] for name in _COLUMNS) for entry in found]
     table(("LINK", "SIDE", "KEY", "CODE", "TRIES", "REASON"), rows, "Nothing is in quarantine.")
 
 

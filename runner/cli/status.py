@@ -1,60 +1,83 @@
-"""``exsync status``: where every link stands."""
+"""``exsync status``: where the service and every link stand."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from datetime import datetime
+from typing import Any
 
 import click
 
 from runner.cli.context import Context, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
+from runner.service.views import status_view
 
 HEADERS = (
-    "LINK", "CONDITION", "PAIRS", "DETACHED", "WAITING", "HELD", "SET ASIDE", "UNSETTLED", "LAST PASS (UTC)", "REASON"
-)  # fmt: skip
+    "LINK",
+    "CONDITION",
+    "PAIRS",
+    "DETACHED",
+    "WAITING",
+    "HELD",
+    "SET ASIDE",
+    "UNSETTLED",
+    "LAST PASS (UTC)",
+    "REASON",
+)
+_FIGURES = ("active", "detached", "marks", "open_conflicts", "quarantined", "open_intents")
 
 
 @click.command()
 @output_option(*FORMATS)
 @pass_context
 def status(context: Context, output: str) -> None:
-    """Where every link of the state and of the configuration stands."""
-    with context.session() as session:
-        known = {entry.name: entry for entry in session.store.overview()}
-        planned = session.plan.links
-        runs = session.store.runs(10)
-    fresh = [name for name in planned if name not in known]
+    """Where the service, its targets and every link of the state and of the configuration stand."""
+    service = context.service()
+    if service is not None:
+        told = service.get("/api/v1/status")
+    else:
+        with context.session() as session:
+            told = status_view(session.store, session.plan)
     if output != "table":
-        links = [{**asdict(entry), "configured": entry.name in planned} for entry in known.values()]
-        links += [{"name": name, "condition": "new", "configured": True} for name in fresh]
-        emit({"links": links, "runs": [asdict(entry) for entry in runs]}, output)
+        emit(told, output)
         return
-    rows: list[tuple[object, ...]] = [
-        (
-            entry.name,
-            entry.condition,
-            entry.active,
-            entry.detached,
-            entry.marks,
-            entry.open_conflicts,
-            entry.quarantined,
-            entry.open_intents,
-            f"{entry.last_pass:%Y-%m-%d %H:%M:%S}" if entry.last_pass else "never",
-            entry.reason,
-        )
-        for entry in known.values()
-    ]
-    rows += [(name, "new", 0, 0, 0, 0, 0, 0, "never", "has not run yet") for name in fresh]
-    headers = (
-        "LINK",
-        "CONDITION",
-        "PAIRS",
-        "DETACHED",
-        "WAITING",
-        "HELD",
-        "SET ASIDE",
-        "UNSETTLED",
-        "LAST PASS (UTC)",
-        "REASON",
+    if "service" in told:
+        _show_service(told)
+    for one in told["suspensions"]:
+        what = " ".join(filter(None, (one["scope"], one["name"])))
+        why = f": {one['reason']}" if one["reason"] else ""
+        click.echo(f"suspended: {what}, by {one['by']} since {_moment(one['since'])} UTC{why}")
+    table(HEADERS, [_row(link) for link in told["links"]], "No links are configured.")
+
+
+def _show_service(told: dict[str, Any]) -> None:
+    service, standing = told["service"], told["service"]["configuration"]
+    hours, seconds = divmod(service["uptime_seconds"], 3600)
+    click.echo(
+        f"service: up {hours} h {seconds // 60} min, generation {service['generation']}, "
+        f"{service['passes_running']} pass(es) running, CRM {service['crm']}"
     )
-    table(headers, rows, "No links are configured.")
+    if standing.get("outcome") not in (None, "applied"):
+        click.echo(
+            f"configuration {standing['outcome']} ({standing['reason']}) at {_moment(standing['at'])} UTC: "
+            f"generation {service['generation']} stays in use",
+            err=True,
+        )
+        for finding in standing["findings"]:
+            click.echo(f"  {finding['at']}: {finding['severity']}[{finding['code']}]: {finding['message']}", err=True)
+    for target in told["targets"]:
+        if target["circuit"] != "closed":
+            probed = f", probed at {_moment(target['probed_at'])} UTC" if target["probed_at"] else ""
+            click.echo(f"target {target['name']}: {target['circuit']}{probed}: {target['reason']}", err=True)
+        elif not target["enabled"] or target["paused"]:
+            click.echo(f"target {target['name']}: {'paused' if target['enabled'] else 'disabled'} in YAML")
+
+
+def _row(link: dict[str, Any]) -> tuple[object, ...]:
+    if "active" not in link:
+        return (link["name"], link["condition"], 0, 0, 0, 0, 0, 0, "never", "has not run yet")
+    last = _moment(link["last_pass"]) if link["last_pass"] else "never"
+    return (link["name"], link["condition"], *(link[name] for name in _FIGURES), last, link["reason"])
+
+
+def _moment(text: str) -> str:
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S}"

@@ -7,9 +7,11 @@ from difflib import get_close_matches
 
 import click
 
+from runner.cli import suspending
 from runner.cli.context import Context, SystemClock, pass_context, reveal
 from runner.connectors.crm import connect
 from runner.model.errors import UsageError
+from runner.model.state import Scope
 
 
 @click.group()
@@ -38,6 +40,23 @@ def ddl(context: Context, crm: str, *, applying: bool) -> None:
     click.echo(
         f"CRM {crm}: {count} statements carried out in one transaction; key table, outbox and triggers are in place"
     )
+
+
+@target.command()
+@click.argument("name")
+@click.option("--reason", help="Why; shown by `exsync status`.")
+@pass_context
+def suspend(context: Context, name: str, reason: str | None) -> None:
+    """Put the passes of every link of target NAME off. Nothing is lost: changes are marked and go out on resume."""
+    suspending.suspend(context, Scope.TARGET, name, reason)
+
+
+@target.command()
+@click.argument("name")
+@pass_context
+def resume(context: Context, name: str) -> None:
+    """Let target NAME run again; one that was stopped by a refused log-on is tried anew."""
+    suspending.resume(context, Scope.TARGET, name)
 
 
 def demand_crm(known: str, asked: str) -> None:

@@ -24,6 +24,7 @@ from runner.config.plan import (
     CrmUsers,
     ExchangePlan,
     LinkPlan,
+    NotificationsPlan,
     OwnerRelation,
     Window,
 )
@@ -101,6 +102,7 @@ def compile_crm(document: Document, root: Path) -> CrmPlan:
         feed_overlap=timedelta_of(data.get("feed_overlap", "5m")),
         feed_keep=timedelta_of(data.get("feed_keep", "14d")),
         time_zone=data.get("time_zone", "Etc/UTC"),
+        paused=data.get("paused", False),
     )
 
 
@@ -121,8 +123,15 @@ def compile_exchange(document: Document, root: Path) -> ExchangePlan:
         rule=document.rule(),
         enabled=data.get("enabled", True),
         ca_file=str(root / data["ca_file"]) if "ca_file" in data else None,
+        paused=data.get("paused", False),
+        notifications=_notifications(data.get("notifications", {})),
         **optional,
     )
+
+
+def _notifications(given: Mapping[str, Any]) -> NotificationsPlan:
+    stated: dict[str, Any] = {"poll": timedelta_of(given["poll"])} if "poll" in given else {}
+    return NotificationsPlan(mode=given.get("mode", "poll"), **stated)
 
 
 def _secret(document: Document, path: tuple[str, ...], root: Path) -> SecretRef:
@@ -225,7 +234,8 @@ class LinkCompiler:
                 time_zone=settings.time_zone,
                 enabled=settings.enabled,
                 rule=link.rule,
-                digest=_digest([name, shared_digest]),
+                digest=_digest([name, shared_digest, link.paused]),
+                paused=link.paused,
             )
         return plans
 

@@ -28,6 +28,7 @@ class ResolvedLink:
     settings: FolderSettings
     rule: str
     span: Span
+    paused: bool = False
 
     @property
     def name(self) -> str:
@@ -108,7 +109,8 @@ class _Links:
                     continue
                 settings = self._settings(folder, link, path)
                 if settings is not None and self.document.name is not None:
-                    yield ResolvedLink(self.document.name, user, folder, settings, str(span), span)
+                    paused = bool(link.get("paused", False))
+                    yield ResolvedLink(self.document.name, user, folder, settings, str(span), span, paused)
 
     def _folders(self, link: Mapping[str, Any], path: Path) -> list[Folder]:
         default, own = self.defaults.get("folders"), link.get("folders")
@@ -137,7 +139,7 @@ class _Links:
         )
 
     def _settings(self, folder: Folder, link: Mapping[str, Any], path: Path) -> FolderSettings | None:
-        if not (link.keys() - {"user", "enabled"}):
+        if not (link.keys() - {"user", "enabled", "paused"}):
             key = (folder, bool(link.get("enabled", True)))
             if key not in self.shared:
                 self.shared[key] = self._resolve(folder, link, path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -50,9 +50,14 @@ class Loaded:
         return len(self.diagnostics) - self.errors
 
 
-def load(root: Path) -> Loaded:
-    """Read and compile everything below a root. Never raises for what files may hold."""
+def load(root: Path, *, beside: Path | None = None) -> Loaded:
+    """Read and compile everything below a root. Never raises for what files may hold.
+
+    ``beside``: paths that the files name are taken from there, when the root holds a copy of files that lay elsewhere.
+    """
     taken = files.snapshot(root)
+    if beside is not None:
+        taken = replace(taken, root=beside.resolve())
     findings = Findings()
     findings.add(*taken.diagnostics)
     schemas = packaged_schemas()

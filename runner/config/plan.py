@@ -126,6 +126,8 @@ class CrmPlan:
     feed_keep: timedelta = timedelta(days=14)
     """How long outbox rows that were read are kept: a state restored from a backup that old still catches up by itself."""
     time_zone: str = "Etc/UTC"
+    paused: bool = False
+    """Nothing runs (B-15); changes are marked and go out later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,15 @@ class AuthPlan:
     type: str
     username: str
     password: SecretRef
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationsPlan:
+    """How changes of a target are heard of (B-11). ``poll`` is the time between two looks at a link when nothing else
+    asks for one; every mode has it, so that a lost notification only costs time."""
+
+    mode: str = "poll"
+    poll: timedelta = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +164,8 @@ class ExchangePlan:
     page: int = 512
     batch: int = 50
     connections: int = 4
+    paused: bool = False
+    notifications: NotificationsPlan = NotificationsPlan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +188,8 @@ class LinkPlan:
     """``file:line:column`` of the link in YAML."""
     digest: str
     """Over everything above; a changed digest is a changed link."""
+    paused: bool = False
+    """Like disabled, but said to be for a while: ``plan`` still shows what waits (B-15)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@ are hints, truth is in the cursors)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -39,13 +40,29 @@ def route(rows: Sequence[FeedRow], routes: Iterable[Route], paired: Mapping[str,
     return tuple(marks.values())
 
 
-def drain(store: Store, crm: CrmConnector, name: str, routes: Sequence[Route]) -> int:
-    """Read the CRM's feed to its end; returns the number of changed keys. Safe to repeat after a crash.
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What a drain found: how many changed keys, and the links that were marked (all of them after a lost watermark)."""
 
-    A watermark that the CRM no longer takes is answered by listing every link again (B-74), never by a guess.
+    changed: int
+    links: frozenset[str]
+
+
+def drain(
+    store: Store,
+    crm: CrmConnector,
+    name: str,
+    routes: Sequence[Route],
+    alone: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Drained:
+    """Read the CRM's feed to its end. Safe to repeat after a crash, and beside passes that run.
+
+    A watermark that the CRM no longer takes is answered by listing every link again (B-74), never by a guess. That
+    rewrites the states of links, so it happens inside ``alone()``: while it holds, no pass runs that would write its own.
     """
     since = store.crm_watermark(name)
     changed = 0
+    links: set[str] = set()
     try:
         for page in crm.feed(since):
             marks = route(page.rows, routes, store.paired_links([row.key for row in page.rows])) if page.rows else ()
@@ -53,9 +70,12 @@ def drain(store: Store, crm: CrmConnector, name: str, routes: Sequence[Route]) -
                 store.commit(Commit(marks=marks, crm_watermarks={name: page.watermark}))
             since = page.watermark
             changed += len(page.rows)
+            links.update(mark.link for mark in marks)
     except WatermarkInvalid:
-        _start_over(store, crm, name, routes)
-    return changed
+        with alone():
+            _start_over(store, crm, name, routes)
+        links.update(entry.link for entry in routes)
+    return Drained(changed, frozenset(links))
 
 
 def tidy(store: Store, crm: CrmConnector, name: str, before: datetime) -> int:

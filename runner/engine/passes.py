@@ -30,6 +30,7 @@ from runner.model.errors import (
     Invalid,
     OutcomeUnknown,
     Throttled,
+    Transient,
 )
 from runner.model.lifecycle import LinkEvent, next_condition
 from runner.model.state import Commit, LinkState, Mark, PairingStatus, Quarantined, Resolution, RunRecord
@@ -39,6 +40,8 @@ from runner.reconcile.guards import Trip, assess
 ROUNDS = 3
 """Rounds over marks that came up during the pass itself: versions that moved, records that were adopted."""
 GUARD_WINDOW = timedelta(hours=24)
+INTERRUPTED = "interrupted"
+"""The code of the error that ends a pass because the process is being stopped."""
 Progress = Callable[[str, int, int], None]
 """(link, marks done, marks due) → None."""
 
@@ -52,6 +55,8 @@ class Orders:
     allowed: frozenset[Operation] = frozenset()
     """Operations whose guards the operator lifted for this once."""
     progress: Progress | None = None
+    stopping: Callable[[], bool] | None = None
+    """Asked between two steps: True ends the pass there, with everything before it committed."""
 
 
 def run_pass(parts: Parts, link: LinkPlan, owner: str, orders: Orders) -> PassReport:
@@ -174,6 +179,8 @@ class _Pass:
 
     def _pages(self, after: int, until: int) -> Iterable[Sequence[Mark]]:
         while marks := self.store.marks(self.link.name, after=after, until=until, limit=STEP, now=self.started):
+            if self.orders.stopping and self.orders.stopping():
+                raise Transient("exsync is being stopped; the rest of this pass stays marked", code=INTERRUPTED)
             after = marks[-1].seq
             yield marks
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 
 from runner.config.plan import LinkPlan, SyncPlan
 from runner.engine.drain import Route, drain, tidy
+from runner.engine.hindrance import hindrance_of
 from runner.engine.parts import Parts
 from runner.engine.passes import Orders, run_pass
 from runner.engine.report import PassReport
 from runner.model.errors import AuthRefused, ConnectorError, ExsyncError, Unreachable, UsageError
 from runner.model.lifecycle import LinkEvent, next_condition
 from runner.model.ports import Clock, CrmConnector, Rng, Store, TargetConnector
-from runner.model.state import Commit, LinkState
+from runner.model.state import Commit, LinkState, Suspension
 
 Targets = Callable[[str], TargetConnector]
 """Target name → its connector, opened on first use."""
@@ -42,45 +43,56 @@ class Runner:
         return self._run(links, orders)
 
     def _run(self, links: Sequence[LinkPlan], orders: Orders) -> list[PassReport]:
-        owners = self._owners()
+        owners = self.owners()
         if not self._followed:
-            self._follow_configuration()
+            self.follow_configuration()
             self._followed = not orders.rehearse
-        routes = [Route(link.name, link.entity, owners[link.user]) for link in self._linked(owners)]
-        changed = drain(self.store, self.crm, self.plan.crm.name, routes)
+        drained = drain(self.store, self.crm, self.plan.crm.name, self.routes(owners))
+        suspensions = self.store.suspensions()
         reports: list[PassReport] = []
         dead: dict[str, ExsyncError] = {}
         for link in links:
-            report = self._pass(link, owners.get(link.user), orders, dead.get(link.target))
+            if link.target in dead:
+                reports.append(PassReport(link.name, skipped=f"target {link.target} is stopped: {dead[link.target]}"))
+                continue
+            report = self.pass_over(link, owners.get(link.user), orders, suspensions)
             if isinstance(report.error, AuthRefused | Unreachable):
                 dead.setdefault(link.target, report.error)
             reports.append(report)
-        if changed and not orders.rehearse:
+        if drained.changed and not orders.rehearse:
             reports += self._tidied()
         return reports
 
     def _tidied(self) -> Iterable[PassReport]:
         """Old rows leave the CRM's outbox. When that fails the passes have been made all the same, and the fault is told."""
-        crm = self.plan.crm
         try:
-            tidy(self.store, self.crm, crm.name, self.clock.now() - crm.feed_keep)
+            self.tidy()
         except ConnectorError as error:
-            return (PassReport(crm.name, error=error),)
+            return (PassReport(self.plan.crm.name, error=error),)
         return ()
 
-    def _linked(self, owners: Mapping[str, str]) -> Iterable[LinkPlan]:
-        return (link for link in self.plan.links.values() if link.user in owners)
+    def tidy(self) -> int:
+        """Let the CRM's outbox forget rows that were read and are older than ``feed_keep``; returns how many."""
+        crm = self.plan.crm
+        return tidy(self.store, self.crm, crm.name, self.clock.now() - crm.feed_keep)
 
-    def _owners(self) -> dict[str, str]:
+    def owners(self) -> dict[str, str]:
+        """The CRM key of every link's user whom the CRM knows, by address."""
         users = self.crm.users(sorted({link.user for link in self.plan.links.values()}))
         return {address: user.key for address, user in users.items()}
 
-    def _pass(self, link: LinkPlan, owner: str | None, orders: Orders, dead: ExsyncError | None) -> PassReport:
-        target = self.plan.targets[link.target]
-        if not (link.enabled and target.enabled):
-            return PassReport(link.name, skipped="disabled in YAML")
-        if dead is not None:
-            return PassReport(link.name, skipped=f"target {link.target} is stopped: {dead}")
+    def routes(self, owners: Mapping[str, str]) -> list[Route]:
+        """Where the CRM's changes go; disabled and paused links are routed too: they keep their marks (B-15)."""
+        links = self.plan.links.values()
+        return [Route(link.name, link.entity, owners[link.user]) for link in links if link.user in owners]
+
+    def pass_over(
+        self, link: LinkPlan, owner: str | None, orders: Orders, suspensions: Iterable[Suspension] = ()
+    ) -> PassReport:
+        """One pass over one link, unless something keeps it from running; expected faults end up in the report."""
+        hindrance = hindrance_of(self.plan, link, suspensions)
+        if hindrance is not None and not (orders.rehearse and hindrance.shown):
+            return PassReport(link.name, skipped=hindrance.reason)
         if owner is None:
             error = UsageError(
                 f"{link.rule}: link {link.name}: no CRM user has the address {link.user}",
@@ -93,12 +105,15 @@ class Runner:
             return PassReport(link.name, error=error)
         return run_pass(parts, link, owner, orders)
 
-    def _follow_configuration(self) -> None:
-        """Links that left the configuration become orphaned, disabled ones disabled; nothing is deleted for it (B-73)."""
+    def follow_configuration(self, names: Iterable[str] | None = None) -> None:
+        """Links that left the configuration become orphaned, disabled ones disabled; nothing is deleted for it (B-73).
+
+        ``names`` limits it to these links; those whose pass runs right now must be left out.
+        """
         changed: list[LinkState] = []
         known = self.store.links()
-        for name, state in known.items():
-            link = self.plan.links.get(name)
+        for name in known if names is None else [name for name in names if name in known]:
+            state, link = known[name], self.plan.links.get(name)
             if link is None:
                 event = LinkEvent.LEFT
             elif link.enabled and self.plan.targets[link.target].enabled:

@@ -7,7 +7,7 @@ have no side effects; a write is sent at most once, conditionally, and its resul
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -129,6 +129,30 @@ class CrmConnector(Connector, Protocol):
         Cheap when there is nothing to forget, so it may be called after every run. A watermark older than ``consumed`` is
         no longer taken afterwards.
         """
+        ...
+
+
+class CommitWatch(Protocol):
+    """Hears of commits on the CRM's side; use as a context manager, in one thread."""
+
+    def __enter__(self) -> CommitWatch:
+        """Begin to listen. Raises classed errors."""
+        ...
+
+    def __exit__(self, *_: object) -> None:
+        """Stop listening."""
+        ...
+
+    def wait(self) -> None:
+        """Return when something may have been committed since the last call, and from time to time anyway."""
+        ...
+
+
+class WatchedCrm(CrmConnector, Protocol):
+    """A CRM whose commits can be heard of at once."""
+
+    def watch(self, stopping: Callable[[], bool]) -> CommitWatch:
+        """A watch that ends its waiting when ``stopping`` says so."""
         ...
 
 
@@ -268,8 +292,11 @@ class Queue(Protocol):
         """A held message waits for a reason that is not its own; no attempt is counted."""
         ...
 
-    def retry(self, message: Message, *, due: datetime, reason: str) -> Message:
-        """The pass failed: tried again when due, or ``blocked`` when the attempts are exhausted. Durable on return."""
+    def retry(self, message: Message, *, due: datetime, reason: str, patient: bool = False) -> Message:
+        """The pass failed: tried again when due, or ``blocked`` when the attempts are exhausted. Durable on return.
+
+        ``patient``: never blocked, however often it fails: an outage ends by itself, and nobody shall have to act (B-76).
+        """
         ...
 
     def block(self, message: Message, reason: str) -> None:

@@ -19,11 +19,11 @@ def backoff(
     back together. ``token`` is fresh randomness (see the port ``Rng``); ``hint`` is the server's own wish in seconds, to
     which the jitter is added.
     """
-    whole = min(first * 2 ** min(max(attempt, 1) - 1, _MOST_DOUBLINGS), longest)
-    jitter = whole / 2 * _fraction(token)
+    whole: timedelta = min(first * 2 ** min(max(attempt, 1) - 1, _MOST_DOUBLINGS), longest)
+    jitter = whole / 2 * fraction(token)
     return max(whole / 2, timedelta(seconds=hint)) + jitter
 
 
-def _fraction(token: str) -> float:
+def fraction(token: str) -> float:
     """A number in [0, 1) out of a random token."""
     return int.from_bytes(blake2b(token.encode(), digest_size=7).digest()) / (1 << 56)

@@ -75,13 +75,13 @@ class EmbeddedQueue:
             self._schedule.keep(replace(message, state=MessageState.WAITING, due=due, held_since=None, reason=reason))
             self._notify()
 
-    def retry(self, message: Message, *, due: datetime, reason: str) -> Message:
-        """The pass failed; blocked when that was the last attempt."""
+    def retry(self, message: Message, *, due: datetime, reason: str, patient: bool = False) -> Message:
+        """The pass failed; blocked when that was the last attempt, unless ``patient``."""
         with self._moved:
             self._figures.ended(message, self._clock.now())
             attempts = message.attempts + 1
             failed = replace(message, attempts=attempts, held_since=None, reason=reason)
-            if attempts >= self._most_attempts:
+            if attempts >= self._most_attempts and not patient:
                 failed = replace(failed, state=MessageState.BLOCKED, due=None)
             else:
                 failed = replace(failed, state=MessageState.ERROR, due=due)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -441,6 +442,15 @@ class DuckStore:
         with self._work() as con, private_files():
             if not self._rehearsing:
                 con.execute("CHECKPOINT").fetchall()
+
+    def copy_to(self, path: Path) -> None:
+        """A copy of the whole state as it is now, for looking at things without holding anybody up (not of a state in
+        memory). It has no commit counter."""
+        with self._work() as con, private_files():
+            if self._opened.path is None or self._rehearsing:
+                raise RuntimeError("only a state in a file can be copied, and not within a rehearsal")
+            con.execute("CHECKPOINT").fetchall()
+            shutil.copyfile(self._opened.path, path)
 
     def _checkpoint_beyond(self, size: int) -> None:
         path = self._opened.path

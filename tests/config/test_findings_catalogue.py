@@ -77,7 +77,7 @@ CASES: list[Case] = [
     ("secret-literal", crm("{env: CRM_URL}", "'postgresql://h/d?password=x'"),
      ["targets.d/crm.yaml:4:6: secret-literal"]),
     ("secret-literal", hq("https://", "https://u:p@"), ["targets.d/hq.yaml:4:11: secret-literal"]),
-    ("not-yet", hq("access:", "notifications: {mode: push}\naccess:"), ["targets.d/hq.yaml:6:1: not-yet"]),
+    ("not-yet", hq("access:", "retries: {most: 3}\naccess:"), ["targets.d/hq.yaml:6:1: not-yet"]),
     ("not-yet", hq("endpoint: https://mail.example.com/EWS/Exchange.asmx", "autodiscover: true"),
      ["targets.d/hq.yaml:4:1: not-yet"]),
     ("not-yet", hq("- user: bob@example.com", "- generate: {limit: 3}"), ["targets.d/hq.yaml:12:3: not-yet"]),

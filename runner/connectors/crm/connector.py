@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -22,6 +22,7 @@ from runner.connectors.crm.owners import OWNER_PARAMETER, held_by, is_user
 from runner.connectors.crm.rows import KEYS_PARAMETER, Shape, key_values, shape
 from runner.connectors.crm.schema import CrmSchema, EntityTable, raw, reflect
 from runner.connectors.crm.version_feed import VersionFeed
+from runner.connectors.crm.watch import Watch
 from runner.connectors.crm.writing import GROUP, Group
 from runner.model.errors import ConnectorError, Gone, Invalid, UsageError
 from runner.model.items import ChangePage, CrmUser, FeedPage, Found, Identity, Item, LinkRef, Ref, Write, WriteResult
@@ -152,6 +153,10 @@ class SqlCrmConnector:
     def feed(self, since: str | None) -> Iterator[FeedPage]:
         """Committed changes since a watermark, pages of 1,000, each record once a page. None: the watermark of now."""
         yield from self._feed().pages(since)
+
+    def watch(self, stopping: Callable[[], bool]) -> Watch:
+        """Hears of commits at once; ``stopping`` is asked a few times a second whether to stop listening."""
+        return Watch(self._engine, outbox=self.plan.feed == "outbox", stopping=stopping)
 
     def prune(self, before: datetime, *, consumed: str) -> int:
         """Forget outbox rows older than ``before`` that lie behind the watermark ``consumed``; returns how many.

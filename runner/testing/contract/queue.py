@@ -131,6 +131,14 @@ def attempts_are_exhausted(bench: QueueBench) -> None:
     demand(bench.queue.lease(Barred()) is None, "a blocked message was given out")
 
 
+def an_outage_blocks_nothing(bench: QueueBench) -> None:
+    """B-76: what fails because the world is down is tried again for as long as that takes."""
+    bench.queue.put([job(ANN)])
+    for attempt in range(1, 10):
+        message = bench.queue.retry(leased(bench), due=bench.clock.now(), reason="no answer", patient=True)
+        demand((message.state, message.attempts) == (MessageState.ERROR, attempt), f"after an outage: {message}")
+
+
 def a_blocked_message_waits_for_an_operator(bench: QueueBench) -> None:
     """B-21: retried with its attempts counted anew, or discarded."""
     bench.queue.put([job(ANN), job(BOB)])
@@ -144,8 +152,8 @@ def a_blocked_message_waits_for_an_operator(bench: QueueBench) -> None:
     [left] = bench.queue.messages()
     demand(left.attempts == 0, "attempts are not counted anew")
     for number in (left.id, bob.id):
-        refused(lambda number=number: bench.queue.release(number))
-        refused(lambda number=number: bench.queue.discard(number))
+        refused(bench.queue.release, number)
+        refused(bench.queue.discard, number)
 
 
 def what_is_put_back_has_lost_no_attempt(bench: QueueBench) -> None:
@@ -266,10 +274,10 @@ def fail(bench: QueueBench, times: int) -> None:
         bench.clock.advance(1)
 
 
-def refused(act: Callable[[], object]) -> None:
-    """The act raises ``UsageError``."""
+def refused(act: Callable[[int], object], number: int) -> None:
+    """The act on this message raises ``UsageError``."""
     try:
-        act()
+        act(number)
     except UsageError:
         return
     raise ContractBroken("an act on a message that is held or gone was not refused")
@@ -285,6 +293,7 @@ QUEUE_CHECKS: tuple[Callable[[QueueBench], None], ...] = (
     a_failed_message_comes_back_when_it_is_due,
     a_failure_and_a_wish_during_the_pass_are_one_message,
     attempts_are_exhausted,
+    an_outage_blocks_nothing,
     a_blocked_message_waits_for_an_operator,
     what_is_put_back_has_lost_no_attempt,
     an_operators_order_runs_at_once,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runner.cli.stated import stated_values
+from runner.engine.stated import stated_values
 from runner.model.errors import UsageError
 from runner.model.record import SCHEDULE_ITEM, Value
 from runner.model.state import Conflict

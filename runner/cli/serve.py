@@ -1,0 +1,163 @@
+"""``exsync serve``: the long-running process. The composition root: it joins the service with its ways in."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+
+import click
+import structlog
+
+from runner.cli.context import Context, SystemClock, SystemRng, pass_context, reveal
+from runner.config.plan import CrmPlan, ExchangePlan
+from runner.config.secrets import SecretRef
+from runner.model.errors import ExsyncError, UsageError
+from runner.model.ports import CrmConnector, TargetConnector
+from runner.observe import log as logging
+from runner.service.desk import Desk
+from runner.service.sdnotify import sd_notify
+from runner.service.service import Service, Settings
+from runner.web.api import control_app
+from runner.web.listening import Listener, tcp_socket, unix_socket
+
+log = structlog.get_logger("exsync.service")
+
+
+class SystemOpening:
+    """Connectors of the real world; secrets are read when a connector is made."""
+
+    def crm(self, plan: CrmPlan) -> CrmConnector:
+        """The CRM's connector."""
+        from runner.connectors.crm import connect
+
+        return connect(plan, reveal(plan.url), clock=SystemClock())
+
+    def target(self, plan: ExchangePlan) -> TargetConnector:
+        """A target's connector."""
+        from runner.connectors.exchange import connect
+
+        return connect(plan, reveal(plan.auth.password))
+
+    def secret_print(self, plan: CrmPlan | ExchangePlan) -> str:
+        """A digest of the plan's secret; of the refusal when it cannot be read."""
+        secret: str | SecretRef = plan.url if isinstance(plan, CrmPlan) else plan.auth.password
+        try:
+            text = reveal(secret)
+        except ExsyncError as error:
+            text = f"unreadable: {error}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@click.command()
+@click.option("--workers", type=click.IntRange(1, 256), default=8, show_default=True, help="Passes at a time.")
+@click.option(
+    "--grace",
+    type=click.IntRange(0, 3600),
+    default=30,
+    show_default=True,
+    help="Seconds for running passes at the end.",
+)
+@click.option(
+    "--listen", metavar="ADDRESS:PORT", help="Also listen on TCP: health and metrics, and the API with a token."
+)
+@click.option(
+    "--token-file", type=click.Path(path_type=Path, dir_okay=False), help="File with the token for the API on TCP."
+)
+@click.option(
+    "--strict-start", is_flag=True, help="Do not start from the last good configuration when the files are bad."
+)
+@click.option("--log-format", type=click.Choice(logging.FORMATS), default="auto", show_default=True)
+@click.option("--log-level", type=click.Choice(logging.LEVELS), default="info", show_default=True)
+@pass_context
+def serve(
+    context: Context,
+    workers: int,
+    grace: int,
+    listen: str | None,
+    token_file: Path | None,
+    strict_start: bool,
+    log_format: str,
+    log_level: str,
+) -> int:
+    """Keep both sides in step until stopped: passes as soon as something changes, and new YAML as soon as it is there."""
+    logging.configure(log_format, log_level)
+    with ExitStack() as stack:
+        sockets: list[tuple[socket.socket, str | None]] = [(unix_socket(context.socket), None)]
+        stack.callback(context.socket.unlink, missing_ok=True)
+        if listen is not None:
+            sockets.append((tcp_socket(*_address(listen)), _token(token_file)))
+        elif token_file is not None:
+            raise click.UsageError("--token-file goes with --listen")
+        settings = Settings(context.root, context.state, workers, float(grace), strict_start)
+        service = Service(settings, SystemOpening(), SystemClock(), SystemRng())
+        desk = Desk(service)
+        unix, *tcp = sockets
+        listeners = [Listener(control_app(desk), unix[0], "control")]
+        listeners += [Listener(control_app(desk, token, api=bool(token)), bound, "tcp") for bound, token in tcp]
+        return _run(service, listeners)
+
+
+def _run(service: Service, listeners: list[Listener]) -> int:
+    _handle_signals(service)
+    try:
+        service.start()
+        for listener in listeners:
+            listener.start()
+        sd_notify("READY=1")
+        while not service.supervisor.ended.wait(1.0):
+            if not all(listener.alive for listener in listeners):
+                service.supervisor.fail(ExsyncError("a listener of the control API has ended"))
+    except ExsyncError as error:
+        service.supervisor.fail(error)
+    sd_notify("STOPPING=1")
+    left = service.stop()
+    for listener in listeners:
+        listener.stop()
+    if service.supervisor.failure is not None:
+        click.echo(f"error: {service.supervisor.failure}", err=True)
+    code = getattr(service.supervisor.failure, "exit_code", 1) if service.supervisor.failure is not None else 0
+    if left:
+        # Abandoned passes sit in network calls; leaving without them is safe, and waiting for them is not asked for.
+        os._exit(code)
+    return code
+
+
+def _handle_signals(service: Service) -> None:
+    def end(number: int, frame: FrameType | None) -> None:
+        service.supervisor.ended.set()
+
+    def reload(number: int, frame: FrameType | None) -> None:
+        service.reloader.hint()
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)
+        signal.signal(signal.SIGHUP, reload)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"--listen {text}: write ADDRESS:PORT", remedy="for example --listen 127.0.0.1:9464")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _token(file: Path | None, environ: Mapping[str, str] = os.environ) -> str | None:
+    if file is None:
+        return environ.get("EXSYNC_API_TOKEN") or None
+    try:
+        token = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--token-file {file} cannot be read: {error}") from None
+    if len(token) < 16:
+        raise UsageError(
+            f"the token in {file} has fewer than 16 characters", remedy="openssl rand -hex 32 makes a good one"
+        )
+    return token

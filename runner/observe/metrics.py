@@ -1,0 +1,105 @@
+"""The metrics of a running service, by their names; ``/metrics`` gives them out in Prometheus' text format.
+
+Labels are a target, a folder, a side, an outcome: never a user, so that their number is that of the configuration.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+
+from runner.config.plan import LinkPlan
+from runner.engine.report import PassReport
+from runner.model.errors import Throttled
+from runner.model.queueing import Message, MessageState
+from runner.model.terms import Operation, Side
+
+SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """One registry of its own: nothing of the process's global one is given out."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+
+        def gauge(name: str, doc: str, *labels: str) -> Gauge:
+            return Gauge(name, doc, labels, registry=registry)
+
+        def counter(name: str, doc: str, *labels: str) -> Counter:
+            return Counter(name, doc, labels, registry=registry)
+
+        self.reload_successful = gauge(
+            "exsync_config_last_reload_successful",
+            "1 when the files as they are now are in use, 0 when they were rejected",
+        )
+        self.reload_success_time = gauge(
+            "exsync_config_last_reload_success_timestamp_seconds", "When a configuration was last applied"
+        )
+        self.reloads = counter("exsync_config_reloads", "Looks at changed files by outcome", "outcome", "reason")
+        self.config = Info("exsync_config", "The configuration in use", registry=registry)
+        self.links = gauge("exsync_links", "Links by condition", "target", "folder", "condition")
+        self.passes = counter("exsync_sync", "Passes by outcome", "target", "folder", "outcome")
+        self.pass_seconds = Histogram(
+            "exsync_sync_duration_seconds",
+            "How long passes took",
+            ("target", "folder"),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.changes = counter("exsync_changes", "Writes by side and action", "target", "folder", "side", "action")
+        self.conflicts = gauge("exsync_conflicts", "Conflicts that wait for a decision", "target", "folder")
+        self.quarantined = gauge("exsync_quarantined_items", "Items set aside", "target", "folder")
+        self.queue_messages = gauge("exsync_queue_messages", "Messages by state", "queue", "state")
+        self.queue_oldest = gauge("exsync_queue_oldest_seconds", "Age of the oldest message that may run", "queue")
+        self.watermark_age = gauge(
+            "exsync_watermark_age_seconds",
+            "Time since the link of the target that waits longest was last looked at",
+            "target",
+        )
+        self.throttled = counter("exsync_throttled_seconds", "Patience that the server asked for", "target")
+        self.soft_errors = gauge("exsync_consecutive_soft_errors", "Failed passes in a row", "target")
+        self.crm_up = gauge("exsync_crm_up", "Whether the CRM works")
+        self._seen_links: set[tuple[str, str, str]] = set()
+        self._seen_states: set[tuple[str, str]] = set()
+
+    def passed(self, link: LinkPlan, report: PassReport, fate: str) -> None:
+        """A pass has ended."""
+        outcome = "skipped" if report.skipped else "failed" if report.error else "guarded" if report.trips else "done"
+        self.passes.labels(link.target, link.folder, outcome).inc()
+        self.pass_seconds.labels(link.target, link.folder).observe(report.seconds)
+        for side in Side:
+            for operation in Operation:
+                if number := report.counts[f"{side}.{operation}"]:
+                    self.changes.labels(link.target, link.folder, side, operation).inc(number)
+        if isinstance(report.error, Throttled):
+            self.throttled.labels(link.target).inc(report.error.after)
+
+    def show_links(self, conditions: Mapping[tuple[str, str, str], int]) -> None:
+        """Set the number of links by (target, folder, condition)."""
+        for gone in self._seen_links - conditions.keys():
+            self.links.labels(*gone).set(0)
+        self._seen_links |= conditions.keys()
+        for labels, number in conditions.items():
+            self.links.labels(*labels).set(number)
+
+    def show_queue(self, messages: Iterable[Message], ages: Mapping[str, float]) -> None:
+        """Set the queue's gauges; ``ages`` is the age of the oldest message by target."""
+        tally = Tally((message.target, message.state.value) for message in messages)
+        for target in ages:
+            for state in MessageState:
+                tally.setdefault((target, state.value), 0)
+        for gone in self._seen_states - tally.keys():
+            self.queue_messages.labels(*gone).set(0)
+        self._seen_states |= tally.keys()
+        for labels, number in tally.items():
+            self.queue_messages.labels(*labels).set(number)
+        for target, age in ages.items():
+            self.queue_oldest.labels(target).set(age)
+
+    def text(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,91 @@
+"""What operators do by command, each act kept with who did it and when (B-15): the same with and without a service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from runner.config.plan import SyncPlan
+from runner.engine.resolve import find_conflict, resolve
+from runner.engine.selection import select_links
+from runner.engine.stated import stated_values
+from runner.model.errors import UsageError
+from runner.model.ports import Queue, Store
+from runner.model.queueing import Message
+from runner.model.record import SCHEMAS
+from runner.model.state import Act, Commit, Conflict, Scope, Suspension
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who acts, and when."""
+
+    name: str
+    now: datetime
+
+    def act(self, what: str, subject: str, detail: str | None = None) -> Act:
+        """An act of his for the audit."""
+        return Act(self.now, self.name, what, subject, detail)
+
+
+def suspend(
+    store: Store, plan: SyncPlan, who: Operator, scope: Scope, name: str, reason: str | None
+) -> list[Suspension]:
+    """Put passes off until they are resumed. Raises ``UsageError`` for a name that fits nothing."""
+    made = [Suspension(scope, each, who.name, who.now, reason) for each in _names(plan, scope, name)]
+    acts = tuple(who.act("suspend", f"{scope} {one.name}".strip(), reason) for one in made)
+    store.commit(Commit(suspended=tuple(made), acts=acts))
+    return made
+
+
+def resume(store: Store, plan: SyncPlan, who: Operator, scope: Scope, name: str) -> list[str]:
+    """Let passes run again. Returns what was resumed; raises ``UsageError`` when the name fits nothing."""
+    known = {(one.scope, one.name) for one in store.suspensions()}
+    names = [name] if (scope, name) in known else _names(plan, scope, name)
+    ended = [each for each in names if (scope, each) in known]
+    acts = tuple(who.act("resume", f"{scope} {each}".strip()) for each in names)
+    store.commit(Commit(resumed=tuple((scope, each) for each in ended), acts=acts))
+    return ended
+
+
+def _names(plan: SyncPlan, scope: Scope, name: str) -> list[str]:
+    if scope is Scope.ALL:
+        return [""]
+    if scope is Scope.LINK:
+        return [link.name for link in select_links(plan, [name])]
+    if name not in plan.targets:
+        known = ", ".join(sorted(plan.targets)) or "none"
+        raise UsageError(f"no target is called {name!r}", remedy=f"configured targets: {known}")
+    return [name]
+
+
+def retry_message(store: Store, queue: Queue, who: Operator, number: int) -> Message:
+    """Let a message run at once."""
+    message = queue.release(number)
+    store.commit(Commit(acts=(who.act("retry", f"message {number}", message.link),)))
+    return message
+
+
+def discard_message(store: Store, queue: Queue, who: Operator, number: int) -> Message:
+    """Give a message up."""
+    message = queue.discard(number)
+    store.commit(Commit(acts=(who.act("discard", f"message {number}", f"{message.link}: {message.reason}"),)))
+    return message
+
+
+def settle_conflict(
+    store: Store, plan: SyncPlan, who: Operator, conflict_id: str, take: str, values: tuple[str, ...]
+) -> Conflict:
+    """Note an operator's decision on a conflict (B-62); the link's next pass carries it out."""
+    if bool(values) != (take == "value"):
+        raise UsageError("--value goes with --take value, and only with it", remedy="add --value title='Board'")
+    wanted = None
+    if values:
+        conflict = find_conflict(store, conflict_id)
+        link = plan.links.get(conflict.link)
+        if link is None:
+            raise UsageError(f"{conflict.link} is not configured any more", remedy="take a side instead of a value")
+        wanted = stated_values(values, conflict, SCHEMAS[link.entity])
+    entry = resolve(store, conflict_id, take, wanted, who.now)
+    store.commit(Commit(acts=(who.act("resolve", f"conflict {entry.id}", take),)))
+    return entry

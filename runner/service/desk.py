@@ -1,0 +1,283 @@
+"""The operator's desk of a running service: what the control API offers, as calls and plain data."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from runner.config.plan import LinkPlan
+from runner.engine.hindrance import hindrance_of
+from runner.engine.passes import Orders
+from runner.engine.report import PassReport
+from runner.engine.resolve import find_conflict
+from runner.engine.runs import Runner, exit_code
+from runner.engine.selection import select_links
+from runner.model.diagnostics import Diagnostic
+from runner.model.errors import Transient, UsageError
+from runner.model.queueing import Cause, Job, Message, Order
+from runner.model.state import Scope
+from runner.model.terms import Operation
+from runner.reconcile.changeset import ChangeSet
+from runner.reconcile.rendering import as_json, markdown, text
+from runner.service import acts, views
+from runner.service.acts import Operator
+from runner.service.circuit import CircuitState
+from runner.service.configuration import Look, Outcome
+from runner.service.follower import jobs_for
+from runner.service.service import Service
+from runner.service.views import Data, text_of
+from runner.store import open_store
+
+PATIENCE = 3600.0
+"""Seconds that an ordered run may take before its caller is told that it still goes on."""
+
+
+class Desk:
+    """Everything that operators can see and do. Safe to use from several threads."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    def operator(self, name: str) -> Operator:
+        """Whoever acts now."""
+        return Operator(name, self.service.clock.now())
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+
+    def status(self) -> Data:
+        """The service, its targets, its links, the newest runs."""
+        service, generation = self.service, self.service.generations.current
+        now = service.clock.now()
+        return {
+            "service": {
+                "started_at": text_of(service.started_at),
+                "uptime_seconds": int((now - service.started_at).total_seconds()),
+                "generation": generation.number,
+                "digest": generation.plan.digest,
+                "configuration": self._configuration(),
+                "passes_running": service.dispatcher.running(),
+                "crm": service.dispatcher.crm_down or "up",
+                "healthy": service.supervisor.alive,
+            },
+            "targets": self._targets(),
+            **views.status_view(service.store, generation.plan),
+        }
+
+    def _configuration(self) -> Data:
+        standing = self.service.configuration.standing
+        if standing is None:
+            return {}
+        told = {"outcome": standing.outcome.value, "reason": standing.reason, "at": text_of(standing.at)}
+        return {**told, "findings": [_finding(each) for each in standing.diagnostics]}
+
+    def _targets(self) -> list[Data]:
+        plan, circuits = self.service.generations.current.plan, self.service.dispatcher.circuits()
+        found = []
+        for name, target in plan.targets.items():
+            circuit = circuits.get(name)
+            found.append(
+                {
+                    "name": name,
+                    "enabled": target.enabled,
+                    "paused": target.paused,
+                    "notifications": target.notifications.mode,
+                    "circuit": (circuit.state if circuit else CircuitState.CLOSED).value,
+                    "since": text_of(circuit.since) if circuit else None,
+                    "probed_at": text_of(circuit.until) if circuit else None,
+                    "reason": circuit.reason if circuit else None,
+                }
+            )
+        return found
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether a configuration is in use and the state is open; never whether Exchange answers."""
+        if self.service.dispatcher.closed:
+            return False, "stopping"
+        standing = self.service.configuration.standing
+        degraded = standing is not None and standing.outcome is not Outcome.APPLIED
+        return True, "degraded: the files were rejected, the last good configuration is in use" if degraded else "ready"
+
+    def healthy(self) -> bool:
+        """Whether every thread lives and the state answers."""
+        self.service.store.suspensions()
+        return self.service.supervisor.alive
+
+    def metrics(self) -> bytes:
+        """Everything measured, in Prometheus' text format."""
+        self.service.timekeeper.measure()
+        return self.service.metrics.text()
+
+    def queue(self) -> Data:
+        """Every message."""
+        return views.messages_view(self.service.queue.messages())
+
+    def message(self, number: int) -> Data:
+        """One message."""
+        for message in self.service.queue.messages():
+            if message.id == number:
+                return views.message_view(message)
+        raise UsageError(f"the queue has no message {number}", remedy="`exsync queue list` shows them")
+
+    def queue_stats(self, minutes: int) -> Data:
+        """Samples of the last minutes."""
+        since = self.service.clock.now() - timedelta(minutes=minutes)
+        return views.samples_view(self.service.queue.samples(since))
+
+    def conflicts(self, *, open_only: bool) -> Data:
+        """The conflict ledger, newest first."""
+        found = self.service.store.conflicts(open_only=open_only)
+        return {"conflicts": [views.conflict_view(entry) for entry in found]}
+
+    def conflict(self, conflict_id: str) -> Data:
+        """One conflict."""
+        return views.conflict_view(find_conflict(self.service.store, conflict_id))
+
+    def quarantine(self) -> Data:
+        """Items that were set aside."""
+        return {"items": [views.quarantine_view(entry) for entry in self.service.store.quarantined()]}
+
+    def acts(self, limit: int) -> Data:
+        """What operators did, newest first."""
+        return {"acts": [views.act_view(act) for act in self.service.store.acts(limit)]}
+
+    # -- acting ------------------------------------------------------------------------------------------------------
+
+    def retry(self, who: Operator, number: int) -> Data:
+        """Let a message run at once."""
+        message = acts.retry_message(self.service.store, self.service.queue, who, number)
+        return views.message_view(message)
+
+    def discard(self, who: Operator, number: int) -> Data:
+        """Give a message up."""
+        message: Message = acts.discard_message(self.service.store, self.service.queue, who, number)
+        return views.message_view(message)
+
+    def suspend(self, who: Operator, scope: Scope, name: str, reason: str | None) -> Data:
+        """Put passes off."""
+        service = self.service
+        made = acts.suspend(service.store, service.generations.current.plan, who, scope, name, reason)
+        service.suspensions_changed()
+        return {"suspended": [views.suspension_view(one) for one in made]}
+
+    def resume(self, who: Operator, scope: Scope, name: str) -> Data:
+        """Let passes run again; a target whose log-on was refused is tried anew."""
+        service, generation = self.service, self.service.generations.current
+        ended = acts.resume(service.store, generation.plan, who, scope, name)
+        service.suspensions_changed()
+        if scope is Scope.TARGET:
+            service.resume_target(name)
+        chosen = [link.name for link in generation.plan.links.values() if _touches(scope, name, ended, link)]
+        service.queue.put(jobs_for(generation, chosen, Cause.CRM))
+        return {"resumed": ended}
+
+    def settle_conflict(self, who: Operator, conflict_id: str, take: str, values: tuple[str, ...]) -> Data:
+        """Note a decision, and ask for the pass that carries it out."""
+        service, generation = self.service, self.service.generations.current
+        entry = acts.settle_conflict(service.store, generation.plan, who, conflict_id, take, values)
+        service.queue.put(jobs_for(generation, [entry.link], Cause.NOTIFICATION))
+        return views.conflict_view(entry)
+
+    def reload(self, who: Operator) -> Data:
+        """Look at the files now."""
+        look: Look = self.service.reloader.look()
+        return {
+            "outcome": look.outcome.value,
+            "reason": look.reason,
+            "generation": look.generation,
+            "by": who.name,
+            "findings": [_finding(each) for each in look.diagnostics],
+        }
+
+    def apply(self, who: Operator, names: Sequence[str], allowed: frozenset[Operation]) -> Data:
+        """One pass over these links, in their turn; answers when all have ended."""
+        service, plan = self.service, self.service.generations.current.plan
+        run = service.rng.token()
+        suspensions = service.store.suspensions()
+        reports: list[PassReport] = []
+        jobs: list[Job] = []
+        for link in select_links(plan, names):
+            hindrance = hindrance_of(plan, link, suspensions)
+            if hindrance is not None:
+                reports.append(PassReport(link.name, skipped=hindrance.reason))
+            else:
+                jobs.append(Job(link.name, link.target, Cause.OPERATOR, (Order(run, allowed),)))
+        if service.dispatcher.crm_down:
+            raise Transient(f"the CRM does not work: {service.dispatcher.crm_down}", code="crm-down")
+        for target in {job.target for job in jobs}:
+            self._make_way(target)
+        service.reports.expect(run, [job.link for job in jobs])
+        service.queue.put(jobs)
+        found, missing = service.reports.take(run, PATIENCE)
+        if missing:
+            raise Transient(
+                f"run {run[:8]}: {len(missing)} of {len(jobs)} links have not had their pass within an hour",
+                code="still-running",
+                remedy="`exsync queue list` shows where they stand; they go on by themselves",
+            )
+        order = {job.link: number for number, job in enumerate(jobs)}
+        reports += sorted(found, key=lambda report: order[report.link])
+        return _rendered(run, reports)
+
+    def _make_way(self, target: str) -> None:
+        """An operator does not wait until an open circuit is probed: his pass is the probe. A refused one stays refused."""
+        circuit = self.service.dispatcher.circuits().get(target)
+        if circuit is None:
+            return
+        if circuit.state is CircuitState.REFUSED:
+            raise Transient(
+                f"target {target} is stopped: {circuit.reason}",
+                code="target-refused",
+                remedy=f"correct the secret, or try again with `exsync target resume {target}`",
+            )
+        if circuit.state is CircuitState.OPEN:
+            self.service.dispatcher.reset(target)
+
+    def plan(self, names: Sequence[str]) -> Data:
+        """What the next pass would do, found out on a copy of the state: nobody is held up by it."""
+        service, generation = self.service, self.service.generations.current
+        with tempfile.TemporaryDirectory(dir=service.settings.state.parent, prefix=".plan-") as home:
+            copy = Path(home) / "state.duckdb"
+            service.store.copy_to(copy)
+            with open_store(copy, clock=service.clock) as store:
+                runner = Runner(
+                    generation.plan,
+                    store,
+                    generation.runner.crm,
+                    generation.runner.targets,
+                    service.clock,
+                    service.rng,
+                )
+                run = service.rng.token()
+                reports = runner.run(select_links(generation.plan, names), Orders(run, rehearse=True))
+        return _rendered(run, reports)
+
+
+def _touches(scope: Scope, name: str, ended: Iterable[str], link: LinkPlan) -> bool:
+    if scope is Scope.ALL:
+        return True
+    return link.target == name if scope is Scope.TARGET else link.name in ended
+
+
+def _rendered(run: str, reports: Sequence[PassReport]) -> Data:
+    changes = ChangeSet(tuple(report.as_changes() for report in reports))
+    return {
+        "run": run,
+        "changes": changes.as_dict(),
+        "json": as_json(changes),
+        "text": text(changes),
+        "markdown": markdown(changes),
+        "different": bool(changes),
+        "exit_code": exit_code(reports),
+    }
+
+
+def _finding(diagnostic: Diagnostic) -> Data:
+    return {
+        "severity": diagnostic.severity.value,
+        "code": diagnostic.code,
+        "at": str(diagnostic.span),
+        "message": diagnostic.message,
+        "hint": diagnostic.hint,
+    }

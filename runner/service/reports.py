@@ -1,0 +1,40 @@
+"""Reports of ordered passes, for the operators who wait for them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+
+from runner.engine.report import PassReport
+from runner.model.queueing import Order
+
+
+class Reports:
+    """Operator's runs that somebody waits for, and the reports that have come in for them."""
+
+    def __init__(self) -> None:
+        self._arrived = threading.Condition()
+        self._awaited: dict[str, dict[str, PassReport | None]] = {}
+
+    def expect(self, run: str, links: Iterable[str]) -> None:
+        """Somebody will wait for a run over these links."""
+        with self._arrived:
+            self._awaited[run] = dict.fromkeys(links)
+
+    def note(self, orders: Iterable[Order], report: PassReport) -> None:
+        """A pass that these orders asked for has ended."""
+        with self._arrived:
+            for order in orders:
+                awaited = self._awaited.get(order.run)
+                if awaited is not None and report.link in awaited:
+                    awaited[report.link] = report
+            self._arrived.notify_all()
+
+    def take(self, run: str, timeout: float) -> tuple[Sequence[PassReport], Sequence[str]]:
+        """The reports of a run when all are in, or when the time is up; and the links whose report is still missing."""
+        with self._arrived:
+            awaited = self._awaited[run]
+            self._arrived.wait_for(lambda: all(report is not None for report in awaited.values()), timeout)
+            del self._awaited[run]
+            reports = [report for report in awaited.values() if report is not None]
+            return reports, [link for link, report in awaited.items() if report is None]

@@ -1,0 +1,165 @@
+"""What happens by the clock: each link's safety poll, the queue's samples, its journal, users looked up anew."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+import structlog
+
+from runner.model.errors import ExsyncError, StateError
+from runner.model.ports import Clock, Queue
+from runner.model.queueing import Cause
+from runner.observe.metrics import Metrics
+from runner.queue.figures import oldest
+from runner.service.dispatch import Dispatcher
+from runner.service.follower import jobs_for
+from runner.service.generation import Generations
+from runner.store import DuckStore
+
+TICK = 1.0
+MINUTE = 60.0
+USERS = 300.0
+"""Seconds between two looks at who the links' users are in the CRM."""
+PRUNE = 6 * 3600.0
+"""Seconds between two prunings of the CRM's outbox (see ``feed_keep``)."""
+
+log = structlog.get_logger("exsync.service")
+
+
+class Polls:
+    """When each link is looked at next although nothing asks for it. Times are seconds of a monotonic clock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next: dict[str, float] = {}
+        self._heap: list[tuple[float, str]] = []
+
+    def set(self, link: str, at: float) -> None:
+        """The link is due then, and not before."""
+        with self._lock:
+            self._next[link] = at
+            heappush(self._heap, (at, link))
+
+    def keep_only(self, links: frozenset[str]) -> None:
+        """Forget links that are not among these."""
+        with self._lock:
+            self._next = {link: at for link, at in self._next.items() if link in links}
+
+    def due(self, now: float) -> list[str]:
+        """Links whose time has come, each given out once."""
+        found = []
+        with self._lock:
+            while self._heap and self._heap[0][0] <= now:
+                at, link = heappop(self._heap)
+                if self._next.get(link) == at:
+                    del self._next[link]
+                    found.append(link)
+        return found
+
+
+@dataclass(slots=True)
+class Timekeeper:
+    """One thread's task."""
+
+    queue: Queue
+    dispatcher: Dispatcher
+    generations: Generations
+    store: DuckStore
+    metrics: Metrics
+    clock: Clock
+    stopping: threading.Event
+    fraction: Callable[[], float]
+    """A fresh number in [0, 1), for spreading polls."""
+    polls: Polls = field(default_factory=Polls)
+    last_seen: dict[str, float] = field(default_factory=dict)
+
+    def keep(self) -> None:
+        """Tick until the service stops."""
+        minute = users = prune = self.clock.monotonic()
+        while not self.stopping.wait(TICK):
+            now = self.clock.monotonic()
+            generation = self.generations.current
+            self.queue.put(jobs_for(generation, self.polls.due(now), Cause.TIMER))
+            self.queue.flush()
+            if now - minute >= MINUTE:
+                minute = now
+                self.queue.sample()
+            if now - users >= USERS:
+                users = now
+                self._quietly("crm.users_not_read", generation.learn_owners)
+            if now - prune >= PRUNE:
+                prune = now
+                self._quietly("crm.outbox_not_pruned", self._prune)
+
+    def started(self) -> None:
+        """Every link gets a pass at the start: what changed while no service ran is caught up with (B-76)."""
+        generation = self.generations.current
+        self.queue.put(jobs_for(generation, generation.plan.links, Cause.TIMER))
+
+    def passed(self, link: str) -> None:
+        """A pass of this link has ended: its next poll is one period later, give or take a tenth."""
+        now = self.clock.monotonic()
+        self.last_seen[link] = now
+        plan = self.generations.current.plan
+        known = plan.links.get(link)
+        if known is not None:
+            period = plan.targets[known.target].notifications.poll.total_seconds()
+            self.polls.set(link, now + period * (0.9 + 0.2 * self.fraction()))
+
+    def followed(self) -> None:
+        """A new generation is in use."""
+        links = frozenset(self.generations.current.plan.links)
+        self.polls.keep_only(links)
+        self.last_seen = {link: at for link, at in self.last_seen.items() if link in links}
+
+    def measure(self) -> None:
+        """Bring the gauges up to date; called when they are read."""
+        plan = self.generations.current.plan
+        now, monotonic = self.clock.now(), self.clock.monotonic()
+        messages = self.queue.messages()
+        ages = {name: oldest([each for each in messages if each.target == name], now) for name in plan.targets}
+        self.metrics.show_queue(messages, ages)
+        for name, circuit in self.dispatcher.circuits().items():
+            self.metrics.soft_errors.labels(name).set(circuit.failures)
+        self.metrics.crm_up.set(0 if self.dispatcher.crm_down else 1)
+        self._measure_links(monotonic)
+
+    def _measure_links(self, now: float) -> None:
+        plan = self.generations.current.plan
+        conditions: Counter[tuple[str, str, str]] = Counter()
+        conflicts: Counter[tuple[str, str]] = Counter()
+        aside: Counter[tuple[str, str]] = Counter()
+        known = {entry.name: entry for entry in self.store.overview()}
+        ages: dict[str, float] = dict.fromkeys(plan.targets, 0.0)
+        for name, link in plan.links.items():
+            entry = known.get(name)
+            conditions[link.target, link.folder.value, entry.condition.value if entry else "new"] += 1
+            conflicts[link.target, link.folder.value] += entry.open_conflicts if entry else 0
+            aside[link.target, link.folder.value] += entry.quarantined if entry else 0
+            if link.enabled and name in self.last_seen:
+                ages[link.target] = max(ages[link.target], now - self.last_seen[name])
+        self.metrics.show_links(conditions)
+        for labels, number in conflicts.items():
+            self.metrics.conflicts.labels(*labels).set(number)
+        for labels, number in aside.items():
+            self.metrics.quarantined.labels(*labels).set(number)
+        for target, age in ages.items():
+            self.metrics.watermark_age.labels(target).set(age)
+
+    def _prune(self) -> None:
+        count = self.generations.current.runner.tidy()
+        if count:
+            log.info("crm.outbox_pruned", rows=count)
+
+    def _quietly(self, event: str, task: Callable[[], object]) -> None:
+        """What may fail now is tried again the next time; the follower tells when the CRM is down."""
+        try:
+            task()
+        except StateError:
+            raise
+        except ExsyncError as error:
+            log.warning(event, error=str(error))

@@ -1,0 +1,120 @@
+"""The state as plain data: what the control API answers, and what commands print when no service runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from runner.config.plan import SyncPlan
+from runner.model.queueing import Message, Sample
+from runner.model.state import Act, Conflict, Quarantined, Suspension
+from runner.store import DuckStore
+
+Data = dict[str, Any]
+
+
+def text_of(moment: datetime | None) -> str | None:
+    """An instant as ISO text."""
+    return moment.isoformat() if moment else None
+
+
+def status_view(store: DuckStore, plan: SyncPlan) -> Data:
+    """Every link of the state and of the plan, the newest runs, and what is suspended."""
+    known = store.overview()
+    names = {entry.name for entry in known}
+    links: list[Data] = [
+        {
+            **asdict(entry),
+            "condition": entry.condition.value,
+            "last_pass": text_of(entry.last_pass),
+            "configured": entry.name in plan.links,
+        }
+        for entry in known
+    ]
+    links += [{"name": name, "condition": "new", "configured": True} for name in plan.links if name not in names]
+    runs = [
+        {**asdict(run), "started": text_of(run.started), "finished": text_of(run.finished), "counts": dict(run.counts)}
+        for run in store.runs(10)
+    ]
+    return {"links": links, "runs": runs, "suspensions": [suspension_view(one) for one in store.suspensions()]}
+
+
+def suspension_view(one: Suspension) -> Data:
+    """One suspension."""
+    return {"scope": one.scope.value, "name": one.name, "by": one.by, "since": text_of(one.since), "reason": one.reason}
+
+
+def act_view(act: Act) -> Data:
+    """One act of an operator."""
+    return {"at": text_of(act.at), "who": act.who, "what": act.what, "subject": act.subject, "detail": act.detail}
+
+
+def conflict_view(entry: Conflict) -> Data:
+    """One conflict."""
+    return {
+        "id": entry.id,
+        "link": entry.link,
+        "crm_key": entry.crm_key,
+        "target_key": entry.target_key,
+        "field": entry.field,
+        "base": dict(entry.base) if entry.base else None,
+        "crm": dict(entry.crm) if entry.crm else None,
+        "target": dict(entry.target) if entry.target else None,
+        "policy": entry.policy,
+        "winner": entry.winner.value if entry.winner else None,
+        "rule": entry.rule,
+        "run": entry.run,
+        "at": text_of(entry.at),
+        "resolved_at": text_of(entry.resolved_at),
+        "resolution": entry.resolution,
+    }
+
+
+def quarantine_view(entry: Quarantined) -> Data:
+    """One item that was set aside."""
+    return {
+        "link": entry.link,
+        "side": entry.side.value,
+        "key": entry.key,
+        "code": entry.code,
+        "reason": entry.reason,
+        "first_at": text_of(entry.first_at),
+        "last_at": text_of(entry.last_at),
+        "tries": entry.tries,
+        "next_try": text_of(entry.next_try),
+    }
+
+
+def message_view(message: Message) -> Data:
+    """One message of the queue."""
+    return {
+        "id": message.id,
+        "link": message.link,
+        "target": message.target,
+        "state": message.state.value,
+        "priority": message.priority,
+        "cause": message.cause.value,
+        "hints": message.hints,
+        "attempts": message.attempts,
+        "put_at": text_of(message.put_at),
+        "due": text_of(message.due),
+        "held_since": text_of(message.held_since),
+        "reason": message.reason,
+    }
+
+
+def messages_view(messages: Iterable[Message]) -> Data:
+    """The whole queue."""
+    return {"messages": [message_view(message) for message in messages]}
+
+
+def samples_view(samples: Sequence[Sample]) -> Data:
+    """The queue's statistics, oldest first (B-22)."""
+    return {
+        "samples": [
+            {**asdict(one), "at": text_of(one.at), "oldest": round(one.oldest, 3), "mean": round(one.mean, 3)}
+            for one in samples
+        ]
+    }

@@ -1,0 +1,157 @@
+"""A worker: takes a message, runs the pass that it asks for, and says what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from runner.config.plan import LinkPlan
+from runner.engine.passes import Orders
+from runner.engine.report import PassReport
+from runner.model.errors import ConnectorError, ExsyncError, StateError, WatermarkInvalid
+from runner.model.ports import Clock, Queue, Rng
+from runner.model.queueing import Message
+from runner.observe.metrics import Metrics
+from runner.service.dispatch import Dispatcher
+from runner.service.gate import Gate
+from runner.service.generation import Generation, Generations
+from runner.service.reports import Reports
+from runner.service.verdict import Fate, Trouble, Verdict, judge
+
+IDLE = 1.0
+"""Seconds after which a worker looks for work although nothing woke it: circuits that may be probed again wake nobody."""
+
+log = structlog.get_logger("exsync.pass")
+
+
+@dataclass(slots=True)
+class Worker:
+    """What every worker thread runs; all of them share it."""
+
+    queue: Queue
+    dispatcher: Dispatcher
+    generations: Generations
+    gate: Gate
+    reports: Reports
+    metrics: Metrics
+    clock: Clock
+    rng: Rng
+    stopping: Callable[[], bool]
+    passed: Callable[[str], None]
+    """Told the name of a link whose pass has ended."""
+
+    def work(self) -> None:
+        """Run passes until the dispatcher is closed."""
+        while not self.dispatcher.closed:
+            seen = self.queue.changes()
+            message = self.dispatcher.lease()
+            if message is None:
+                self.queue.wait(seen, IDLE)
+            else:
+                self._serve(message)
+
+    def _serve(self, message: Message) -> None:
+        """One message to its end. Whatever happens, it is given back and its target's place is free again."""
+        generation = self.generations.begin()
+        run = message.orders[0].run if message.orders else self.rng.token()
+        trouble: Trouble | None = None
+        reason = ""
+        try:
+            with bound_contextvars(run_id=run, link=message.link, target=message.target, generation=generation.number):
+                verdict = self._pass(generation, message, run)
+                trouble, reason = verdict.trouble, verdict.reason
+                if trouble is not Trouble.NONE and self._crm_is_down(generation):
+                    trouble = None
+        finally:
+            self.generations.end(generation)
+            self.dispatcher.ended(message.target, trouble, reason)
+            self.passed(message.link)
+
+    def _pass(self, generation: Generation, message: Message, run: str) -> Verdict:
+        link = generation.plan.links.get(message.link)
+        if link is None:
+            self.queue.done(message)
+            self.reports.note(message.orders, PassReport(message.link, skipped="no longer configured"))
+            return Verdict(Fate.DONE)
+        begun = self.queue.begin(message)
+        try:
+            report = self._run(generation, link, begun, run)
+        except StateError:
+            raise
+        except Exception as error:  # a bug in one link's pass must not take the others down
+            log.error("pass.crashed", exc_info=error)
+            report = PassReport(link.name, error=ExsyncError(f"a bug in exsync ended the pass: {error!r}"))
+        if isinstance(report.error, StateError):
+            raise report.error
+        unsettled = len(generation.runner.store.intents(link.name))
+        verdict = judge(report, message.attempts, self.clock.now(), self.rng.token(), unsettled=unsettled)
+        # What was ordered has been carried out or reported: a later try lifts no guard.
+        self._settle(replace(begun, orders=()), verdict)
+        self.reports.note(message.orders, report)
+        self._tell(link, report, verdict)
+        if self.generations.current.number != generation.number:
+            self.generations.current.runner.follow_configuration([link.name])
+        return verdict
+
+    def _run(self, generation: Generation, link: LinkPlan, message: Message, run: str) -> PassReport:
+        allowed = frozenset(operation for order in message.orders for operation in order.allowed)
+        orders = Orders(run, allowed=allowed, stopping=self.stopping)
+        try:
+            if generation.owners is None or link.user not in generation.owners:
+                generation.learn_owners()
+        except ConnectorError as error:
+            return PassReport(link.name, error=error)
+        owner = (generation.owners or {}).get(link.user)
+        with self.gate.shared():
+            return generation.runner.pass_over(link, owner, orders)
+
+    def _settle(self, message: Message, verdict: Verdict) -> None:
+        match verdict.fate:
+            case Fate.DONE:
+                self.queue.done(message)
+            case Fate.PUT_BACK:
+                self.queue.put_back(message, due=verdict.due, reason=verdict.reason)
+            case Fate.RETRY:
+                due = verdict.due or self.clock.now()
+                self.queue.retry(message, due=due, reason=verdict.reason, patient=verdict.patient)
+            case Fate.BLOCK:
+                self.queue.block(message, verdict.reason)
+
+    def _crm_is_down(self, generation: Generation) -> bool:
+        """Whether it was the CRM that failed: asked something small, it fails again."""
+        runner = generation.runner
+        try:
+            next(iter(runner.crm.feed(runner.store.crm_watermark(generation.plan.crm.name))), None)
+        except WatermarkInvalid:
+            return False
+        except ConnectorError as error:
+            self.dispatcher.crm_is(f"{error.code}: {error}")
+            return True
+        return False
+
+    def _tell(self, link: LinkPlan, report: PassReport, verdict: Verdict) -> None:
+        self.metrics.passed(link, report, verdict.fate)
+        counts = {name: number for name, number in sorted(report.counts.items()) if number}
+        seconds = round(report.seconds, 3)
+        if report.error is not None:
+            log.warning(
+                "pass.failed",
+                code=report.error.code,
+                error=str(report.error),
+                remedy=report.error.remedy,
+                message=verdict.fate.value,
+                due=verdict.due,
+                counts=counts,
+                seconds=seconds,
+            )
+        elif report.skipped:
+            log.info("pass.skipped", reason=report.skipped)
+        elif counts or report.trips:
+            log.info("pass.done", counts=counts, seconds=seconds)
+        else:
+            log.debug("pass.idle", seconds=seconds)
+        for trip in report.trips:
+            log.warning("pass.guarded", guard=str(trip), remedy=trip.remedy)

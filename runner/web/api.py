@@ -1,0 +1,169 @@
+"""The control API: ``/-/healthy``, ``/-/ready``, ``/-/reload``, ``/metrics`` and ``/api/v1/…``.
+
+Errors are JSON: ``{"error": {"code", "message", "remedy", "exit_code"}}``, so that a command ends as it would have ended
+without a service. Who acts is named by the header ``X-Exsync-User``: the socket's file mode lets in nobody but the service's
+own account and root, and over TCP the token does.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from runner.model.errors import ExsyncError, UsageError
+from runner.model.state import Scope as SuspensionScope
+from runner.model.terms import Operation
+from runner.observe.metrics import CONTENT_TYPE
+from runner.service.desk import Desk
+
+USER_HEADER = "X-Exsync-User"
+LARGEST = 1 << 20
+"""Bytes of a request's body."""
+_STATUS = {64: 400, 78: 422, 75: 503, 69: 503, 74: 503, 77: 403, 4: 409}
+_OPEN = ("/-/healthy", "/-/ready", "/metrics")
+"""What needs no token: for probes and scrapers."""
+
+Answer = Callable[[Request, dict[str, Any]], Any]
+
+
+def control_app(desk: Desk, token: str | None = None, *, api: bool = True) -> Starlette:
+    """The application. With ``token`` every request but probes must bear it; without ``api`` there are only probes."""
+    routes = [*_probes(desk), *(_api(desk) if api else ())]
+    middleware = [Middleware(_Bearer, token=token)] if token is not None else []
+    return Starlette(routes=routes, middleware=middleware)
+
+
+def _probes(desk: Desk) -> list[BaseRoute]:
+    def healthy(_: Request) -> Response:
+        try:
+            well = desk.healthy()
+        except ExsyncError as error:
+            return PlainTextResponse(f"{error}\n", 503)
+        return PlainTextResponse("healthy\n" if well else "a thread has ended\n", 200 if well else 503)
+
+    def ready(_: Request) -> Response:
+        well, told = desk.ready()
+        return PlainTextResponse(f"{told}\n", 200 if well else 503)
+
+    def metrics(_: Request) -> Response:
+        return Response(desk.metrics(), media_type=CONTENT_TYPE)
+
+    return [Route("/-/healthy", healthy), Route("/-/ready", ready), Route("/metrics", metrics)]
+
+
+def _api(desk: Desk) -> list[BaseRoute]:
+    def who(request: Request) -> Any:
+        return desk.operator(request.headers.get(USER_HEADER, "unknown")[:100])
+
+    def number(request: Request) -> int:
+        return int(request.path_params["number"])
+
+    got: dict[str, Answer] = {
+        "/api/v1/status": lambda request, body: desk.status(),
+        "/api/v1/links": lambda request, body: {"links": desk.status()["links"]},
+        "/api/v1/queue": lambda request, body: desk.queue(),
+        "/api/v1/queue/stats": lambda request, body: desk.queue_stats(_minutes(request.query_params)),
+        "/api/v1/queue/{number:int}": lambda request, body: desk.message(number(request)),
+        "/api/v1/conflicts": lambda request, body: desk.conflicts(open_only="open" in request.query_params),
+        "/api/v1/conflicts/{id}": lambda request, body: desk.conflict(request.path_params["id"]),
+        "/api/v1/quarantine": lambda request, body: desk.quarantine(),
+        "/api/v1/acts": lambda request, body: desk.acts(200),
+    }
+    posted: dict[str, Answer] = {
+        "/-/reload": lambda request, body: desk.reload(who(request)),
+        "/api/v1/queue/{number:int}/retry": lambda request, body: desk.retry(who(request), number(request)),
+        "/api/v1/queue/{number:int}/discard": lambda request, body: desk.discard(who(request), number(request)),
+        "/api/v1/conflicts/{id}/resolve": lambda request, body: desk.settle_conflict(
+            who(request), request.path_params["id"], _text(body, "take"), tuple(_texts(body, "values"))
+        ),
+        "/api/v1/suspend": lambda request, body: desk.suspend(
+            who(request), _scope(body), str(body.get("name", "")), body.get("reason")
+        ),
+        "/api/v1/resume": lambda request, body: desk.resume(who(request), _scope(body), str(body.get("name", ""))),
+        "/api/v1/apply": lambda request, body: desk.apply(
+            who(request), _texts(body, "links"), frozenset(Operation(each) for each in _texts(body, "allow"))
+        ),
+        "/api/v1/plan": lambda request, body: desk.plan(_texts(body, "links")),
+    }
+    routes: list[BaseRoute] = [Route(path, _endpoint(answer), methods=["GET"]) for path, answer in got.items()]
+    return routes + [Route(path, _endpoint(answer), methods=["POST"]) for path, answer in posted.items()]
+
+
+def _endpoint(answer: Answer) -> Callable[[Request], Any]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            body = await _body(request)
+            return JSONResponse(await run_in_threadpool(answer, request, body))
+        except ExsyncError as error:
+            return _refusal(error)
+        except ValueError as error:
+            return _refusal(UsageError(f"the request does not read: {error}"))
+
+    return endpoint
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    if request.method != "POST":
+        return {}
+    data = b""
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > LARGEST:
+            raise UsageError(f"the request's body has more than {LARGEST} bytes")
+    body = json.loads(data) if data else {}
+    if not isinstance(body, dict):
+        raise UsageError("the request's body is no JSON object")
+    return body
+
+
+def _refusal(error: ExsyncError) -> JSONResponse:
+    told = {"code": error.code, "message": str(error), "remedy": error.remedy, "exit_code": error.exit_code}
+    return JSONResponse({"error": told}, _STATUS.get(error.exit_code, 500))
+
+
+def _minutes(query: Mapping[str, str]) -> int:
+    return max(1, min(int(query.get("minutes", "60")), 60 * 24 * 30))
+
+
+def _scope(body: Mapping[str, Any]) -> SuspensionScope:
+    return SuspensionScope(_text(body, "scope"))
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise UsageError(f"the request needs {name} as text")
+    return value
+
+
+def _texts(body: Mapping[str, Any], name: str) -> list[str]:
+    value = body.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise UsageError(f"the request needs {name} as a list of texts")
+    return value
+
+
+class _Bearer:
+    """Lets requests through that bear the token; compared in constant time."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app, self._expected = app, f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in _OPEN:
+            given = dict(scope["headers"]).get(b"authorization", b"")
+            if not hmac.compare_digest(given, self._expected):
+                refusal = {"error": {"code": "no-token", "message": "this needs the token", "exit_code": 77}}
+                await JSONResponse(refusal, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
