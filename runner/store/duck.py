@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -33,7 +32,7 @@ from runner.store import intents, reading
 from runner.store.faults import damaged, explained
 from runner.store.heartbeats import Heartbeats
 from runner.store.memory import Remembered
-from runner.store.opening import Opened, limit_memory, open_file, open_memory, private_files, wal_path
+from runner.store.opening import Opened, copy_file, limit_memory, open_file, open_memory, private_files, wal_path
 from runner.store.overview import LinkOverview, overview
 from runner.store.rows import is_sound, pairing_of
 from runner.store.tables import insert
@@ -450,7 +449,7 @@ class DuckStore:
             if self._opened.path is None or self._rehearsing:
                 raise RuntimeError("only a state in a file can be copied, and not within a rehearsal")
             con.execute("CHECKPOINT").fetchall()
-            shutil.copyfile(self._opened.path, path)
+            copy_file(self._opened.path, path)
 
     def _checkpoint_beyond(self, size: int) -> None:
         path = self._opened.path

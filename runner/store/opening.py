@@ -7,8 +7,9 @@ so that a crash while it is created leaves nothing behind that looks like a dama
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
+import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -78,6 +79,19 @@ def wal_path(state: Path) -> Path:
     return state.with_name(state.name + ".wal")
 
 
+def copy_file(state: Path, to: Path) -> None:
+    """Copy a state file that this process has open, by another process.
+
+    DuckDB keeps others out with a POSIX lock, and a process loses such a lock as soon as it closes *any* descriptor of the
+    file (fcntl(2)): reading the file here would let a second runner in. Raises ``OSError``.
+    """
+    done = subprocess.run(  # noqa: S603 - no shell, and the paths cannot be taken for options
+        ["/bin/cp", "--", str(state), str(to)], stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    if done.returncode:
+        raise OSError(errno.EIO, f"it cannot be copied to {to}: {done.stderr.decode(errors='replace').strip()}")
+
+
 @contextmanager
 def private_files() -> Iterator[None]:
     """Files that DuckDB creates inside are readable by their owner only."""
@@ -104,6 +118,8 @@ def open_file(path: Path, steps: Sequence[Migration] = ()) -> Opened:
     steps = steps or migrations()
     try:
         path = path.resolve()
+        if path in _open_here:
+            raise locked(str(path), "this very process")
         if not path.parent.exists():
             path.parent.mkdir(mode=0o700, parents=True)
         count = _count_of(path)
@@ -195,8 +211,6 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
 
 def _open(path: Path, steps: Sequence[Migration], count: Count | None) -> Opened:
     name = str(path)
-    if path in _open_here:
-        raise locked(name, "this very process")
     with private_files(), explained(name, opening=True):
         con = _connect(path)
     try:
@@ -209,7 +223,7 @@ def _open(path: Path, steps: Sequence[Migration], count: Count | None) -> Opened
             _compare(name, identity, commits, count, counter_path(path))
             if schema < steps[-1].number:
                 con.execute("CHECKPOINT").fetchall()
-                shutil.copyfile(path, path.with_name(f"{path.name}.before-{steps[-1].number:04d}"))
+                copy_file(path, path.with_name(f"{path.name}.before-{steps[-1].number:04d}"))
             migrate(con, steps, state=name)
         opened = Opened(con, name, path, CommitCounter(counter_path(path), identity, commits))
     except BaseException:

@@ -95,6 +95,32 @@ def test_a_second_store_in_the_same_process_is_refused(path: Path, clock: StillC
         open_store(path.parent / ".." / path.parent.name / path.name, clock=clock)
 
 
+def test_nothing_that_happens_here_lets_another_process_in(path: Path, clock: StillClock) -> None:
+    """A10: a POSIX lock is lost when its process closes any descriptor of the file. Neither a copy, nor the copy before a
+    migration, nor a second attempt to open it may do that."""
+    open_store(path, clock=clock).close()
+    opened = open_file(path, (*migrations(), Migration(NEXT, "note", "CREATE TABLE note (id BIGINT PRIMARY KEY)")))
+    assert _refused(path)
+    opened.close()
+    fresh = path.with_name("fresh.duckdb")
+    with open_store(fresh, clock=clock) as store:
+        store.commit(numbered(1))
+        store.copy_to(path.with_name("copy.duckdb"))
+        with pytest.raises(StateLocked):
+            open_store(fresh, clock=clock)
+        assert _refused(fresh)
+    with open_store(path.with_name("copy.duckdb"), clock=clock) as copy:
+        assert copy.crm_watermark("crm") == "1"
+        assert mode_of(path.with_name("copy.duckdb")) == 0o600
+
+
+def _refused(path: Path) -> bool:
+    """Whether another process is kept out of the file."""
+    attempt = f"import duckdb; duckdb.connect({str(path)!r})"
+    done = subprocess.run([sys.executable, "-c", attempt], capture_output=True, text=True, check=False)
+    return "Could not set lock" in done.stderr
+
+
 def test_the_file_keeps_the_storage_format_that_1_5_reads(path: Path, clock: StillClock) -> None:
     open_store(path, clock=clock).close()
     with duckdb.connect(path, read_only=True) as con:
