@@ -151,6 +151,8 @@ def settings_of(settings: FolderSettings) -> dict[str, Any]:
         "on_drift": settings.on_drift.value,
         "on_leave": settings.on_leave.value,
         "private": settings.private.value,
+        "private_title": settings.private_title,
+        "private_meetings": settings.private_meetings,
         "clock_tolerance": f"{settings.clock_tolerance:g}s",
         "time_zone": settings.time_zone,
         "window": {end: UNLIMITED if length is None else duration_text(length) for end, length in ends.items()},

@@ -231,6 +231,8 @@ class LinkCompiler:
                 limits=settings.limits,
                 window=settings.window,
                 private=settings.private,
+                private_title=settings.private_title,
+                private_meetings=settings.private_meetings,
                 time_zone=settings.time_zone,
                 enabled=settings.enabled,
                 rule=link.rule,
@@ -291,7 +293,7 @@ def _settings_digest(settings: FolderSettings, mapping: CompiledMapping, rules: 
             rules.clock_tolerance,
             _limits(settings.limits),
             _window(settings.window),
-            settings.private,
+            [settings.private, settings.private_title, settings.private_meetings],
             settings.time_zone,
             settings.enabled,
         ]

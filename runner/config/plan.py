@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from runner.config.secrets import SecretRef
 from runner.mapping.compiled import CompiledMapping
+from runner.model.privacy import TITLE
 from runner.model.record import FieldType
 from runner.model.terms import Entity, Folder, Private
 from runner.reconcile.guards import Limits
@@ -190,6 +191,10 @@ class LinkPlan:
     """Over everything above; a changed digest is a changed link."""
     paused: bool = False
     """Like disabled, but said to be for a while: ``plan`` still shows what waits (B-15)."""
+    private_title: str = TITLE
+    """What a placeholder for a private item is called (B-35)."""
+    private_meetings: bool = False
+    """Whether private items with several participants come in at all."""
 
 
 @dataclass(frozen=True, slots=True)

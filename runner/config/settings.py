@@ -18,6 +18,7 @@ from runner.config.durations import timedelta_of
 from runner.config.findings import Findings
 from runner.config.plan import Window
 from runner.config.yamlsource import Path, pointer
+from runner.model.privacy import TITLE
 from runner.model.terms import (
     ConflictPolicy,
     Direction,
@@ -57,6 +58,8 @@ class FolderSettings:
     on_drift: OnDrift
     on_leave: OnLeave
     private: Private
+    private_title: str
+    private_meetings: bool
     clock_tolerance: float
     time_zone: str
     window: Window
@@ -235,6 +238,8 @@ def resolve(
         on_drift=OnDrift(choice.value("on_drift", OnDrift.IGNORE)),
         on_leave=OnLeave(choice.value("on_leave", LEAVING.get(levels.folder, OnLeave.DETACH))),
         private=Private(choice.value("private", Private.SKIP)),
+        private_title=choice.value("private_title", TITLE),
+        private_meetings=bool(choice.value("private_meetings", False)),
         clock_tolerance=timedelta_of(tolerance).total_seconds(),
         time_zone=choice.value("time_zone", time_zone),
         window=choice.window(),

@@ -10,15 +10,18 @@ from runner.config.plan import LinkPlan
 from runner.engine.gather import AGED
 from runner.engine.subject import Failure, Subject
 from runner.model.errors import Invalid
+from runner.model.privacy import hides, is_private, is_veiled
 from runner.model.record import Fields
 from runner.model.state import PairingStatus, Resolution
 from runner.model.terms import Private, Side
 from runner.reconcile.decision import ABSENT, Decision, Presented, Settlement
+from runner.reconcile.discretion import Discretion, behind_placeholder, reconcile_private, unmasking_base
 from runner.reconcile.leaving import leave
 from runner.reconcile.merge import reconcile
 from runner.reconcile.scope import Scope, enters_at, in_window
 
-PRIVATE = frozenset({"private", "secret"})
+UNNAMED = "(private item)"
+"""How a private item is called on our side (B-35): not even a title that it had before is shown again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Decided:
     @property
     def title(self) -> str:
         """What people call the item."""
+        if self.subject.target is not None and self.subject.target.masked:
+            return UNNAMED
         record = self.crm or self.target or {}
         return str(record.get("title") or "(no subject)")
 
@@ -47,7 +52,7 @@ class Verdicts:
     """Marks of items that take no part: outside the window for good, or private."""
     parked: tuple[tuple[int, datetime], ...]
     detached: tuple[tuple[Subject, str], ...]
-    """Pairs to be left alone from now on, with the reason: became private (B-35), or gone after leaving the window."""
+    """Pairs to be left alone from now on, with the reason: gone after leaving the window, or before they were compared."""
 
 
 def decide(
@@ -72,13 +77,16 @@ def decide(
             decision = leave(base, target, link.rules, stamped=_is_ours(subject))
             decided.append(Decided(subject, crm, target, decision))
             continue
+        if _keeps_out(link, subject):
+            ignored += subject.marks
+            continue
         reason = _leaves(link, subject, crm, target, now)
         if reason and subject.pairing:
             detached.append((subject, reason))
             continue
         # A pair that left the window comes back when either side brings it back: that edit is what has to travel.
         away = subject.pairing is not None and subject.pairing.status is PairingStatus.DETACHED
-        if reason or (away and all(_outside(link, record, now) for record in (crm, target))):
+        if away and not _must_blank(subject) and all(_outside(link, record, now) for record in (crm, target)):
             ignored += subject.marks
             continue
         if subject.pairing is None:
@@ -87,15 +95,33 @@ def decide(
                 parked += [(mark, due) for mark in subject.marks] if due else []
                 ignored += [] if due else subject.marks
                 continue
-        decision = reconcile(
-            subject.pairing.base if subject.pairing else None,
-            Presented(crm, subject.crm.modified) if subject.crm else ABSENT,
-            Presented(target, subject.target.modified) if subject.target else ABSENT,
-            link.rules,
-            _settlements(resolutions.get(subject.crm_key or "", ())),
-        )
+        decision = _decision(link, subject, crm, target, _settlements(resolutions.get(subject.crm_key or "", ())))
         decided.append(Decided(subject, crm, target, decision))
     return Verdicts(tuple(decided), tuple(failures), tuple(ignored), tuple(parked), tuple(detached))
+
+
+def _decision(
+    link: LinkPlan, subject: Subject, crm: Fields | None, target: Fields | None, settlements: tuple[Settlement, ...]
+) -> Decision:
+    """What the rules say of one item that takes part."""
+    pairing = subject.pairing
+    base, rules = pairing.base if pairing else None, link.rules
+    ours = Presented(crm, subject.crm.modified) if subject.crm else ABSENT
+    theirs = Presented(target, subject.target.modified) if subject.target else ABSENT
+    if subject.target is not None and subject.target.masked:
+        discretion = Discretion(
+            link.private,
+            link.private_title,
+            elsewhere=subject.elsewhere,
+            unseen=pairing is None or subject.target.version != pairing.target_version,
+        )
+        return reconcile_private(base, ours, theirs, rules, discretion, settlements)
+    if hides(link.private, link.entity):
+        if target is None:
+            rules = behind_placeholder(base, rules)
+        elif crm is not None:
+            base = unmasking_base(base, crm, rules, link.private_title)
+    return reconcile(base, ours, theirs, rules, settlements)
 
 
 def _is_ours(subject: Subject) -> bool:
@@ -119,13 +145,31 @@ def _records(link: LinkPlan, subject: Subject) -> tuple[Fields | None, Fields | 
 
 def _leaves(link: LinkPlan, subject: Subject, crm: Fields | None, target: Fields | None, now: datetime) -> str | None:
     """Why this item takes no part from now on, before the rules are asked; None = it does."""
-    if link.private is Private.SKIP and subject.target and subject.target.values.get("privacy") in PRIVATE:
-        return "the item is private on the target"
-    if subject.pairing and (crm is None) != (target is None) and _outside(link, crm or target or {}, now):
+    masked = subject.target is not None and subject.target.masked
+    if (
+        subject.pairing
+        and (crm is None) != (target is None)
+        and not masked
+        and _outside(link, crm or target or {}, now)
+    ):
         return f"deleted on the {'CRM' if crm is None else 'target'} side after it had left the window"
     if subject.pairing and subject.pairing.base is None and (crm is None) != (target is None):
         return f"gone from the {'CRM' if crm is None else 'target'} before both sides were first compared"
     return None
+
+
+def _keeps_out(link: LinkPlan, subject: Subject) -> bool:
+    """Whether this lone private item stays on the target: by policy, or as a meeting when those are not wanted (B-35)."""
+    item = subject.target
+    if item is None or subject.pairing is not None or not is_private(item.values):
+        return False
+    return (item.masked and link.private is Private.SKIP) or (item.shared and not link.private_meetings)
+
+
+def _must_blank(subject: Subject) -> bool:
+    """Whether an item became private while its pair was outside the window: our side still holds its text."""
+    base = subject.pairing.base if subject.pairing else None
+    return subject.target is not None and subject.target.masked and base is not None and not is_veiled(base.target)
 
 
 def _outside(link: LinkPlan, record: Fields | None, now: datetime) -> bool:

@@ -16,6 +16,7 @@ from runner.model.errors import NOT_OWNED, ConnectorError, Gone, Invalid
 from runner.model.items import Found, Identity, Item, LinkRef
 from runner.model.state import Mark, Pairing, PairingStatus
 from runner.model.terms import Place, Side
+from runner.reconcile.discretion import HIDDEN
 from runner.reconcile.leaving import LEFT
 
 Read = Mapping[str, Item | ConnectorError]
@@ -53,7 +54,15 @@ class _Gather:
         self._pairs(pairs, crm, target)
         for key in lone_crm:
             self._lone(Side.CRM, key, crm[key])
+        self._note_elsewhere()
         return self.out
+
+    def _note_elsewhere(self) -> None:
+        """Of private items: which records do other links hold too? Most steps have none of them."""
+        hidden = [s for s in self.out.subjects if s.target is not None and s.target.masked and s.crm is not None]
+        links = self.parts.store.paired_links([s.crm_key for s in hidden if s.crm_key]) if hidden else {}
+        for subject in hidden:
+            subject.elsewhere = bool(links.get(subject.crm_key or "", frozenset()) - {self.ref.name})
 
     def marks_of(self, pairing: Pairing) -> list[int]:
         places = ((Side.CRM, pairing.crm_key), (Side.TARGET, pairing.target_key))
@@ -165,7 +174,7 @@ class _Gather:
         gone: list[Subject] = []
         for pairing in pairs:
             marks = self.marks_of(pairing)
-            sides = {
+            sides: dict[Side, Item | ConnectorError] = {
                 Side.CRM: crm[pairing.crm_key],
                 Side.TARGET: target.get(pairing.target_key, Gone("in Deleted Items")),
             }
@@ -187,9 +196,13 @@ class _Gather:
             self._search(gone)
 
     def _may_return(self, pairing: Pairing, sides: Iterable[Item | ConnectorError]) -> bool:
-        """Pairs that left the window or their user come back, while both items exist: detached means never re-created."""
-        returns = (pairing.reason or "").startswith(AGED) or _left(pairing)
-        return returns and all(isinstance(side, Item) for side in sides)
+        """Pairs that left the window or their user come back, and those whose item is private no longer; but only while both
+        items exist: detached means never re-created."""
+        if not all(isinstance(side, Item) for side in sides):
+            return False
+        reason = pairing.reason or ""
+        hidden = any(isinstance(side, Item) and side.masked for side in sides)
+        return reason.startswith(AGED) or _left(pairing) or (reason.startswith(HIDDEN) and not hidden)
 
     def _begins_anew(self, pairing: Pairing, marks: list[int], sides: Mapping[Side, Item | ConnectorError]) -> bool:
         """A record that its user was given again, and whose former copy he has deleted: he gets another (B-50)."""

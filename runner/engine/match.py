@@ -79,6 +79,8 @@ def _candidates(parts: Parts, link: LinkPlan, ref: LinkRef, side: Side, keys: Se
         items = parts.target.get(ref, [key for key in keys if key not in paired])
     found: list[MatchCandidate] = []
     for key, item in items.items():
+        if isinstance(item, Item) and item.masked:
+            continue  # not even a digest is kept of what is private (B-35)
         record = _record(link, side, item)
         for rule, fields in enumerate(link.mapping.match):
             value = digest(fields, record) if record is not None else None

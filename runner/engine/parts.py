@@ -35,4 +35,5 @@ def ref_of(link: LinkPlan, owner: str | None) -> LinkRef:
         record_fields=link.mapping.record_fields,
         crm_fields=link.mapping.crm_fields,
         owner=owner,
+        private=link.private,
     )

@@ -68,8 +68,13 @@ def run_pass(parts: Parts, link: LinkPlan, owner: str, orders: Orders) -> PassRe
 
 
 def meaning_of(link: LinkPlan) -> str:
-    """What makes old observations worth another look when it changes: mapping, window, privacy, direction."""
-    return f"{link.mapping.digest}:{link.window}:{link.private}:{link.rules.direction}:{link.time_zone}"
+    """What makes old observations worth another look when it changes: mapping, window, privacy, direction.
+
+    What came with a later version of this product is named only where it is set, so that an upgrade reads nothing again.
+    """
+    parts = [link.mapping.digest, link.window, link.private, link.rules.direction, link.time_zone]
+    parts += ["meetings"] if link.private_meetings else []
+    return ":".join(map(str, parts))
 
 
 class _Pass:

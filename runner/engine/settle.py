@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from runner.config.plan import LinkPlan
 from runner.engine.identity import DELETED, native_of
+from runner.engine.memory import remembered
 from runner.engine.parts import Parts
 from runner.model.errors import ConnectorError, Gone, Invalid
 from runner.model.items import Found, Identity, Item, LinkRef
@@ -34,7 +35,7 @@ def settle(parts: Parts, link: LinkPlan, ref: LinkRef, run: str) -> frozenset[Sp
     if not intents:
         return frozenset()
     now = parts.clock.now()
-    commits = [_settle_creates(parts, ref, side, intents, run, now) for side in Side]
+    commits = [_settle_creates(parts, link, ref, side, intents, run, now) for side in Side]
     commits += [
         _settle_change(parts, link, ref, intent, run, now)
         for intent in intents
@@ -48,7 +49,7 @@ def settle(parts: Parts, link: LinkPlan, ref: LinkRef, run: str) -> frozenset[Sp
 
 
 def _settle_creates(
-    parts: Parts, ref: LinkRef, side: Side, intents: Sequence[Intent], run: str, now: datetime
+    parts: Parts, link: LinkPlan, ref: LinkRef, side: Side, intents: Sequence[Intent], run: str, now: datetime
 ) -> Commit:
     mine = [intent for intent in intents if intent.side is side and intent.operation is Operation.CREATE]
     if not mine:
@@ -71,7 +72,7 @@ def _settle_creates(
         marks.append(Mark(intent.link, side.other, intent.source_key or ""))
         if held is None:
             continue
-        pairing = _adopted(ref, intent, held)
+        pairing = _adopted(link, ref, intent, held)
         known = parts.store.pairings(ref.name, crm_keys=[pairing.crm_key], target_keys=[pairing.target_key])
         # An item that was re-created (its edit won against a delete) keeps its pairing: known by the source's key.
         known = sorted(known, key=lambda p: (p.target_key if side is Side.CRM else p.crm_key) != intent.source_key)
@@ -81,7 +82,7 @@ def _settle_creates(
     return Commit(pairings=tuple(pairings), marks=tuple(marks), closed=tuple(closed), ledger=tuple(ledger))
 
 
-def _adopted(ref: LinkRef, intent: Intent, hit: Found) -> Pairing:
+def _adopted(link: LinkPlan, ref: LinkRef, intent: Intent, hit: Found) -> Pairing:
     key = hit.key or intent.token
     if intent.side is Side.TARGET and hit.place is Place.DELETED:
         key = f"{DELETED}{key}"
@@ -94,7 +95,7 @@ def _adopted(ref: LinkRef, intent: Intent, hit: Found) -> Pairing:
         target_key=key if intent.side is Side.TARGET else source,
         stamp=intent.token if intent.side is Side.TARGET else None,
         native=native_of(ref, intent.native),
-        base=Base(intent.record, intent.record),
+        base=remembered(link, Base(intent.record, intent.record), made=intent.side),
         status=PairingStatus.DETACHED if moved else PairingStatus.ACTIVE,
         reason="moved to another folder" if moved else None,
     )
@@ -157,9 +158,8 @@ def _settle_change(parts: Parts, link: LinkPlan, ref: LinkRef, intent: Intent, r
         return commit
     payload = {name: intent.record.get(name) for name in sorted(intent.fields)}
     before = {name: base.of(intent.side).get(name) for name in payload}
-    agreed = replace(
-        known[0], base=Base({**base.crm, **payload}, {**base.target, **payload}), crm_version=None, target_version=None
-    )
+    merged = remembered(link, Base({**base.crm, **payload}, {**base.target, **payload}))
+    agreed = replace(known[0], base=merged, crm_version=None, target_version=None)
     return replace(commit, pairings=(agreed,), ledger=(_found(intent, before, payload, run, now),))
 
 

@@ -23,6 +23,8 @@ class Subject:
     """A second live holder of somebody's stamp or identity: an item of its own (D8)."""
     left: bool = False
     """The CRM record is there, but the link's user holds it no longer (``crm`` is None)."""
+    elsewhere: bool = False
+    """Private on the target, while another link holds its CRM record too (B-35)."""
 
     @property
     def crm_key(self) -> str | None:

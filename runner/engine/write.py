@@ -15,10 +15,12 @@ from runner.config.plan import LinkPlan
 from runner.engine.decide import Decided, leaves_window
 from runner.engine.disputes import Disputes
 from runner.engine.identity import crm_key_of, native_key, stamp_for
+from runner.engine.memory import remembered
 from runner.engine.parts import Parts
 from runner.engine.subject import Failure, Subject
 from runner.model.errors import STILL_OWNED, ConnectorError, Gone, Invalid, OutcomeUnknown, VersionMoved
 from runner.model.items import Item, LinkRef, Write, WriteResult
+from runner.model.privacy import veiled
 from runner.model.record import Fields
 from runner.model.state import (
     Base,
@@ -28,6 +30,7 @@ from runner.model.state import (
     LedgerEntry,
     Pairing,
     PairingStatus,
+    Purge,
     Resolution,
 )
 from runner.model.terms import Operation, Side
@@ -112,10 +115,11 @@ class Writer:
     def _plan(self, item: Decided, change: Change) -> Sending | None:
         subject, pairing, token = item.subject, item.subject.pairing, self.parts.rng.token()
         if change.side is Side.CRM:
-            values = self.link.mapping.inbound(change.values) if change.operation is not Operation.DELETE else {}
+            wanted = change.fields or change.operation is not Operation.DELETE
+            values = self.link.mapping.inbound(change.values) if wanted else {}
             held, key = subject.crm, subject.crm_key
             fields = frozenset(values)
-            if change.operation is Operation.UPDATE:
+            if change.operation is not Operation.CREATE:
                 fields &= self.link.mapping.inbound_fields(change.fields)
             stamp = token if change.operation is Operation.CREATE else None
         else:
@@ -211,6 +215,7 @@ class Writer:
         unpaired: list[int] = []
         closed_conflicts: list[Conflict] = []
         resolved: list[str] = []
+        purged: list[Purge] = []
         for item in decided:
             mine = by_item.get(id(item), [])
             done, failed = self._sort(mine, out)
@@ -229,6 +234,7 @@ class Writer:
             if complete:
                 closed_conflicts += self.disputes.closed(item, now)
                 resolved += [resolution.conflict for resolution in self.disputes.of(item)]
+                purged += self._purged(item, now)
             if complete and clean:
                 settled += item.subject.marks
             elif not failed and done:
@@ -247,8 +253,15 @@ class Writer:
             ledger=ledger,
             conflicts=tuple(closed_conflicts),
             resolved=tuple(resolved),
+            purged=tuple(purged),
         )
         return out
+
+    def _purged(self, item: Decided, now: datetime) -> tuple[Purge, ...]:
+        pairing = item.subject.pairing
+        if pairing is None or not item.decision.purge:
+            return ()
+        return (Purge(self.link.name, pairing.crm_key, pairing.target_key, now),)
 
     def _sort(self, mine: Sequence[Sending], out: Outcome) -> tuple[list[Sending], list[Failure]]:
         """One item's writes into done and failed; what merely moved is looked at again."""
@@ -280,7 +293,8 @@ class Writer:
         subject, decision = item.subject, item.decision
         by_side = {entry.change.side: entry for entry in done}
         if decision.detach and subject.pairing:
-            return replace(subject.pairing, status=PairingStatus.DETACHED, reason=decision.detach)
+            base = decision.base if decision.purge else subject.pairing.base
+            return replace(subject.pairing, base=base, status=PairingStatus.DETACHED, reason=decision.detach)
         if any(entry.change.operation is Operation.DELETE for entry in done) or decision.base is None:
             return None if len(done) == len(decision.changes) else subject.pairing
         pairing = subject.pairing or self._new_pairing(item, by_side)
@@ -310,7 +324,7 @@ class Writer:
             target_version=target[1],
             stamp=stamp,
             native=native,
-            base=Base(crm[0], target[0]),
+            base=remembered(self.link, Base(crm[0], target[0])),
             status=PairingStatus.DETACHED if reason else PairingStatus.ACTIVE,
             reason=reason,
             id=pairing.id,
@@ -349,7 +363,7 @@ class Writer:
         crm, target = (
             {**pairing.base.of(side), **{name: agreed.of(side).get(name) for name in names}} for side in Side
         )
-        return replace(pairing, base=Base(crm, target), crm_version=None, target_version=None)
+        return replace(pairing, base=remembered(self.link, Base(crm, target)), crm_version=None, target_version=None)
 
     def _held(self, side: Side, item: Decided, entry: Sending | None, agreed: Fields) -> tuple[Fields, str | None]:
         """(base, version) of one side: what was read back, the payload sent, or what was read and not written."""
@@ -358,6 +372,9 @@ class Writer:
             return agreed, read.version if read else None
         if entry.held is None:
             return agreed, None
+        if entry.held.masked:  # written by us, and private by now: what we sent is not kept either (B-35)
+            seen = {name: entry.held.values.get(name) for name in entry.change.fields}
+            return veiled({**agreed, **seen}), entry.held.version
         record = self._record_of(side, entry.held)
         if record is None:
             return agreed, None

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from runner.model.errors import ConnectorError
 from runner.model.record import Fields
-from runner.model.terms import Entity, Folder, Operation, Place
+from runner.model.terms import Entity, Folder, Operation, Place, Private
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,8 @@ class LinkRef:
     """What a connector must know of a link: one user's one folder on a target.
 
     ``record_fields`` and ``crm_fields`` are the fields that the link's mapping needs from either side; ``owner`` is the
-    CRM key of the link's user (None until the CRM has answered); ``time_zone`` (IANA) is the mailbox's own.
+    CRM key of the link's user (None until the CRM has answered); ``time_zone`` (IANA) is the mailbox's own; ``private``
+    says whether a target has to mask private items (B-35).
     """
 
     name: str
@@ -27,6 +28,7 @@ class LinkRef:
     record_fields: frozenset[str]
     crm_fields: frozenset[str]
     owner: str | None = None
+    private: Private = Private.SKIP
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Item:
 
     ``values`` are record fields for a target item and CRM fields for a CRM item, canonical (see ``model.record``).
     ``stamp`` is our id on a target's item; ``native`` its native identity (calendar UID) which survives moves;
-    ``shared`` says that other mailboxes hold copies under the same native identity (a meeting).
+    ``shared`` says that other mailboxes hold copies under the same native identity (a meeting); ``masked`` that the item
+    is private and only its visible fields were taken over (see ``model.privacy``).
     """
 
     key: str
@@ -45,6 +48,7 @@ class Item:
     native: str | None = None
     modified: datetime | None = None
     shared: bool = False
+    masked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +117,10 @@ class Found:
 class Write:
     """One conditional write.
 
-    ``values`` is the whole desired item (record fields for a target, CRM fields for the CRM); ``fields`` names those
-    that change (all of them on create). ``version`` is the precondition of updates and deletes. ``stamp`` goes on every
-    created item and on an updated one that bears none. ``native`` is what the CRM's key table notes for a create.
+    ``values`` is the whole desired item (record fields for a target, CRM fields for the CRM); ``fields`` names those that
+    change: all of them on create; on a delete, what a record that is marked deleted must not keep (B-35). ``version`` is
+    the precondition of updates and deletes. ``stamp`` goes on every created item and on an updated one that bears none.
+    ``native`` is what the CRM's key table notes for a create.
     """
 
     operation: Operation

@@ -71,7 +71,10 @@ class Connector(Protocol):
         ...
 
     def get(self, link: LinkRef, keys: Sequence[str]) -> Mapping[str, Item | ConnectorError]:
-        """The items of these ids, every key answered: ``Gone`` when positively absent, ``Invalid`` when unreadable."""
+        """The items of these ids, every key answered: ``Gone`` when positively absent, ``Invalid`` when unreadable.
+
+        A target masks private items where the link hides them (``model.privacy``): no hidden value leaves the connector.
+        """
         ...
 
     def write(self, link: LinkRef, writes: Sequence[Write]) -> Iterator[WriteResult]:

@@ -199,6 +199,17 @@ class Quarantined:
 
 
 @dataclass(frozen=True, slots=True)
+class Purge:
+    """An item whose content is to be forgotten, since it became private (B-35): what ledger, conflicts, resolutions and
+    quarantine say of either key loses every value. That something was written, and when, stays."""
+
+    link: str
+    crm_key: str
+    target_key: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """One pass that had an effect or failed. ``counts`` such as ``{"crm.create": 3}``."""
 
@@ -288,6 +299,8 @@ class Commit:
     resumed: tuple[tuple[Scope, str], ...] = ()
     """(scope, name) of suspensions that end."""
     acts: tuple[Act, ...] = ()
+    purged: tuple[Purge, ...] = ()
+    """Items that are forgotten, after everything else of this commit."""
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__slots__)

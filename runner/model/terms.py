@@ -101,9 +101,10 @@ class OnLeave(StrEnum):
 
 
 class Private(StrEnum):
-    """What happens to private items (B-35). ``skip`` keeps every byte of them on the target."""
+    """What happens to private items (B-35). ``busy_only`` lets in when and how busy, ``skip`` nothing."""
 
     SYNC = "sync"
+    BUSY_ONLY = "busy_only"
     SKIP = "skip"
 
 

@@ -90,7 +90,7 @@ class Decision:
     replaces a written side's base by what that side really holds when it can read it back. It holds the fields of units
     only; a unit that was never agreed (held at its first merge) is absent from it. ``detach`` says why the pair shall
     be left alone from now on (``base`` is then as it was). ``drift`` names units whose read-only side was edited and
-    left so (B-5 report).
+    left so (B-5 report). ``purge``: the item became private, and what the state remembers of it is forgotten (B-35).
     """
 
     changes: tuple[Change, ...] = ()
@@ -98,3 +98,4 @@ class Decision:
     base: Base | None = None
     detach: str | None = None
     drift: tuple[str, ...] = ()
+    purge: bool = False

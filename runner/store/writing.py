@@ -13,6 +13,7 @@ from runner.model.state import (
     LedgerEntry,
     LinkState,
     Mark,
+    Purge,
     Quarantined,
     Resolution,
     RunRecord,
@@ -73,6 +74,29 @@ class Writing:
             "act",
             [(self._new_id(), stored(act.at), act.who, act.what, act.subject, act.detail) for act in commit.acts],
         )
+        for purge in commit.purged:
+            self._forget(purge)
+
+    def _forget(self, purge: Purge) -> None:
+        """Take every value out of what is remembered of one item, the rows of this very commit included."""
+        link_id, keys = self._link_id(purge.link), listed((purge.crm_key, purge.target_key))
+        known = f"(SELECT {unnest('VARCHAR')})"
+        statements = {
+            "UPDATE ledger SET before_fields = NULL, after_fields = NULL WHERE link_id = ? AND "  # noqa: S608
+            f"(key IN {known} OR counterpart IN {known})": [link_id, keys, keys],
+            "UPDATE conflict SET base = NULL, crm = NULL, target = NULL, "  # noqa: S608
+            "resolved_at = coalesce(resolved_at, CAST(? AS TIMESTAMP)), resolution = coalesce(resolution, 'purged') "
+            f"WHERE link_id = ? AND (crm_key IN {known} OR target_key IN {known})": [
+                *(stored(purge.at), link_id, keys, keys)
+            ],
+            f"DELETE FROM resolution WHERE link_id = ? AND (crm_key IN {known} OR target_key IN {known})": [  # noqa: S608
+                *(link_id, keys, keys)
+            ],
+            f"DELETE FROM quarantine WHERE link_id = ? AND key IN {known}": [link_id, keys],  # noqa: S608
+        }
+        for statement, values in statements.items():
+            self._con.execute(statement, values).fetchall()
+        self.touched.resolutions.add(link_id)
 
     def _end(self, commit: Commit) -> None:
         touched = self.touched

@@ -335,7 +335,7 @@ class FakeCrm:
         return Found(identity, place, row.key, str(row.version))
 
     def _write(self, link: LinkRef, write: Write) -> WriteResult:
-        given = {name: write.values[name] for name in write.fields} if write.operation is not Operation.DELETE else {}
+        given = {name: write.values[name] for name in write.fields}
         reason = self.reject(given)
         if reason is not None:
             raise Invalid(f"the database refuses the record: {reason}", code=reason)
@@ -351,7 +351,7 @@ class FakeCrm:
                 self._take_out(row, self._owner(link))
                 return WriteResult(row.key, released=True)
             row.deleted = True
-            self._touch(row, row.values)
+            self._touch(row, {**row.values, **given})
             return WriteResult(row.key, None)
         self._touch(row, {**row.values, **given})
         return WriteResult(row.key, str(row.version))

@@ -21,6 +21,7 @@ from runner.model.state import (
     MatchCandidate,
     Pairing,
     PairingStatus,
+    Purge,
     Quarantined,
     Resolution,
     RunRecord,
@@ -267,3 +268,29 @@ def _begin(state: _State, commit: Commit) -> None:
         state.suspensions.pop((one.scope, one.name), None)
         state.suspensions[one.scope, one.name] = one
     state.acts += commit.acts
+    for purge in commit.purged:
+        _forget(state, purge)
+
+
+def _forget(state: _State, purge: Purge) -> None:
+    """Take every value out of what is remembered of one item."""
+    keys = {purge.crm_key, purge.target_key}
+    state.ledger = [
+        replace(entry, before=None, after=None)
+        if entry.link == purge.link and keys & {entry.key, entry.counterpart}
+        else entry
+        for entry in state.ledger
+    ]
+    for name, conflict in list(state.conflicts.items()):
+        if conflict.link == purge.link and keys & {conflict.crm_key, conflict.target_key}:
+            at, how = conflict.resolved_at or purge.at, conflict.resolution or "purged"
+            emptied = replace(conflict, base=None, crm=None, target=None, resolved_at=at, resolution=how)
+            state.conflicts[name] = emptied
+    state.resolutions = {
+        name: one
+        for name, one in state.resolutions.items()
+        if one.link != purge.link or not keys & {one.crm_key, one.target_key}
+    }
+    state.quarantine = {
+        place: one for place, one in state.quarantine.items() if one.link != purge.link or one.key not in keys
+    }

@@ -25,6 +25,7 @@ from runner.model.errors import (
 )
 from runner.model.items import Capabilities, ChangePage, Found, Identity, Item, LinkRef, Ref, Write, WriteResult
 from runner.model.ports import Clock, Rng
+from runner.model.privacy import masked
 from runner.model.record import SCHEMAS, Fields, Value
 from runner.model.terms import Folder, Operation, Place, Side
 from runner.testing.faults import Boundary
@@ -291,7 +292,7 @@ class FakeTarget:
             return error
         if held.unreadable is not None:
             return Invalid(f"the item cannot be carried: {held.unreadable}", code=held.unreadable)
-        return self._item(held, link.record_fields)
+        return masked(self._item(held, link.record_fields | {"privacy"}), link)
 
     def _changes(self, link: LinkRef, since: str | None) -> ChangePage:
         container = self._home(link)

@@ -67,6 +67,8 @@ links:
     calendar: {window: {past: unlimited}, time_zone: Asia/Tokyo, guards: {max_creates: {count: 5},
         max_writes_per_item_per_hour: 6}, enabled: false}
   on_leave: remove
+  private_title: Busy
+  private_meetings: true
 """
 
 
@@ -266,6 +268,9 @@ def test_a_links_digest_is_over_meaning(write: Write) -> None:
         "on_drift: revert",
         "on_leave: remove",
         "private: sync",
+        "private: busy_only",
+        "private_title: Busy",
+        "private_meetings: true",
         "clock_tolerance: 3m",
         "time_zone: Asia/Tokyo",
         "window: {past: 1d}",

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from runner.engine import decide, disputes, gather, match, observe, passes, settle, write
+from runner.engine import disputes, gather, match, observe, passes, settle, write
+from runner.model import privacy
 from runner.model.items import Found, Identity, LinkRef, Write
 from runner.model.state import Commit, Pairing
 from runner.model.terms import Operation, Place, Side
@@ -95,7 +96,7 @@ def deletes_win_silently(patch: Patch) -> None:
 
 def private_items_leak(patch: Patch) -> None:
     """B-35 is not asked."""
-    patch.setattr(decide, "PRIVATE", frozenset())
+    patch.setattr(privacy, "PRIVATE", frozenset())
 
 
 def watermark_before_marks(patch: Patch) -> None:

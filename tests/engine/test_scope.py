@@ -7,9 +7,8 @@ import pytest
 
 from runner.config.plan import Window
 from runner.model.state import PairingStatus
-from runner.model.terms import Private, Side
+from runner.model.terms import Side
 from runner.testing.faults import Fault, Form, Nth
-from runner.testing.store import MemoryStore
 from runner.testing.target import Shelf
 from tests.engine.world import ANN, OWNERS, World, event, link_plan, row
 
@@ -294,47 +293,6 @@ def test_a_copy_that_outlives_a_delete_between_two_passes_is_followed_or_new(wor
     world.settled()
     outlook, crm = world.titles()
     assert outlook == crm
-
-
-# -- private items -----------------------------------------------------------------------------------------------------
-
-CANARY = "Canary-7c1e"
-
-
-def _everything(world: World, store: MemoryStore) -> str:
-    state = store._state
-    return repr([getattr(state, name) for name in state.__slots__]) + repr(world.crm.items())
-
-
-@pytest.mark.parametrize("privacy", ["private", "secret"])
-def test_no_byte_of_a_private_item_leaves_the_target(privacy: str) -> None:
-    """B-35, P8, D12: with ``skip`` nothing of it is in the CRM, the state or the report."""
-    store = MemoryStore()
-    world = World(link_plan(private=Private.SKIP), store=store)
-    fields = {"description": f"{CANARY} d", "location": f"{CANARY} l", "keywords": (CANARY,), "privacy": privacy}
-    key = world.in_outlook(CANARY, **fields)
-    world.in_crm("Something on the other side")
-    reports = [repr(world.sync()) for _ in range(2)]
-    world.target.user_edit(key, title=f"{CANARY} edited")
-    reports.append(repr(world.sync()))
-    world.target.user_delete(key)
-    reports.append(repr(world.sync()))
-    assert CANARY not in _everything(world, store)
-    assert not [report for report in reports if CANARY in report]
-
-
-def test_an_item_that_becomes_private_is_detached(make_world: MakeWorld) -> None:
-    """B-35, D12: from then on nothing of it is read into the CRM."""
-    world = make_world(link_plan(private=Private.SKIP))
-    world.in_outlook("Lunch")
-    world.sync()
-    key = world.outlook()["Lunch"].key
-    world.target.user_edit(key, privacy="private", title=CANARY)
-    world.sync()
-    assert CANARY not in repr(world.crm.items())
-    assert world.store.count(world.link) == 0
-    world.crm.user_edit(world.records()["Lunch"].key, place="Hall")
-    assert not world.sync().writes
 
 
 # -- items that nobody can carry ---------------------------------------------------------------------------------------

@@ -122,6 +122,7 @@ def link_plan(
     private: Private = Private.SYNC,
     compiled: CompiledMapping | None = None,
     on_leave: OnLeave = OnLeave.DETACH,
+    **settings: Any,
 ) -> LinkPlan:
     """A calendar link of this user with the shipped mapping, or another one."""
     compiled = compiled or mapping()
@@ -158,6 +159,7 @@ def link_plan(
         enabled=True,
         rule="targets.d/sandbox.yaml:17:3",
         digest="",
+        **settings,
     )
 
 

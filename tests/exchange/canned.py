@@ -13,7 +13,7 @@ from runner.config.plan import AuthPlan, ExchangePlan
 from runner.config.secrets import SecretRef
 from runner.model.items import LinkRef
 from runner.model.record import SCHEDULE_ITEM
-from runner.model.terms import Entity, Folder
+from runner.model.terms import Entity, Folder, Private
 
 TYPES = "http://schemas.microsoft.com/exchange/services/2006/types"
 MESSAGES = "http://schemas.microsoft.com/exchange/services/2006/messages"
@@ -173,5 +173,6 @@ def link_to(user: str = "ann.lee@example.com", **changes: Any) -> LinkRef:
         "time_zone": "Europe/Vienna",
         "record_fields": frozenset(SCHEDULE_ITEM),
         "crm_fields": frozenset(),
+        "private": Private.SYNC,
     }
     return LinkRef(**(defaults | changes))

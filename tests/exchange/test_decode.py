@@ -12,8 +12,10 @@ from lxml import etree
 
 from runner.connectors.exchange.decode import Decoder, interval_of, item_shape
 from runner.connectors.exchange.names import t
+from runner.connectors.exchange.veil import veiling
 from runner.model.errors import Invalid
 from runner.model.items import Item
+from runner.model.terms import Private
 from tests.exchange.canned import TYPES, item, link_to
 
 FULL = (
@@ -28,13 +30,13 @@ FULL = (
 
 
 def decoded(xml: str, **link: Any) -> Item:
-    answer = Decoder(link_to(**link))(etree.fromstring(xml))
+    answer = veiling(Decoder(link_to(**link)), link_to(**link))(etree.fromstring(xml))
     assert isinstance(answer, Item), answer
     return answer
 
 
 def refused(xml: str, **link: Any) -> Invalid:
-    answer = Decoder(link_to(**link))(etree.fromstring(xml))
+    answer = veiling(Decoder(link_to(**link)), link_to(**link))(etree.fromstring(xml))
     assert isinstance(answer, Invalid)
     return answer
 
@@ -185,3 +187,28 @@ def test_times_that_cannot_be_read_make_the_item_invalid_and_quote_nothing_priva
     fault = refused(item(start=start, end=end, extra="<t:Subject>Secret plan</t:Subject>"), time_zone="Asia/Tokyo")
     assert fault.code == "undecodable"
     assert "Secret" not in str(fault)
+
+
+@pytest.mark.parametrize("policy", [Private.BUSY_ONLY, Private.SKIP])
+def test_of_a_private_item_only_what_is_visible_is_taken_over(policy: Private) -> None:
+    """B-35: when, how busy, and that it is private; the item says that it is masked."""
+    one = decoded(item(extra=FULL), private=policy)
+    assert one.masked
+    assert {name: value for name, value in one.values.items() if value is not None} == {
+        "start": "2026-06-01T10:00:00",
+        "time_zone": "Europe/Vienna",
+        "duration": "PT1H30M",
+        "show_without_time": False,
+        "privacy": "private",
+        "free_busy_status": "out_of_office",
+        "uid": "UID-AAMk1",
+    }
+    assert not decoded(item(), private=policy).masked
+
+
+def test_the_reason_of_a_private_item_that_cannot_be_carried_quotes_nothing() -> None:
+    """B-35, B-46: a zone's name can be anything that somebody typed."""
+    odd = item(zone="Canary Standard Time", extra="<t:Sensitivity>Confidential</t:Sensitivity>")
+    assert "Canary" in str(refused(odd))
+    hidden = refused(odd, private=Private.BUSY_ONLY)
+    assert (hidden.code, str(hidden)) == ("unknown-time-zone", "a private item that cannot be carried")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from runner.model.state import Commit, Conflict, LinkState, Mark, Pairing, PairingStatus, earlier
+from runner.model.state import Commit, Conflict, LinkState, Mark, Pairing, PairingStatus, Purge, earlier
 from runner.model.terms import Side
 
 
@@ -66,6 +66,8 @@ class DictStore:
             self.quarantined[one.link, one.side, one.key] = one
         self.candidates.update({(one.link, one.side, one.key, one.rule): one.digest for one in commit.candidates})
         self.runs += commit.runs
+        for purge in commit.purged:
+            self._forget(purge)
         self.crm.update(commit.crm_watermarks)
         mentioned = [
             *(one.link for group in (commit.marks, commit.pairings, commit.intents) for one in group),
@@ -75,10 +77,33 @@ class DictStore:
             *(one.link for group in (commit.quarantined, commit.candidates, commit.runs) for one in group),
             *commit.matched,
             *(link for link, _, _ in commit.released),
+            *(one.link for one in commit.purged),
         ]
         for name in mentioned:
             self.links.setdefault(name, LinkState(name))
         self.links.update({state.name: state for state in commit.links})
+
+    def _forget(self, purge: Purge) -> None:
+        keys = {purge.crm_key, purge.target_key}
+        for at, entry in enumerate(self.ledger):
+            if entry.link == purge.link and keys & {entry.key, entry.counterpart}:
+                self.ledger[at] = replace(entry, before=None, after=None)
+        for name, one in list(self.conflicts.items()):
+            if one.link == purge.link and keys & {one.crm_key, one.target_key}:
+                self.conflicts[name] = replace(
+                    one,
+                    base=None,
+                    crm=None,
+                    target=None,
+                    resolved_at=one.resolved_at or purge.at,
+                    resolution=one.resolution or "purged",
+                )
+        for name, entry in list(self.resolutions.items()):
+            if entry.link == purge.link and keys & {entry.crm_key, entry.target_key}:
+                del self.resolutions[name]
+        for place in list(self.quarantined):
+            if place[0] == purge.link and place[2] in keys:
+                del self.quarantined[place]
 
     def due(self, link: str, now: datetime) -> list[Mark]:
         """Due marks of a link, oldest first."""

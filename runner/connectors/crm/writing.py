@@ -181,7 +181,9 @@ class Group:
             version = key_value(write.version, self.entity.family(self.entity.version))
         except (ValueError, OverflowError):
             raise VersionMoved(f"CRM record {write.key} never had this version") from None
-        columns = {} if write.operation is Operation.DELETE else self._filling.parameters(write, creating=False)
+        # A row that a soft delete leaves behind loses the fields that the delete names.
+        gone = write.operation is Operation.DELETE and (self.entity.deleted is None or not write.fields)
+        columns = {} if gone else self._filling.parameters(write, creating=False)
         return _Ready(index, write, columns, key, version)
 
     def _batch(

@@ -14,6 +14,7 @@ from runner.connectors.exchange.names import Element, add, root
 from runner.connectors.exchange.requests import create_request, delete_request, update_request
 from runner.connectors.exchange.services import ITEM_ID, CreateItem, DeleteItem, GetItem, UpdateItem
 from runner.connectors.exchange.transport import EwsProtocol
+from runner.connectors.exchange.veil import veiling
 from runner.model.errors import (
     ConnectorError,
     ContainerGone,
@@ -66,7 +67,7 @@ class ExchangeConnector:
 
         Raises when the server, the log-on or the mailbox is at fault rather than an item.
         """
-        mailbox, decode = self._mailbox(link), _codec(link).decoder(link)
+        mailbox, decode = self._mailbox(link), veiling(_codec(link).decoder(link), link)
         distinct = list(dict.fromkeys(keys))
         answers: dict[str, Item | ConnectorError] = {}
         for first in range(0, len(distinct), self._plan.batch):

@@ -1,0 +1,35 @@
+"""Private items at the connector's edge (B-35): what a link may not see goes no further than here.
+
+GetItem answers with every property that was asked for, whoever marked the item private: to ask for the sensitivity first
+would double the requests of every pass. So the answer is read, and what is hidden is dropped with it, before any other
+floor has seen it. Every codec's shape asks for ``item:Sensitivity``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from runner.connectors.exchange.codec import Decode
+from runner.connectors.exchange.item import PRIVACY, SENSITIVITY
+from runner.connectors.exchange.names import Element
+from runner.model.errors import ConnectorError, Invalid
+from runner.model.items import Item, LinkRef
+from runner.model.privacy import hides, is_private, masked
+
+
+def veiling(decode: Decode, link: LinkRef) -> Decode:
+    """The decoder of a link that hides private items; of any other one, the decoder as it is."""
+    if not hides(link.private, link.entity):
+        return decode
+
+    def read(element: Element) -> Item | ConnectorError:
+        privacy = PRIVACY.get(element.findtext(SENSITIVITY))
+        answer = decode(element)
+        if not is_private({"privacy": privacy}):
+            return answer
+        if isinstance(answer, Item):
+            return masked(replace(answer, values={**answer.values, "privacy": privacy}), link)
+        # The reason may quote what somebody typed, such as the name of a zone of his own.
+        return Invalid("a private item that cannot be carried", code=answer.code)
+
+    return read
