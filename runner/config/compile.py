@@ -19,6 +19,7 @@ from runner.config.plan import (
     AuthPlan,
     CrmEntity,
     CrmField,
+    CrmMaterialised,
     CrmOccurrences,
     CrmPlan,
     CrmUsers,
@@ -156,6 +157,7 @@ def _entity(entity: Entity, given: Mapping[str, Any]) -> CrmEntity:
         fields=MappingProxyType({name: _field(name, each) for name, each in given["fields"].items()}),
         defaults=MappingProxyType(dict(given.get("defaults", {}))),
         occurrences=_occurrences(given[OCCURRENCES]) if OCCURRENCES in given else None,
+        materialised=_materialised(given["materialise"]) if "materialise" in given else None,
         relations=tuple(_relation(each) for each in owners if "column" not in each),
     )
 
@@ -173,6 +175,13 @@ def _occurrences(given: Mapping[str, Any]) -> CrmOccurrences:
         key=given.get("key"),
         modified=given.get("modified"),
         defaults=MappingProxyType(dict(given.get("defaults", {}))),
+    )
+
+
+def _materialised(given: Mapping[str, Any]) -> CrmMaterialised:
+    names = {role: given[role] for role in ("table", "series", "day", "start", "end")}
+    return CrmMaterialised(
+        **names, horizon=timedelta_of(given["horizon"]), source=MappingProxyType(dict(given["from"]))
     )
 
 

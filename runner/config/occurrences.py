@@ -9,9 +9,12 @@ from runner.config.findings import Findings, did_you_mean
 from runner.config.plan import OCCURRENCES
 from runner.config.yamlsource import Path, pointer
 
+_SLOTS = {"rule": "recurrence", "start": "instant", "end": "instant", "zone": "zone", "all_day": "boolean"}
+"""What `materialise` is made from → the type of that field."""
+
 
 def check_occurrences(document: Document, entity: str, described: dict[str, Any], findings: Findings) -> None:
-    """Note what is wrong with ``entities.<entity>.occurrences``; nothing when it is not there.
+    """Note what is wrong with ``entities.<entity>.occurrences`` and ``.materialise``; nothing when they are not there.
 
     Codes: ``reserved-name``, ``half-a-series``, ``needs-outbox``, ``unknown-field``, ``type-mismatch``,
     ``reserved-column``, ``duplicate-column``, ``bad-value``.
@@ -32,6 +35,7 @@ class _Check:
         self.findings.error(code, message, self.document.source.key_span(at), hint=hint, pointer=pointer(at))
 
     def run(self) -> None:
+        self.materialise()
         occurrences = self.described.get(OCCURRENCES)
         if not isinstance(occurrences, dict):
             return
@@ -45,6 +49,19 @@ class _Check:
             self.error("needs-outbox", "a change of an occurrence alone moves no column of its series: the feed by version"
                        " column would miss it", (OCCURRENCES,), "write feed: outbox")  # fmt: skip
         self.columns(occurrences)
+
+    def materialise(self) -> None:
+        given = self.described.get("materialise")
+        source = given.get("from") if isinstance(given, dict) else None
+        for slot, name in (source if isinstance(source, dict) else {}).items():
+            path: Path = ("materialise", "from", slot)
+            own, wanted = self.fields.get(name), _SLOTS.get(slot)
+            if self.fields and name not in self.fields:
+                self.error("unknown-field", f"the entity has no field {name!r}", path,
+                           did_you_mean(name, self.fields) or "describe it under the entity's fields")  # fmt: skip
+            elif own and wanted and own != wanted:
+                self.error("type-mismatch", f"{slot} takes {wanted}; the field {name!r} is {own}", path,
+                           f"name a field of type {wanted}")  # fmt: skip
 
     def columns(self, occurrences: dict[str, Any]) -> None:
         ours: dict[str, str] = {

@@ -62,6 +62,23 @@ class CrmOccurrences:
 
 
 @dataclass(frozen=True, slots=True)
+class CrmMaterialised:
+    """A table of ours to fill, one row for each occurrence of every series up to ``horizon`` from now (B-38).
+
+    Its rows are derived and never read as input. ``source`` names the entity's fields by the slots of the codec
+    ``interval``: ``start``, ``end``, ``rule`` and, where the entity has them, ``zone`` and ``all_day``.
+    """
+
+    table: str
+    series: str
+    day: str
+    start: str
+    end: str
+    horizon: timedelta
+    source: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class OwnerRelation:
     """A table that says which users hold which records: a task's assignees, a contact's coverage.
 
@@ -99,6 +116,7 @@ class CrmEntity:
     defaults: Mapping[str, object] = field(default_factory=dict)
     """Columns set to constants on every insert."""
     occurrences: CrmOccurrences | None = None
+    materialised: CrmMaterialised | None = None
     relations: tuple[OwnerRelation, ...] = ()
 
 

@@ -61,7 +61,17 @@ class Runner:
             reports.append(report)
         if drained.changed and not orders.rehearse:
             reports += self._tidied()
+        if not orders.rehearse:
+            reports += self._materialised()
         return reports
+
+    def _materialised(self) -> Iterable[PassReport]:
+        """Derived rows of occurrences follow what was written (B-38). A fault costs the CRM's lists a run, and is told."""
+        try:
+            self.crm.materialise()
+        except ConnectorError as error:
+            return (PassReport(self.plan.crm.name, error=error),)
+        return ()
 
     def _tidied(self) -> Iterable[PassReport]:
         """Old rows leave the CRM's outbox. When that fails the passes have been made all the same, and the fault is told."""

@@ -126,6 +126,13 @@ class CrmConnector(Connector, Protocol):
         """Committed changes since a CRM watermark, in commit order. None: no rows, only the watermark of now."""
         ...
 
+    def materialise(self) -> int:
+        """Bring derived tables of occurrences up to date, where the CRM has any (B-38); how many series were looked at.
+
+        Safe to repeat and to leave out: nothing reads those tables but the CRM's own application.
+        """
+        ...
+
     def prune(self, before: datetime, *, consumed: str) -> int:
         """Forget changes older than ``before`` that lie behind the watermark ``consumed``; returns how many.
 

@@ -123,6 +123,10 @@ class FakeCrm:
             watermark, complete = page.watermark, page.complete
             yield page
 
+    def materialise(self) -> int:
+        """There is nothing derived here."""
+        return 0
+
     def prune(self, before: datetime, *, consumed: str) -> int:
         """Forget the outbox rows older than ``before`` that lie behind a watermark."""
         return self._call("prune", consumed, lambda: self._prune(before, consumed))

@@ -39,6 +39,18 @@ notes: text
 """
 
 
+MATERIALISE = """\
+    materialise:
+      table: appointment_day
+      series: appointment_id
+      day: day
+      start: begins
+      end: ends
+      horizon: 365d
+      from: {rule: rule, start: notes, end: from_time}
+"""
+
+
 def occurrences(old: str, new: str, **more: str | bytes | None) -> dict[str, str | bytes | None]:
     """The CRM with a table of occurrences, spoilt in one place."""
     assert old in SERIES
@@ -140,6 +152,8 @@ CASES: list[Case] = [
      ["targets.d/crm.yaml:24:9: reserved-column"]),
     ("duplicate-column", occurrences("        notes: text", "        notes: {type: text, column: subject}"),
      ["targets.d/crm.yaml:24:9: duplicate-column"]),
+    ("type-mismatch", occurrences("    occurrences:", MATERIALISE + "    occurrences:"),
+     ["targets.d/crm.yaml:24:26: type-mismatch", "targets.d/crm.yaml:24:40: unknown-field"]),
     ("missing-key", occurrences("      day: original_day\n", ""), ["targets.d/crm.yaml:17:5: missing-key"]),
     # links
     ("duplicate-link", hq("bob@", "ANN@"), ["targets.d/hq.yaml:12:9: duplicate-link"]),

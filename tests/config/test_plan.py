@@ -30,7 +30,7 @@ from runner.model.terms import (
 )
 from runner.reconcile.guards import Limit
 from tests.config.conftest import APPOINTMENTS, CRM, HQ, Write
-from tests.config.test_findings_catalogue import SERIES
+from tests.config.test_findings_catalogue import MATERIALISE, SERIES
 
 ANN = "hq/ann@example.com/calendar"
 BOB = "hq/bob@example.com/calendar"
@@ -124,6 +124,18 @@ def test_b36_the_table_of_occurrences_is_part_of_the_plan_and_a_field_of_mapping
     mapping = APPOINTMENTS + "- {crm: occurrences, record: recurrence_overrides}\n"
     codes = [each.code for each in load(write(crm=CRM.replace("notes: text\n", long), mapping=mapping)).diagnostics]
     assert codes in (["not-carried"], ["half-a-series"])
+
+
+def test_b38_the_table_of_materialised_occurrences_is_part_of_the_plan(write: Write) -> None:
+    timed = SERIES.replace("rule: recurrence\n", "rule: recurrence\n      begins: instant\n      ends: instant\n")
+    table = MATERIALISE.replace("start: notes, end: from_time", "start: begins, end: ends")
+    crm = load_plan(write(crm=CRM.replace("notes: text\n", timed) + table)).crm
+    made = crm.entities[Entity.SCHEDULE_ITEM].materialised
+    assert made is not None
+    assert (made.table, made.series, made.day, made.start, made.end, made.horizon) == (
+        "appointment_day", "appointment_id", "day", "begins", "ends", timedelta(days=365),
+    )  # fmt: skip
+    assert made.source == {"rule": "rule", "start": "begins", "end": "ends"}
 
 
 @pytest.mark.parametrize(("value", "otherwise"), [("0", 1), ("gone", None), ("gone, otherwise: here", "here")])

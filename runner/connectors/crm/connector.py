@@ -17,6 +17,7 @@ from runner.connectors.crm.faults import classed, translated
 from runner.connectors.crm.feed import Feed, PostgresOutbox, SqliteOutbox
 from runner.connectors.crm.inspection import inspect_own
 from runner.connectors.crm.keys import KeyTable
+from runner.connectors.crm.materialising import Materialising
 from runner.connectors.crm.occurrences import columns_of
 from runner.connectors.crm.owners import OWNER_PARAMETER, held_by, is_user
 from runner.connectors.crm.rows import KEYS_PARAMETER, Shape, key_values, shape
@@ -165,6 +166,18 @@ class SqlCrmConnector:
         """
         return self._feed().prune(before, consumed)
 
+    def materialise(self) -> int:
+        """Bring the tables of materialised occurrences up to date (B-38); returns the number of series looked at.
+
+        Series that changed are compared row by row; of the others only the days that the horizon has reached are added.
+        """
+        schema, done = self._reflected(), 0
+        for entity in schema.entities.values():
+            if entity.materialised is not None:
+                work = Materialising(self._engine, entity, entity.materialised, schema.own.series, self.plan.time_zone)
+                done += work.carry_out(self.clock.now(), self._series)
+        return done
+
     # -- our tables ------------------------------------------------------------------------------------------------------
 
     def ddl(self) -> str:
@@ -245,6 +258,12 @@ class SqlCrmConnector:
                 **self._read(shape_, owner, {key: keys[key] for key in names[half:]}),
             }
         return shape_.items(rows, held, owner, noted)
+
+    def _series(
+        self, entity: EntityTable, fields: frozenset[str], keys: Sequence[str]
+    ) -> dict[str, Item | ConnectorError]:
+        held = key_values(keys, entity.family(entity.key))
+        return self._read(self._shape(entity, fields), None, held)
 
     def _feed(self) -> Feed:
         schema = self._reflected()

@@ -16,8 +16,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping
 
-from runner.config.plan import CrmEntity, CrmOccurrences, CrmPlan, OwnerRelation
-from runner.connectors.crm.tables import KEYS, OUTBOX
+from runner.config.plan import CrmEntity, CrmMaterialised, CrmOccurrences, CrmPlan, OwnerRelation
+from runner.connectors.crm.tables import KEYS, OUTBOX, SERIES
 from runner.model.errors import UsageError
 from runner.model.terms import Entity
 
@@ -62,6 +62,18 @@ def occurrence_triggers(entity: CrmEntity) -> tuple[str, ...]:
     return tuple(f"exsync_occurrence_{entity.entity}_{event}" for event in ("insert", "update", "delete"))
 
 
+def series_triggers(entity: CrmEntity, dialect: str) -> tuple[str, ...]:
+    """Names of the triggers that note changed series; the last takes their materialised occurrences along when they go."""
+    name = f"exsync_series_{entity.entity}"
+    events = ("insert", "update", "delete") if dialect == "sqlite" else ("change", "delete")
+    return tuple(f"{name}_{event}" for event in events)
+
+
+def _rule_of(entity: CrmEntity, table: CrmMaterialised) -> str:
+    """The column with the recurrence rule."""
+    return entity.fields[table.source["rule"]].column
+
+
 def ddl(plan: CrmPlan, dialect: str, *, schema: str | None = None, untouched: Collection[Entity] = ()) -> str:
     """The SQL for one CRM as text, ready for ``psql`` or ``sqlite3``.
 
@@ -100,6 +112,8 @@ def _written(words: _Sqlite | _Postgres, plan: CrmPlan, untouched: Collection[En
                 made += words.related(entity, relation)
         if entity.occurrences is not None:
             made += words.occurrences(entity, entity.occurrences, counts=entity.entity not in untouched)
+        if entity.materialised is not None:
+            made += words.materialised(entity, entity.materialised)
     return tuple(made)
 
 
@@ -203,6 +217,43 @@ class _Sqlite:
                 f"CREATE TRIGGER {trigger} AFTER {event} ON {child} FOR EACH ROW\nBEGIN\n"
                 f"  {touch} WHERE {key} IN ({rows});\nEND"
             )
+        return made
+
+    def materialised(self, entity: CrmEntity, table: CrmMaterialised) -> list[str]:
+        """Series that exist already are noted here, once: from then on the triggers do it."""
+        key, rule, own = self.name(entity.key), self.name(_rule_of(entity, table)), self.name(entity.table)
+        insert, update, delete = map(self.name, series_triggers(entity, "sqlite"))
+        what = _literal(str(entity.entity))
+
+        def unknown(key: str, source: str) -> str:
+            """Not INSERT OR IGNORE: inside a trigger the outer statement's own OR would take its place."""
+            return (
+                f"INSERT INTO {SERIES} (entity, crm_key, changes)\n  SELECT {what}, CAST({key} AS TEXT), 0 {source}"  # noqa: S608
+                f" NOT EXISTS (SELECT 1 FROM {SERIES} WHERE entity = {what} AND crm_key = CAST({key} AS TEXT))"
+            )
+
+        def changed(record: str) -> str:
+            return (
+                f"  UPDATE {SERIES} SET until = NULL, changes = changes + 1\n"  # noqa: S608
+                f"    WHERE entity = {what} AND crm_key = CAST({record}.{key} AS TEXT);\n"
+            )
+
+        note = f"  {unknown(f'NEW.{key}', 'WHERE')};\n{changed('NEW')}"
+        take = f"  DELETE FROM {self.name(table.table)} WHERE {self.name(table.series)} = OLD.{key};\n{changed('OLD')}"  # noqa: S608
+        was = f"WHEN NEW.{rule} IS NOT NULL OR OLD.{rule} IS NOT NULL\n"
+        made = [
+            f"CREATE TABLE IF NOT EXISTS {SERIES} (\n  entity TEXT NOT NULL,\n  crm_key TEXT NOT NULL,\n  until TEXT,\n"
+            "  changes INTEGER NOT NULL,\n  PRIMARY KEY (entity, crm_key)\n)",
+            f"CREATE INDEX IF NOT EXISTS {SERIES}_until ON {SERIES} (entity, until)",
+            unknown(f"{own}.{key}", f"FROM {own} WHERE {rule} IS NOT NULL AND"),
+        ]
+        for trigger, event, when, body in (
+            (insert, "AFTER INSERT", f"WHEN NEW.{rule} IS NOT NULL\n", note),
+            (update, "AFTER UPDATE", was, note),
+            (delete, "BEFORE DELETE", "", take),
+        ):
+            made.append(f"DROP TRIGGER IF EXISTS {trigger}")
+            made.append(f"CREATE TRIGGER {trigger} {event} ON {own} FOR EACH ROW\n{when}BEGIN\n{body}END")
         return made
 
 
@@ -326,3 +377,35 @@ class _Postgres:
                 f"  FOR EACH STATEMENT EXECUTE FUNCTION {self.name(trigger)}()"
             )
         return made
+
+    def materialised(self, entity: CrmEntity, table: CrmMaterialised) -> list[str]:
+        """Series that exist already are noted here, once: from then on the triggers do it."""
+        key, rule, own = self.quote(entity.key), self.quote(_rule_of(entity, table)), self.name(entity.table)
+        noted, gone = series_triggers(entity, "postgresql")
+        what, series = _literal(str(entity.entity)), self.name(SERIES)
+        insert = f"INSERT INTO {series} AS s (entity, crm_key, changes)"
+        note = (
+            f"BEGIN\n  IF NEW.{rule} IS NULL AND (TG_OP = 'INSERT' OR OLD.{rule} IS NULL) THEN\n    RETURN NULL;\n  END IF;\n"
+            f"  {insert} VALUES ({what}, NEW.{key}::text, 0)\n"
+            "    ON CONFLICT (entity, crm_key) DO UPDATE SET until = NULL, changes = s.changes + 1;\n  RETURN NULL;\nEND\n"
+        )
+        # BEFORE: a foreign key of the materialised rows would refuse the delete first.
+        take = (
+            f"BEGIN\n  DELETE FROM {self.name(table.table)} WHERE {self.quote(table.series)} = OLD.{key};\n"  # noqa: S608
+            f"  UPDATE {series} SET until = NULL, changes = changes + 1\n"
+            f"    WHERE entity = {what} AND crm_key = OLD.{key}::text;\n"
+            "  RETURN OLD;\nEND\n"
+        )
+        return [
+            f"CREATE TABLE IF NOT EXISTS {series} (\n  entity text NOT NULL,\n  crm_key text NOT NULL,\n  until text,\n"
+            "  changes bigint NOT NULL,\n  PRIMARY KEY (entity, crm_key)\n)",
+            f"CREATE INDEX IF NOT EXISTS {SERIES}_until ON {series} (entity, until)",
+            f"GRANT SELECT, INSERT, UPDATE ON {series} TO PUBLIC",
+            f"{insert} SELECT {what}, {key}::text, 0 FROM {own} WHERE {rule} IS NOT NULL ON CONFLICT DO NOTHING",  # noqa: S608
+            self._function(noted, note),
+            f"CREATE OR REPLACE TRIGGER {self.quote(noted)} AFTER INSERT OR UPDATE ON {own}\n"
+            f"  FOR EACH ROW EXECUTE FUNCTION {self.name(noted)}()",
+            self._function(gone, take),
+            f"CREATE OR REPLACE TRIGGER {self.quote(gone)} BEFORE DELETE ON {own}\n"
+            f"  FOR EACH ROW EXECUTE FUNCTION {self.name(gone)}()",
+        ]

@@ -13,6 +13,7 @@ from runner.connectors.crm.ddl import (
     outbox_triggers,
     quoted,
     relation_triggers,
+    series_triggers,
     version_trigger,
 )
 from runner.connectors.crm.faults import classed
@@ -27,7 +28,7 @@ def inspect_own(connection: sa.Connection, plan: CrmPlan, schema: CrmSchema) -> 
     outbox = plan.feed == "outbox"
     missing = [
         f"table {table.name}{detail}"
-        for table in ((schema.own.keys, schema.own.outbox) if outbox else (schema.own.keys,))
+        for table in _own(schema, outbox=outbox)
         if (detail := _lacks(connection, table)) is not None
     ]
     for entity in schema.entities.values():
@@ -42,6 +43,10 @@ def inspect_own(connection: sa.Connection, plan: CrmPlan, schema: CrmSchema) -> 
             present = _triggers(connection, table)
             wanted = [*occurrence_triggers(entity.plan)]
             missing += [f"trigger {name} on {table.name}" for name in wanted if name not in present]
+        if entity.materialised is not None:
+            wanted = [*series_triggers(entity.plan, schema.dialect)]
+            present = _triggers(connection, entity.table)
+            missing += [f"trigger {name} on {entity.table.name}" for name in wanted if name not in present]
         for relation in entity.relations if outbox else ():
             present = _triggers(connection, relation.table)
             wanted = [*relation_triggers(entity.plan, relation.plan, schema.dialect)]
@@ -56,6 +61,16 @@ def inspect_own(connection: sa.Connection, plan: CrmPlan, schema: CrmSchema) -> 
             code="ddl-missing",
             remedy=f"run `exsync target ddl {plan.name}` to see the SQL, and again with --apply (or give it to your DBA)",
         )
+
+
+def _own(schema: CrmSchema, *, outbox: bool) -> list[sa.Table]:
+    """Those of our tables that this configuration needs."""
+    tables = [schema.own.keys]
+    if outbox:
+        tables.append(schema.own.outbox)
+    if any(entity.materialised for entity in schema.entities.values()):
+        tables.append(schema.own.series)
+    return tables
 
 
 def _lacks(connection: sa.Connection, table: sa.Table) -> str | None:

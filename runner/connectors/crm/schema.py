@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from runner.config.plan import CrmEntity, CrmField, CrmOccurrences, CrmPlan, OwnerRelation
+from runner.config.plan import CrmEntity, CrmField, CrmMaterialised, CrmOccurrences, CrmPlan, OwnerRelation
 from runner.connectors.crm.columns import Codec, Family, codecs, constant, family_of
 from runner.connectors.crm.tables import OwnTables, own_tables
 from runner.model.errors import ContainerGone
@@ -53,6 +53,21 @@ class OccurrenceTable:
     left_out: Any
     """What the column ``excluded`` holds for an occurrence that does not take place, and ``kept`` for any other."""
     kept: Any
+
+
+@dataclass(frozen=True, slots=True)
+class MaterialisedTable:
+    """The table of materialised occurrences, resolved likewise."""
+
+    plan: CrmMaterialised
+    table: sa.Table
+    series: sa.Column[Any]
+    day: sa.Column[Any]
+    start: sa.Column[Any]
+    end: sa.Column[Any]
+    day_codec: Codec
+    start_codec: Codec
+    end_codec: Codec
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +108,7 @@ class EntityTable:
     makes_keys: bool
     """Whether the database makes the key of a new row."""
     occurrences: OccurrenceTable | None = None
+    materialised: MaterialisedTable | None = None
     relations: tuple[RelationTable, ...] = ()
     """Further ways in which users hold records."""
 
@@ -223,6 +239,7 @@ class _Survey:
             return None
         self.roles(plan, table, families)
         occurrences = self.occurrences(plan, plan.occurrences, families[key.name]) if plan.occurrences else None
+        materialised = self.materialised(plan, plan.materialised, families[key.name]) if plan.materialised else None
         if dialect == "sqlite":
             _leave_to_the_driver(table, families)
         return EntityTable(
@@ -241,8 +258,28 @@ class _Survey:
             defaults={n: constant(value, families[n]) for n, value in plan.defaults.items() if n in families},
             makes_keys=_makes_keys(table, key, dialect),
             occurrences=occurrences,
+            materialised=materialised,
             relations=tuple(relation for relation in relations if relation),
         )
+
+    def materialised(self, entity: CrmEntity, plan: CrmMaterialised, key_family: Family) -> MaterialisedTable | None:
+        """The table that we fill with occurrences."""
+        what = f"{entity.entity}.materialise"
+        table = self.table(plan.table, what)
+        names = (plan.series, plan.day, plan.start, plan.end)
+        series, day, start, end = (self.column(table, name, what) for name in names)
+        if table is None or series is None or day is None or start is None or end is None:
+            return None
+        families = {column.name: family_of(_base(column.type), self.connection.dialect.name) for column in table.c}
+        types = ((day, FieldType.DATE), (start, FieldType.INSTANT), (end, FieldType.INSTANT))
+        found = [self.fitting(what, plan.table, column.name, type_, families) for column, type_ in types]
+        if families[series.name] is not key_family:
+            self.note("column-type", f"{what}: column {plan.series!r} of table {plan.table!r} holds {families[series.name]},"
+                      f" and the key of {entity.table!r} is {key_family}")  # fmt: skip
+        if self.connection.dialect.name == "sqlite":
+            _leave_to_the_driver(table, families)
+        day_codec, start_codec, end_codec = (codec or Codec(str, str) for codec in found)
+        return MaterialisedTable(plan, table, series, day, start, end, day_codec, start_codec, end_codec)
 
     def relation(
         self, plan: CrmEntity, described: OwnerRelation, entity: sa.Table, kinds: Mapping[str, Family]

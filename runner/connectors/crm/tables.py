@@ -1,9 +1,12 @@
-"""The two tables that are ours in the CRM's database: the key table and the outbox (created by the printed DDL).
+"""The tables that are ours in the CRM's database: the key table and the outbox (created by the printed DDL).
 
 ``exsync_keys`` makes creates exactly-once: one row per record that we created, under the token of the write and, for an
 item that came from a target, its native identity. Its rows outlive their records, as tombstones. ``exsync_outbox`` holds
 one row per change of an entity's table, written by triggers. Its row 0 is no change but the outbox's own mark:
 ``crm_key`` is its epoch (a foreign watermark is known by it), ``owner`` the watermark up to which rows were pruned.
+
+``exsync_series`` is there where occurrences are materialised: one row per series, with the day up to which its rows were
+made (NULL: it changed since), and a count of its changes, by which work on what has changed again is known.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from sqlalchemy.types import UserDefinedType
 
 KEYS = "exsync_keys"
 OUTBOX = "exsync_outbox"
+SERIES = "exsync_series"
 MARK_ID = 0
 
 
@@ -45,6 +49,7 @@ class OwnTables:
 
     keys: sa.Table
     outbox: sa.Table
+    series: sa.Table
 
 
 def own_tables(dialect: str, schema: str | None) -> OwnTables:
@@ -73,4 +78,12 @@ def own_tables(dialect: str, schema: str | None) -> OwnTables:
         sa.Column("changed_at", moment, nullable=False),
         sa.Column("txid", sa.Integer if lite else Xid8),
     )
-    return OwnTables(keys, outbox)
+    series = sa.Table(
+        SERIES,
+        metadata,
+        sa.Column("entity", sa.Text, primary_key=True),
+        sa.Column("crm_key", sa.Text, primary_key=True),
+        sa.Column("until", sa.Text),
+        sa.Column("changes", sa.Integer if lite else sa.BigInteger, nullable=False),
+    )
+    return OwnTables(keys, outbox, series)
