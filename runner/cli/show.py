@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -153,6 +154,12 @@ def settings_of(settings: FolderSettings) -> dict[str, Any]:
         "private": settings.private.value,
         "private_title": settings.private_title,
         "private_meetings": settings.private_meetings,
+        "alerts": settings.alerts,
+        "keep_items_older_than": duration_text(settings.keep_items_older_than)
+        if settings.keep_items_older_than
+        else None,
+        "restrictions": {n: UNLIMITED if most is None else most for n, most in asdict(settings.restrictions).items()},
+        "filter": settings.filter,
         "clock_tolerance": f"{settings.clock_tolerance:g}s",
         "time_zone": settings.time_zone,
         "window": {end: UNLIMITED if length is None else duration_text(length) for end, length in ends.items()},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -33,11 +33,15 @@ from runner.config.secrets import SecretRef
 from runner.config.settings import BUILT_IN, FolderSettings
 from runner.mapping import compile_mapping
 from runner.mapping.compiled import CompiledMapping, MappedUnit
+from runner.mapping.condition import Condition, compile_condition
 from runner.mapping.source import CrmFieldType, MappingSource
 from runner.model.record import FieldType
 from runner.model.terms import Entity
 from runner.reconcile.guards import Limits
 from runner.reconcile.rules import ItemRules, Unit
+
+ALERTS = (("alert",), ("alert_at",))
+"""Units of reminders (B-43): without ``alerts`` they are no units at all, so that they are filled once they are wanted."""
 
 
 def crm_fields(document: Document, entity: str) -> Mapping[str, CrmFieldType] | None:
@@ -219,6 +223,8 @@ class LinkCompiler:
     """Joins links with their mappings. What many links share is made once and shared by them."""
 
     mappings: Mapping[str, CompiledMapping]
+    filters: Mapping[tuple[str, str], Condition] = field(default_factory=dict)
+    """Compiled filters by :func:`filter_key`."""
     _rules: dict[int, tuple[FolderSettings, ItemRules, str]] = field(default_factory=dict)
 
     def compile(self, links: Sequence[ResolvedLink]) -> dict[str, LinkPlan]:
@@ -242,6 +248,9 @@ class LinkCompiler:
                 private=settings.private,
                 private_title=settings.private_title,
                 private_meetings=settings.private_meetings,
+                keep_items_older_than=settings.keep_items_older_than,
+                restrictions=settings.restrictions,
+                filter=self.filters.get(filter_key(settings)),
                 time_zone=settings.time_zone,
                 enabled=settings.enabled,
                 rule=link.rule,
@@ -259,12 +268,37 @@ class LinkCompiler:
         return known[1], known[2]
 
 
+def filter_key(settings: FolderSettings) -> tuple[str, str]:
+    """What a compiled filter is found by: its text, and the mapping whose fields it may name."""
+    return settings.filter or "", settings.mapping
+
+
+def compile_filters(
+    document: Document, links: Sequence[ResolvedLink], mappings: Mapping[str, CompiledMapping], findings: Findings
+) -> dict[tuple[str, str], Condition]:
+    """The filters of a target's links, each compiled once for a mapping; what is wrong with them is noted (B-47)."""
+    source = MappingSource(document.data, document.source.span, document.source.text)
+    compiled: dict[tuple[str, str], Condition] = {}
+    seen: set[tuple[str, str]] = set()
+    for link in links:
+        key, mapping = filter_key(link.settings), mappings.get(link.settings.mapping)
+        if link.settings.filter is None or mapping is None or key in seen:
+            continue
+        seen.add(key)
+        fields = [name for unit in mapping.units for name in unit.fields]
+        condition, found = compile_condition(link.settings.filter, fields, source, link.settings.filter_path)
+        findings.add(*found)
+        if condition is not None:
+            compiled[key] = condition
+    return compiled
+
+
 def item_rules(settings: FolderSettings, mapping: CompiledMapping) -> ItemRules:
     """A mapping's units under a link's settings: directions narrowed, policies filled in, each with its deciding line."""
     origins = settings.origins
     deciding = [origins[key] for key in ("edit_vs_delete", "direction") if origins[key] != BUILT_IN]
     return ItemRules(
-        units=tuple(_unit(unit, settings) for unit in mapping.units),
+        units=tuple(_unit(unit, settings) for unit in mapping.units if settings.alerts or unit.fields not in ALERTS),
         direction=settings.direction,
         rule=deciding[0],
         denied=settings.denied,
@@ -303,6 +337,9 @@ def _settings_digest(settings: FolderSettings, mapping: CompiledMapping, rules: 
             _limits(settings.limits),
             _window(settings.window),
             [settings.private, settings.private_title, settings.private_meetings],
+            settings.keep_items_older_than.total_seconds() if settings.keep_items_older_than else None,
+            list(astuple(settings.restrictions)),
+            settings.filter,
             settings.time_zone,
             settings.enabled,
         ]

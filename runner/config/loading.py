@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from runner.config import files
-from runner.config.compile import LinkCompiler, compile_crm, compile_exchange, compile_mappings
+from runner.config.compile import LinkCompiler, compile_crm, compile_exchange, compile_filters, compile_mappings
 from runner.config.documents import KINDS, Document, Parsed, parse
 from runner.config.findings import Findings
 from runner.config.links import ResolvedLink, check_mappings, resolve_links
@@ -19,6 +19,7 @@ from runner.config.schema import packaged_schemas
 from runner.config.settings import FolderSettings
 from runner.config.yamlsource import read
 from runner.mapping.compiled import CompiledMapping
+from runner.mapping.condition import Condition
 from runner.model.diagnostics import Diagnostic, Severity, Span
 from runner.model.errors import ConfigurationInvalid
 
@@ -74,7 +75,15 @@ def load(root: Path, *, beside: Path | None = None) -> Loaded:
     known = catalogue(documents, complete=complete, findings=findings, top=targets[0] if targets else None)
     links = _check(known, taken.root, findings)
     compiled = compile_mappings(known.mappings, known.crm, findings) if known.crm else {}
-    plan = None if findings.has_errors or known.crm is None else _compile(known, known.crm, links, compiled, taken)
+    filters: dict[tuple[str, str], Condition] = {}
+    for document in known.targets:
+        mine = [link for link in links if link.target == document.name]
+        filters |= compile_filters(document, mine, compiled, findings)
+    plan = (
+        None
+        if findings.has_errors or known.crm is None
+        else _compile(known, known.crm, links, compiled, filters, taken)
+    )
     texts = MappingProxyType({each.source.file: shown(each.source) for each in parsed})
     settings = MappingProxyType({link.name: link.settings for link in links})
     return Loaded(plan, findings.sorted(), texts, taken.digest, taken.root, settings, tuple(documents))
@@ -139,11 +148,12 @@ def _compile(
     crm: Document,
     links: list[ResolvedLink],
     mappings: Mapping[str, CompiledMapping],
+    filters: Mapping[tuple[str, str], Condition],
     taken: files.Snapshot,
 ) -> SyncPlan:
     return SyncPlan(
         digest=taken.digest,
         crm=compile_crm(crm, taken.root),
         targets=MappingProxyType({str(each.name): compile_exchange(each, taken.root) for each in known.targets}),
-        links=MappingProxyType(LinkCompiler(mappings).compile(links)),
+        links=MappingProxyType(LinkCompiler(mappings, filters).compile(links)),
     )

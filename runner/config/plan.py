@@ -8,10 +8,12 @@ from datetime import timedelta
 
 from runner.config.secrets import SecretRef
 from runner.mapping.compiled import CompiledMapping
+from runner.mapping.condition import Condition
 from runner.model.privacy import TITLE
 from runner.model.record import FieldType
 from runner.model.terms import Entity, Folder, Private
 from runner.reconcile.guards import Limits
+from runner.reconcile.restrictions import Restrictions
 from runner.reconcile.rules import ItemRules
 
 
@@ -213,6 +215,12 @@ class LinkPlan:
     """What a placeholder for a private item is called (B-35)."""
     private_meetings: bool = False
     """Whether private items with several participants come in at all."""
+    keep_items_older_than: timedelta | None = None
+    """Deletes of single items that ended longer ago are taken for archiving (B-39)."""
+    restrictions: Restrictions = field(default_factory=Restrictions)
+    """Thresholds over which items are set aside (B-40)."""
+    filter: Condition | None = None
+    """What an item must say to take part (B-47)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from runner.model.terms import (
     Side,
 )
 from runner.reconcile.guards import Limit, Limits
+from runner.reconcile.restrictions import Restrictions
 
 BUILT_IN = "built-in default"
 UNLIMITED = "unlimited"
@@ -60,6 +61,11 @@ class FolderSettings:
     private: Private
     private_title: str
     private_meetings: bool
+    alerts: bool
+    keep_items_older_than: timedelta | None
+    restrictions: Restrictions
+    filter: str | None
+    filter_path: Path
     clock_tolerance: float
     time_zone: str
     window: Window
@@ -126,6 +132,14 @@ class _Choice:
                 ends[end] = None if text == UNLIMITED else timedelta_of(text)
             self.origins["window"] = self.levels.document.rule(*path)
         return Window(**ends)
+
+    def restrictions(self) -> Restrictions:
+        most: dict[str, int | None] = {}
+        self.origins["restrictions"] = BUILT_IN
+        for stated, path in self.levels.stated("restrictions"):
+            most |= {name: None if number == UNLIMITED else int(number) for name, number in stated.items()}
+            self.origins["restrictions"] = self.levels.document.rule(*path)
+        return Restrictions(**most)
 
     def denied(self) -> frozenset[tuple[Operation, Side]]:
         denied: set[tuple[Operation, Side]] = set()
@@ -240,6 +254,13 @@ def resolve(
         private=Private(choice.value("private", Private.SKIP)),
         private_title=choice.value("private_title", TITLE),
         private_meetings=bool(choice.value("private_meetings", False)),
+        alerts=bool(choice.value("alerts", False)),
+        keep_items_older_than=None
+        if (kept := choice.value("keep_items_older_than", None)) is None
+        else timedelta_of(kept),
+        restrictions=choice.restrictions(),
+        filter=choice.value("filter", None),
+        filter_path=filters[-1][1] if (filters := levels.stated("filter")) else (),
         clock_tolerance=timedelta_of(tolerance).total_seconds(),
         time_zone=choice.value("time_zone", time_zone),
         window=choice.window(),

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runner.config.plan import LinkPlan
-from runner.engine.gather import AGED
+from runner.engine.gather import AGED, FILTERED
 from runner.engine.subject import Failure, Subject
 from runner.model.errors import Invalid
+from runner.model.overrides import is_series
 from runner.model.privacy import hides, is_private, is_veiled
 from runner.model.record import Fields
 from runner.model.state import PairingStatus, Resolution
@@ -18,6 +19,8 @@ from runner.reconcile.decision import ABSENT, Decision, Presented, Settlement
 from runner.reconcile.discretion import Discretion, behind_placeholder, reconcile_private, unmasking_base
 from runner.reconcile.leaving import leave
 from runner.reconcile.merge import reconcile
+from runner.reconcile.restrictions import exceeded
+from runner.reconcile.ruling import PLACES
 from runner.reconcile.scope import Scope, enters_at, in_window
 
 UNNAMED = "(private item)"
@@ -67,34 +70,32 @@ def decide(
     for subject in subjects:
         try:
             crm, target = _records(link, subject)
-        except Invalid as error:
-            side = Side.CRM if subject.crm else Side.TARGET
-            key = (subject.crm_key if side is Side.CRM else subject.target_key) or ""
-            failures.append(Failure(tuple(subject.marks), side, key, error))
-            continue
-        if subject.left:
-            base = subject.pairing.base if subject.pairing else None
-            decision = leave(base, target, link.rules, stamped=_is_ours(subject))
-            decided.append(Decided(subject, crm, target, decision))
-            continue
-        if _keeps_out(link, subject):
-            ignored += subject.marks
-            continue
-        reason = _leaves(link, subject, crm, target, now)
-        if reason and subject.pairing:
-            detached.append((subject, reason))
-            continue
-        # A pair that left the window comes back when either side brings it back: that edit is what has to travel.
-        away = subject.pairing is not None and subject.pairing.status is PairingStatus.DETACHED
-        if away and not _must_blank(subject) and all(_outside(link, record, now) for record in (crm, target)):
-            ignored += subject.marks
-            continue
-        if subject.pairing is None:
-            scope, due = _scope(link, crm or target or {}, now)
-            if scope is not Scope.INSIDE:
+            if subject.left:
+                base = subject.pairing.base if subject.pairing else None
+                decision = leave(base, target, link.rules, stamped=_is_ours(subject))
+                decided.append(Decided(subject, crm, target, decision))
+                continue
+            if _keeps_out(link, subject):
+                ignored += subject.marks
+                continue
+            reason = _leaves(link, subject, crm, target, now)
+            if reason and subject.pairing:
+                detached.append((subject, reason))
+                continue
+            # A pair that left the window comes back when either side brings it back: that edit is what has to travel.
+            away = subject.pairing is not None and subject.pairing.status is PairingStatus.DETACHED
+            if away and not _must_blank(subject) and all(_outside(link, record, now) for record in (crm, target)):
+                ignored += subject.marks
+                continue
+            if subject.pairing is None and _outside(link, record := crm or target or {}, now):
+                _, due = _scope(link, record, now)
                 parked += [(mark, due) for mark in subject.marks] if due else []
                 ignored += [] if due else subject.marks
                 continue
+            _demand_fit(link, subject, crm, target)
+        except Invalid as error:
+            failures.append(_failure(subject, error))
+            continue
         decision = _decision(link, subject, crm, target, _settlements(resolutions.get(subject.crm_key or "", ())))
         decided.append(Decided(subject, crm, target, decision))
     return Verdicts(tuple(decided), tuple(failures), tuple(ignored), tuple(parked), tuple(detached))
@@ -132,7 +133,13 @@ def _is_ours(subject: Subject) -> bool:
 
 def leaves_window(link: LinkPlan, record: Fields, now: datetime) -> str | None:
     """Why a pair whose record now reads like this is detached after it was synchronised (B-47), or None."""
-    return f"{AGED}the item lies outside the window" if _outside(link, record, now) else None
+    if _scope(link, record, now)[0] is not Scope.INSIDE:
+        return f"{AGED}the item lies outside the window"
+    try:
+        passes = _passes(link, record)
+    except Invalid:
+        return None  # what was written cannot be judged: the item is looked at again, and set aside
+    return None if passes or link.filter is None else f"{FILTERED}it is not what {link.filter.rule} asks for"
 
 
 def _records(link: LinkPlan, subject: Subject) -> tuple[Fields | None, Fields | None]:
@@ -152,7 +159,9 @@ def _leaves(link: LinkPlan, subject: Subject, crm: Fields | None, target: Fields
         and not masked
         and _outside(link, crm or target or {}, now)
     ):
-        return f"deleted on the {'CRM' if crm is None else 'target'} side after it had left the window"
+        return f"deleted on the {'CRM' if crm is None else 'target'} side after it had left the link's window or filter"
+    if subject.pairing and target is None and crm is not None and _is_archived(link, crm, now):
+        return "deleted on the target, and older than keep_items_older_than: archived rather than deleted"
     if subject.pairing and subject.pairing.base is None and (crm is None) != (target is None):
         return f"gone from the {'CRM' if crm is None else 'target'} before both sides were first compared"
     return None
@@ -173,7 +182,37 @@ def _must_blank(subject: Subject) -> bool:
 
 
 def _outside(link: LinkPlan, record: Fields | None, now: datetime) -> bool:
-    return record is not None and _scope(link, record, now)[0] is not Scope.INSIDE
+    """Whether a record takes no part: it lies outside the window, or is not what the filter asks for."""
+    if record is None:
+        return False
+    return _scope(link, record, now)[0] is not Scope.INSIDE or not _passes(link, record)
+
+
+def _passes(link: LinkPlan, record: Fields) -> bool:
+    return link.filter is None or link.filter.holds(record)
+
+
+def _is_archived(link: LinkPlan, record: Fields, now: datetime) -> bool:
+    """Whether a single item ended so long ago that its delete is taken for archiving (B-39)."""
+    if link.keep_items_older_than is None or is_series(record):
+        return False
+    return in_window(record, link.keep_items_older_than, None, now, link.time_zone) is Scope.PAST
+
+
+def _demand_fit(link: LinkPlan, subject: Subject, crm: Fields | None, target: Fields | None) -> None:
+    """Raise the threshold that stops an item (B-40). Nothing stops the delete of a pair."""
+    if not link.restrictions or (subject.pairing is not None and (crm is None or target is None)):
+        return
+    for place, record in ((PLACES[Side.CRM], crm), (PLACES[Side.TARGET], target)):
+        found = exceeded(record, link.restrictions) if record is not None else None
+        if found is not None:
+            raise Invalid(f"{place} it has {found}: set aside until it fits", code="over-threshold")
+
+
+def _failure(subject: Subject, error: Invalid) -> Failure:
+    side = Side.CRM if subject.crm else Side.TARGET
+    key = (subject.crm_key if side is Side.CRM else subject.target_key) or ""
+    return Failure(tuple(subject.marks), side, key, error)
 
 
 def _scope(link: LinkPlan, record: Fields, now: datetime) -> tuple[Scope, datetime | None]:

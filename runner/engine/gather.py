@@ -20,8 +20,8 @@ from runner.reconcile.discretion import HIDDEN
 from runner.reconcile.leaving import LEFT
 
 Read = Mapping[str, Item | ConnectorError]
-AGED = "window: "
-"""Start of the reason of pairs that left the window; they are taken up again when they come back."""
+AGED, FILTERED = "window: ", "filter: "
+"""Starts of the reasons of pairs that left the window or the filter; they are taken up again when they come back."""
 
 
 class _Gather:
@@ -202,7 +202,7 @@ class _Gather:
             return False
         reason = pairing.reason or ""
         hidden = any(isinstance(side, Item) and side.masked for side in sides)
-        return reason.startswith(AGED) or _left(pairing) or (reason.startswith(HIDDEN) and not hidden)
+        return reason.startswith((AGED, FILTERED)) or _left(pairing) or (reason.startswith(HIDDEN) and not hidden)
 
     def _begins_anew(self, pairing: Pairing, marks: list[int], sides: Mapping[Side, Item | ConnectorError]) -> bool:
         """A record that its user was given again, and whose former copy he has deleted: he gets another (B-50)."""

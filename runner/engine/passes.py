@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from runner.config.compile import ALERTS
 from runner.config.plan import LinkPlan
 from runner.engine.decide import Decided, Verdicts, decide
 from runner.engine.gather import gather
@@ -74,6 +75,9 @@ def meaning_of(link: LinkPlan) -> str:
     """
     parts = [link.mapping.digest, link.window, link.private, link.rules.direction, link.time_zone]
     parts += ["meetings"] if link.private_meetings else []
+    parts += [link.filter.text] if link.filter else []
+    parts += ["alerts"] if any(unit.fields in ALERTS for unit in link.rules.units) else []
+    parts += [str(link.restrictions)] if link.restrictions else []
     return ":".join(map(str, parts))
 
 
@@ -265,9 +269,16 @@ class _Pass:
         late, quarantined = self._set_aside(failures, by_seq, now)
         settled.update(seq for failure in failures for seq in failure.marks)
         parked = [replace(by_seq[seq], due=due) for seq, due in verdicts.parked if seq in by_seq]
-        clean = [by_seq[seq] for seq in settled if seq in by_seq] if self._has_quarantine() else []
-        failed = {(q.side, q.key) for q in quarantined}
-        released = tuple((self.link.name, m.side, m.key) for m in clean if (m.side, m.key) not in failed)
+        released: tuple[tuple[str, Side, str], ...] = ()
+        if self._has_quarantine():
+            places = {(by_seq[seq].side, by_seq[seq].key) for seq in settled if seq in by_seq}
+            # A pair was set aside under one of its keys, whichever side its marks are on now.
+            subjects = [item.subject for item in verdicts.decided] + [subject for subject, _ in verdicts.detached]
+            for subject in subjects:
+                if settled.issuperset(subject.marks):
+                    places |= {(Side.CRM, subject.crm_key or ""), (Side.TARGET, subject.target_key or "")}
+            failed = {(q.side, q.key) for q in quarantined}
+            released = tuple((self.link.name, side, key) for side, key in sorted(places - failed))
         self.store.commit(
             replace(
                 outcome.commit,

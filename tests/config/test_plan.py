@@ -69,6 +69,10 @@ links:
   on_leave: remove
   private_title: Busy
   private_meetings: true
+  alerts: true
+  keep_items_older_than: 7d
+  restrictions: {attendees: 3}
+  filter: record.title is not none
 """
 
 
@@ -283,6 +287,9 @@ def test_a_links_digest_is_over_meaning(write: Write) -> None:
         "private: busy_only",
         "private_title: Busy",
         "private_meetings: true",
+        "keep_items_older_than: 7d",
+        "restrictions: {attendees: 3}",
+        "filter: record.title is not none",
         "clock_tolerance: 3m",
         "time_zone: Asia/Tokyo",
         "window: {past: 1d}",
@@ -359,3 +366,18 @@ def test_the_shipped_samples_are_valid_and_carry_the_editors_modeline() -> None:
         first, schema = sample.read_text(encoding="utf-8").split("\n", 1)[0].split("$schema=")
         assert first == "# yaml-language-server: "
         assert (sample.parent / schema).is_file()
+
+
+def test_a_filter_is_compiled_once_and_its_mistakes_have_their_place(write: Write) -> None:
+    """B-47: an expression like those of mappings, over the fields that the link's mapping carries."""
+    root = write(
+        hq=HQ.replace("bob@example.com", "bob@example.com\n  filter: record.titel == 'x' and record.title ** 2 == 4")
+    )
+    findings = [(each.code, str(each.span).rsplit(":", 2)[0]) for each in load(root).diagnostics]
+    assert sorted(findings) == [("bad-expression", "targets.d/hq.yaml"), ("unknown-field", "targets.d/hq.yaml")]
+    plan = load_plan(write(hq=HQ.replace("bob@example.com", "bob@example.com\n  filter: \"record.title == 'x'\"")))
+    condition = plan.links[BOB].filter
+    assert condition is not None
+    assert condition.holds({"title": "x"})
+    assert not condition.holds({"title": None})
+    assert plan.links[ANN].filter is None
