@@ -12,6 +12,7 @@ from runner.engine.subject import Failure, Subject
 from runner.model.errors import Invalid
 from runner.model.overrides import is_series
 from runner.model.privacy import hides, is_private, is_veiled
+from runner.model.quick import quick
 from runner.model.record import Fields
 from runner.model.state import PairingStatus, Resolution
 from runner.model.terms import Private, Side
@@ -27,6 +28,7 @@ UNNAMED = "(private item)"
 """How a private item is called on our side (B-35): not even a title that it had before is shown again."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Decided:
     """A subject, its two records and what the rules say."""

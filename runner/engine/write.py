@@ -307,7 +307,8 @@ class Writer:
             return None if self._taken(made) else replace(pairing, base=None)
         if len(done) < len(decision.changes):
             return self._partly(pairing, decision.base, done)
-        crm, target = (self._held(side, item, by_side.get(side), decision.base.of(side)) for side in Side)
+        crm = self._held(Side.CRM, item, by_side.get(Side.CRM), decision.base.crm)
+        target = self._held(Side.TARGET, item, by_side.get(Side.TARGET), decision.base.target)
         stamp, native = pairing.stamp, pairing.native
         written = by_side.get(Side.TARGET)
         seen = written.held if written and written.held else subject.target

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from runner.model.errors import ConnectorError
+from runner.model.quick import quick
 from runner.model.record import Fields
 from runner.model.terms import Entity, Folder, Operation, Place, Private
 
@@ -31,6 +32,7 @@ class LinkRef:
     private: Private = Private.SKIP
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Item:
     """One item as a side holds it now.
@@ -51,6 +53,7 @@ class Item:
     masked: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ref:
     """An item's id and version, without content."""
@@ -113,6 +116,7 @@ class Found:
     version: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Write:
     """One conditional write.
@@ -132,6 +136,7 @@ class Write:
     native: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class WriteResult:
     """The outcome of one write: the item's key and new version (None after a delete), or the error.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from runner.model.quick import quick
 from runner.model.record import Fields
 from runner.model.terms import Entity, Operation, Side
 
@@ -45,6 +46,7 @@ class LinkState:
     last_pass: datetime | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A dirty mark: an observation that this key of this side changed. ``seq`` is 0 until stored.
@@ -79,6 +81,7 @@ class MarkCounts:
     sides: frozenset[Side] = field(default=frozenset(), compare=False)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Base:
     """What each side held when both were last agreed, in record fields, kept per side."""
@@ -91,6 +94,7 @@ class Base:
         return self.crm if side is Side.CRM else self.target
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Pairing:
     """A CRM key and a target id that are one item. ``id`` is 0 until stored; bases are None for an adopted pair that
@@ -110,6 +114,7 @@ class Pairing:
     id: int = 0
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Intent:
     """A write made durable before it is sent. ``token`` is the stamp (create) or a fresh id; ``record`` is the payload in
@@ -128,6 +133,7 @@ class Intent:
     at: datetime
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """One write that happened: before and after in record fields, and the rule (``file:line:column``) that decided."""

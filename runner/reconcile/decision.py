@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from runner.model.quick import quick
 from runner.model.record import Fields
 from runner.model.state import Base
 from runner.model.terms import Operation, Side
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Presented:
     """One side of an item as it is now: its record fields, or None when positively absent; and when it last changed."""
@@ -41,6 +43,7 @@ class Verdict:
     rule: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Change:
     """One write that a decision asks for. ``values`` is the whole record that the side shall hold afterwards (empty for
@@ -82,6 +85,7 @@ class Clash:
         return self.winner is None and not self.settled
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The outcome for one item.

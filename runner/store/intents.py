@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC
+from itertools import groupby
+from operator import attrgetter
 
 import duckdb
 
@@ -18,6 +20,7 @@ from runner.model.terms import Operation, Side
 from runner.store.rows import Row, Texts, record_of, stored, text_of
 from runner.store.tables import columns_of, delete, insert, listed
 
+_SHARED = attrgetter("link", "side", "operation", "fields", "run", "at")
 _MOST_TEXT = 1 << 20
 """Characters of records in one row, about: large items must not add up to one huge text."""
 
@@ -30,11 +33,9 @@ def note(
     link_id: Callable[[str], int],
 ) -> set[int]:
     """Make intents durable; answers the links that got some."""
-    groups: dict[tuple[object, ...], list[Intent]] = {}
-    for one in intents:
-        groups.setdefault((one.link, one.side, one.operation, one.fields, one.run, one.at), []).append(one)
     rows: list[Row] = []
-    for group in groups.values():
+    for _, together in groupby(sorted(intents, key=attrgetter("side", "operation")), _SHARED):
+        group = list(together)
         first = group[0]
         shared = (
             link_id(first.link),

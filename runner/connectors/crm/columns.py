@@ -297,6 +297,8 @@ def stored(plan: CrmField, codec: Codec, value: Value) -> Any:
 
 def key_text(raw: Any) -> str:
     """A key, owner or version as text: what links, pairings and the key table hold."""
+    if type(raw) is int:
+        return str(raw)
     if isinstance(raw, Decimal) and raw == int(raw):
         return str(int(raw))
     return raw.isoformat() if isinstance(raw, datetime) else str(raw)

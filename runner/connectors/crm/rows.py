@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,9 +16,11 @@ from runner.connectors.crm.owners import held
 from runner.connectors.crm.schema import EntityTable, raw
 from runner.model.errors import NOT_OWNED, ConnectorError, Invalid
 from runner.model.items import Item, Write
-from runner.model.record import FieldType, Value
+from runner.model.record import Fields, FieldType, Value
 
 KEYS_PARAMETER = "keys"
+Sent = tuple[Mapping[str, Any], Fields]
+"""What one write was bound to, by column, and the canonical values that it stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Shape:
     """How customised occurrences are read, when the link carries them."""
     rules: tuple[int, ...] = ()
     """Where recurrence rules stand in a row."""
+    bound: Callable[[Mapping[str, Any]], Any] | None = None
+    """Picks a row's fields out of the columns that a write was bound to."""
 
     def held(self, connection: sa.Connection, rows: Sequence[Sequence[Any]]) -> Mapping[str, Sequence[Row]]:
         """The occurrences of those rows that have a recurrence rule, by key: without one a record is no series."""
@@ -46,25 +51,56 @@ class Shape:
         held: Mapping[str, Sequence[Row]],
         owner: str | None,
         noted: Mapping[str, tuple[str, str | None]],
+        sent: Mapping[str, Sent] | None = None,
     ) -> dict[str, Item | ConnectorError]:
         """The items of some rows with their occurrences, by key, ``Invalid`` in place of one that cannot be carried.
-        ``noted`` is what the key table knows of them: token and native identity."""
+        ``noted`` is what the key table knows of them (token and native identity), ``sent`` what was just written."""
         items: dict[str, Item | ConnectorError] = {}
         for row in rows:
             key = key_text(row[0])
             try:
-                item = self.item(row, owner, *noted.get(key, (None, None)))
+                stamp, native = noted.get(key, (None, None))
+                item = self.item(row, owner, stamp, native, sent.get(key) if sent else None)
                 items[key] = self.occurrences.joined(item, held.get(key, ())) if self.occurrences else item
             except Invalid as error:
                 items[key] = error
         return items
 
-    def item(self, row: Sequence[Any], owner: str | None, stamp: str | None, native: str | None) -> Item:
+    def item(
+        self,
+        row: Sequence[Any],
+        owner: str | None,
+        stamp: str | None,
+        native: str | None,
+        sent: Sent | None = None,
+    ) -> Item:
         """The item of one row. Raises ``Invalid`` naming the first field whose value cannot be carried, or with code
         ``not-owned`` when the record belongs to somebody other than ``owner`` (None: not asked)."""
         key = key_text(row[0])
         if owner is not None and (row[3] is None or key_text(row[3]) != owner):
             raise Invalid(f"CRM record {key} belongs to another user", code=NOT_OWNED)
+        values = self._as_sent(row, sent) if sent else None
+        if values is None:
+            values = self._read(key, row)
+        modified = None
+        if row[2] is not None:
+            try:
+                modified = moment_in(row[2], self.zone)
+            except ValueError:
+                modified = None  # only `newest_wins` asks for it, and it copes without
+        return Item(key, key_text(row[1]), values, stamp=stamp, native=native, modified=modified)
+
+    def _as_sent(self, row: Sequence[Any], sent: Sent) -> dict[str, Value] | None:
+        """The values that were sent, when every column holds what it was bound to: reading gives back what was written."""
+        columns, values = sent
+        try:
+            if self.bound is None or self.bound(columns) != tuple(row[4:]):
+                return None
+        except KeyError:  # a column that the write left to the database
+            return None
+        return {name: values.get(name) for name, _, _ in self.fields}
+
+    def _read(self, key: str, row: Sequence[Any]) -> dict[str, Value]:
         values: dict[str, Value] = {}
         for (name, plan, codec), given in zip(self.fields, row[4:], strict=True):
             if given is None:
@@ -77,13 +113,7 @@ class Shape:
             if value is None and not plan.nullable:
                 raise self.invalid(key, plan, "is empty, though described as never empty", "required")
             values[name] = value
-        modified = None
-        if row[2] is not None:
-            try:
-                modified = moment_in(row[2], self.zone)
-            except ValueError:
-                modified = None  # only `newest_wins` asks for it, and it copes without
-        return Item(key, key_text(row[1]), values, stamp=stamp, native=native, modified=modified)
+        return values
 
     def invalid(self, key: str, plan: CrmField, reason: str, code: str) -> Invalid:
         """The error of one field of one record."""
@@ -108,7 +138,8 @@ def shape(entity: EntityTable, fields: frozenset[str], zone: str) -> Shape:
     select = sa.select(*labelled).where(entity.key.in_(keys), entity.live())
     described = tuple((name, entity.plan.fields[name], entity.codecs[name]) for name in names)
     rules = tuple(n for n, (_, plan, _) in enumerate(described, 4) if plan.type is FieldType.RECURRENCE)
-    return Shape(entity, zone, described, select, occurrences, rules)
+    bound = itemgetter(*(entity.columns[name].name for name in names)) if len(names) > 1 else None
+    return Shape(entity, zone, described, select, occurrences, rules, bound)
 
 
 def key_values(keys: Sequence[str], family: Family) -> dict[str, Any]:

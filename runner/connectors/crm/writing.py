@@ -24,7 +24,7 @@ from runner.connectors.crm.faults import classed, translated
 from runner.connectors.crm.keys import KeyTable, Noted
 from runner.connectors.crm.occurrences import Rewriting
 from runner.connectors.crm.owners import OWNER_PARAMETER, holders, others
-from runner.connectors.crm.rows import KEYS_PARAMETER, Filling, Shape
+from runner.connectors.crm.rows import KEYS_PARAMETER, Filling, Sent, Shape
 from runner.connectors.crm.schema import EntityTable, raw
 from runner.model.errors import (
     STILL_OWNED,
@@ -37,6 +37,7 @@ from runner.model.errors import (
     VersionMoved,
 )
 from runner.model.items import Item, LinkRef, Write, WriteResult
+from runner.model.quick import quick
 from runner.model.terms import Operation
 
 GROUP = 500
@@ -53,6 +54,7 @@ class _OneByOne(Exception):
     """A multi-row statement did not touch as many rows as it should."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class _Ready:
     """One write with its parameters. ``key`` and ``version`` are column values (None for creates)."""
@@ -83,6 +85,8 @@ class Group:
     """Index → key of what was inserted or updated: it is read back before the COMMIT."""
     _made: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     """Key of each new record → token and native identity that the key table noted for it."""
+    _sent: dict[str, Sent] = field(default_factory=dict)
+    """Key of each new record → what was written into it."""
 
     @property
     def entity(self) -> EntityTable:
@@ -112,7 +116,7 @@ class Group:
     # -- one transaction -------------------------------------------------------------------------------------------------
 
     def _transact(self, writes: Sequence[tuple[int, Write]]) -> dict[int, WriteResult]:
-        self._results, self._changed, self._made = {}, {}, {}
+        self._results, self._changed, self._made, self._sent = {}, {}, {}, {}
         with translated():
             connection = self.engine.connect().execution_options(exsync_writing=True)
         try:
@@ -471,6 +475,7 @@ class Group:
         self._rewrite_occurrences(connection, list(zip(keys, batch, strict=True)))
         self._changed.update((ready.index, key) for ready, key in zip(batch, keys, strict=True))
         self._made.update((key, (stamp, native)) for stamp, native, key in made)
+        self._sent.update((key, (one.columns, one.write.values)) for one, (_, _, key) in zip(batch, made, strict=True))
 
     def _insert_rows(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         entity, name = self.entity, self.entity.key.name
@@ -519,7 +524,7 @@ class Group:
             return self._versions(connection, set(keys)), {}
         updated = [text for key in keys if (text := key_text(key)) not in self._made]
         noted = self._made | self.keys.of_records(connection, self.entity, updated) if updated else self._made
-        items = self.shape.items(rows, held, self.link.owner, noted)
+        items = self.shape.items(rows, held, self.link.owner, noted, self._sent)
         versions = {key_text(row[0]): key_text(row[1]) for row in rows}
         return versions, {key: item for key, item in items.items() if isinstance(item, Item)}
 
