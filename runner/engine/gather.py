@@ -12,7 +12,7 @@ from dataclasses import replace
 from runner.engine.identity import DELETED
 from runner.engine.parts import Parts
 from runner.engine.subject import Failure, Gathered, Subject
-from runner.model.errors import NOT_OWNED, ConnectorError, Gone, Invalid
+from runner.model.errors import NOT_OWNED, OTHER_CLASS, ConnectorError, Gone, Invalid
 from runner.model.items import Found, Identity, Item, LinkRef
 from runner.model.state import Mark, Pairing, PairingStatus
 from runner.model.terms import Place, Side
@@ -97,7 +97,7 @@ class _Gather:
             else:
                 subject.target = read
             self.out.subjects.append(subject)
-        elif isinstance(read, Gone) or read.code == NOT_OWNED:
+        elif isinstance(read, Gone) or read.code in (NOT_OWNED, OTHER_CLASS):
             self.out.settled.append(mark)
         else:
             self.out.failures.append(Failure((mark,), side, key, read))

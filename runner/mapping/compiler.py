@@ -17,6 +17,7 @@ from runner.mapping.findings import Findings, suggest
 from runner.mapping.plain import compile_rename, compile_values
 from runner.mapping.program import Program
 from runner.mapping.series import SERIES_FIELDS, Fact, Series, overridable
+from runner.mapping.settled import settled
 from runner.mapping.source import CrmFieldType, MappingSource
 from runner.mapping.steps import Step
 from runner.model.diagnostics import Diagnostic
@@ -60,11 +61,11 @@ def compile_mapping(
         if entry is not None and entry.direction is not Direction.NONE:
             entries.append(entry)
     units = _units(entries, findings)
-    carrier = _carrier(entries, findings)
+    carrier = _carrier(entries, record, findings)
     if findings.errors:
         return None, findings.sorted()
     reads = frozenset().union(*(entry.crm_reads | entry.crm_writes for entry in entries))
-    outward = _steps("crm", (entry.outbound for entry in entries))
+    outward = (*_steps("crm", (entry.outbound for entry in entries)), *settled(entity, source))
     inward = _steps("record", (entry.inbound for entry in entries))
     program = Program(
         name=data["name"],
@@ -174,8 +175,11 @@ def _depends(entries: list[Entry], carrier: Entry | None) -> dict[str, frozenset
     return depends
 
 
-def _carrier(entries: list[Entry], findings: Findings) -> Entry | None:
-    """The entry that carries overrides. A mapping carries series whole, rule and occurrences, or not at all (B-36)."""
+def _carrier(entries: list[Entry], record: Mapping[str, FieldSpec], findings: Findings) -> Entry | None:
+    """The entry that carries overrides. A mapping carries series whole, rule and occurrences, or not at all (B-36); a
+    recurring task is its outstanding occurrence and has no others."""
+    if OVERRIDES not in record:
+        return None
     holders = {name: entry for entry in entries for name in entry.states if name in SERIES_FIELDS}
     for name in SERIES_FIELDS - holders.keys() if holders else ():
         held, entry = next(iter(holders.items()))

@@ -35,6 +35,9 @@ NOT_OWNED = "not-owned"
 """Code of an ``Invalid``: the CRM record is there, but the link's user holds it in no way."""
 STILL_OWNED = "still-owned"
 """Code of an ``Invalid``: a delete in the CRM would take its user out of a record that others hold too, and cannot."""
+OTHER_CLASS = "other-class"
+"""Code of an ``Invalid`` for what lies in a folder and is no record of the link's entity, such as a distribution list
+among contacts: it takes no part, and nobody has to hear of it."""
 
 
 class ExsyncError(Exception):

@@ -139,7 +139,8 @@ class Write:
 @quick
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """The outcome of one write: the item's key and new version (None after a delete), or the error.
+    """The outcome of one write: the item's key and new version, or the error. There is no version after a delete, nor after
+    an update that made the item go on to something else (a recurring task to its next occurrence): it must be read again.
 
     ``adopted`` says that a create found its key (or the same meeting) already there: no second record was made.
     ``item`` is what the side holds after the write, where it was read in the very transaction that wrote it; None: it has

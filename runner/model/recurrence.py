@@ -300,6 +300,27 @@ def _on_position(days: tuple[str, ...], position: int, bare: Rule) -> Rule:
     return Rule(bare.frequency, bare.interval, days, position, month=bare.month)
 
 
+@lru_cache(maxsize=512)
+def parse_regenerating(text: str) -> Rule:
+    """The rule of a task that recurs so long after its completion: how often, and how many times or until when.
+
+    Raises ``ValueError`` for text that is no rule, :class:`Inexpressible` for one that names days.
+    """
+    parts = _parts(text)
+    named = sorted(parts.keys() - {"FREQ", "INTERVAL", "COUNT", "UNTIL"})
+    if named:
+        raise Inexpressible(
+            f"a task that recurs after its completion cannot do so on certain days ({', '.join(named)})"
+        )
+    if parts["FREQ"] not in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY"):
+        raise Inexpressible(f"FREQ={parts['FREQ']} has no counterpart in Exchange")
+    count = _number(parts, "COUNT")
+    until = _until(parts["UNTIL"], datetime.fromisoformat("0001-01-01"), 0) if "UNTIL" in parts else None
+    if count is not None and until is not None:
+        raise ValueError("a recurrence rule has COUNT or UNTIL, not both")
+    return Rule(parts["FREQ"], _number(parts, "INTERVAL") or 1, count=count, until=until)
+
+
 def days_of(rule: str, start: str, *, until: date | None = None) -> Iterator[date]:
     """The days of a series' occurrences in order, endless unless the rule or ``until`` (inclusive) ends them.
 

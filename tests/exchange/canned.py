@@ -12,7 +12,7 @@ from typing import Any
 from runner.config.plan import AuthPlan, ExchangePlan
 from runner.config.secrets import SecretRef
 from runner.model.items import LinkRef
-from runner.model.record import SCHEDULE_ITEM
+from runner.model.record import CONTACT, SCHEDULE_ITEM, TASK
 from runner.model.terms import Entity, Folder, Private
 
 TYPES = "http://schemas.microsoft.com/exchange/services/2006/types"
@@ -161,6 +161,20 @@ def plan_for(url: str, **changes: Any) -> ExchangePlan:
     auth = AuthPlan(changes.pop("auth", "basic"), changes.pop("username", "svc-exsync"), SecretRef("env", "P", "t:1:1"))
     defaults: dict[str, Any] = {"timeout": timedelta(seconds=10), "access": "impersonation"}
     return ExchangePlan(name="hq", endpoint=url, auth=auth, rule="hq.yaml:3:1", **(defaults | changes))
+
+
+TASKS: dict[str, Any] = {
+    "name": "hq/ann.lee@example.com/tasks",
+    "folder": Folder.TASKS,
+    "entity": Entity.TASK,
+    "record_fields": frozenset(TASK),
+}
+CONTACTS: dict[str, Any] = {
+    "name": "hq/ann.lee@example.com/contacts",
+    "folder": Folder.CONTACTS,
+    "entity": Entity.CONTACT,
+    "record_fields": frozenset(CONTACT),
+}
 
 
 def link_to(user: str = "ann.lee@example.com", **changes: Any) -> LinkRef:

@@ -1,4 +1,4 @@
-"""The connector and the simulated Exchange keep the contract that the fakes are held to."""
+"""The connector and the simulated Exchange keep the contract that the fakes are held to, for every entity."""
 
 from __future__ import annotations
 
@@ -12,23 +12,27 @@ from runner.model.record import Value
 from runner.sandbox.exchange import Sandbox
 from runner.sandbox.wire import Fragment
 from runner.testing.contract import TARGET_CHECKS, TargetBench
-from tests.exchange.canned import link_to, plan_for
+from runner.testing.samples import CONTACT_SAMPLE, TASK_SAMPLE
+from tests.exchange.canned import CONTACTS, TASKS, link_to, plan_for
 from tests.support.xsd import request_validator
 
 _SERIES = Fragment(
     "<t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence>"
     "<t:NoEndRecurrence><t:StartDate>2026-06-01</t:StartDate></t:NoEndRecurrence>"
 )
+USER = "ann.lee@example.com"
 
 
 class ExchangeBench:
     """A mailbox of the simulated Exchange, its calendar empty."""
 
+    folder, subject, folder_class = "calendar", "Subject", "IPF.Appointment"
+    link = link_to(USER)
+
     def __init__(self, sandbox: Sandbox, stack: ExitStack, page: int) -> None:
         self._sandbox, self._stack, self._page = sandbox, stack, page
-        self._user = sandbox.add_mailbox("ann.lee@example.com")
+        self._user = sandbox.add_mailbox(USER)
         self._tokens = 0
-        self.link = link_to("ann.lee@example.com")
         self.connector = self.reopened()
 
     def reopened(self) -> ExchangeConnector:
@@ -57,13 +61,13 @@ class ExchangeBench:
         return self._user.create(Subject=title, Start="2026-06-01T08:00:00Z", End="2026-06-01T09:00:00Z")
 
     def user_edit(self, key: str, title: str) -> None:
-        self._user.edit(key, Subject=title)
+        self._user.edit(key, **{self.subject: title})
 
     def user_delete(self, key: str) -> None:
         self._user.delete(key)
 
     def user_move(self, key: str) -> str:
-        return self._user.move(key, self._user.create_folder("Private"))
+        return self._user.move(key, self._user.create_folder("Private", self.folder, self.folder_class))
 
     def user_copy(self, key: str) -> str:
         # The contract takes a copy as Outlook makes it, with a UID of its own; the sandbox copies the UID along.
@@ -80,15 +84,55 @@ class ExchangeBench:
         return f"stamp{self._tokens:021d}"
 
 
+class TaskBench(ExchangeBench):
+    """The same mailbox's tasks."""
+
+    folder, folder_class = "tasks", "IPF.Task"
+    link = link_to(USER, **TASKS)
+
+    def sample(self, title: str, place: str = "Room 4") -> dict[str, Value]:
+        return {**TASK_SAMPLE, "title": title, "description": place}
+
+    def user_create(self, title: str) -> str:
+        return self._user.create("tasks", Subject=title)
+
+    def user_copy(self, key: str) -> str:
+        return self._user.copy(key)
+
+    def unreadable(self) -> str:
+        return self._user.create(self.folder, element="Message", Subject="A task request")
+
+
+class ContactBench(TaskBench):
+    """The same mailbox's contacts."""
+
+    folder, subject, folder_class = "contacts", "DisplayName", "IPF.Contact"
+    link = link_to(USER, **CONTACTS)
+
+    def sample(self, title: str, place: str = "Room 4") -> dict[str, Value]:
+        return {**CONTACT_SAMPLE, "full_name": title, "business_street": place}
+
+    def retitled(self, title: str) -> dict[str, Value]:
+        return {"full_name": title}
+
+    def user_create(self, title: str) -> str:
+        return self._user.create("contacts", DisplayName=title)
+
+
 @pytest.fixture
-def bench(page: int) -> Iterator[ExchangeBench]:
+def bench(kind: type[ExchangeBench], page: int) -> Iterator[ExchangeBench]:
     with Sandbox(validator=request_validator()) as sandbox, ExitStack() as stack:
-        yield ExchangeBench(sandbox, stack, page)
+        yield kind(sandbox, stack, page)
     assert sandbox.schema_violations == []
     assert sandbox.mails_sent == []
 
 
-@pytest.mark.parametrize("page", [1, 512])
+@pytest.mark.parametrize(
+    ("kind", "page"),
+    [(ExchangeBench, 1), (ExchangeBench, 512), (TaskBench, 1), (ContactBench, 512)],
+    ids=["calendar-1", "calendar-512", "tasks", "contacts"],
+)
 @pytest.mark.parametrize("check", TARGET_CHECKS, ids=lambda check: check.__name__)
 def test_exchange_keeps_the_contract(check: Callable[[TargetBench], None], bench: ExchangeBench) -> None:
+    """B-23, B-50, B-51, B-64, B-72, B-74."""
     check(bench)

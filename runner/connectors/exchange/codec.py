@@ -10,8 +10,21 @@ from runner.connectors.exchange.item import Property
 from runner.connectors.exchange.names import Element
 from runner.model.errors import ConnectorError
 from runner.model.items import Item, LinkRef, Write
+from runner.model.record import Fields
 
 Decode = Callable[[Element], Item | ConnectorError]
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Of entities whose recurring items are their outstanding occurrence: how an update that means "the next one" is told,
+    so that Exchange takes the item there itself."""
+
+    possible: Callable[[Write], bool]
+    meant: Callable[[Fields, Write], bool]
+    """By what the item holds now."""
+    deletion: Mapping[str, str]
+    """What DeleteItem says to delete the outstanding occurrence alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +44,4 @@ class Codec:
     native: Native
     deletion: Mapping[str, str] = field(default_factory=dict)
     """What DeleteItem must say of this class beside where items go."""
+    advance: Advance | None = None

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from runner.config.plan import ExchangePlan
 from runner.connectors.exchange import feed, search
-from runner.connectors.exchange.codec import Codec, Decode
+from runner.connectors.exchange.codec import Advance, Codec, Decode
 from runner.connectors.exchange.codecs import CODECS
 from runner.connectors.exchange.mailbox import Mailbox
 from runner.connectors.exchange.names import Element, add, root
@@ -85,6 +85,7 @@ class ExchangeConnector:
 
         A delete is preceded by a read of the item's version: DeleteItem does not check a change key. What changes in
         the time of one round trip between the two is deleted with it (and can be taken back from Deleted Items).
+        A recurring task's update may end its occurrence: its result then has no version, for the item has gone on.
         """
         mailbox = self._mailbox(link)
         for write in writes:
@@ -169,13 +170,35 @@ class ExchangeConnector:
             raise ProtocolFault(f"a {write.operation} without a precondition is never sent", code="no-precondition")
         if write.operation is Operation.DELETE:
             self._demand_version(mailbox, write)
-            DeleteItem(mailbox).one(delete_request(codec, write))
+            DeleteItem(mailbox).one(delete_request(write, codec.deletion))
+            return WriteResult(write.key)
+        if (
+            codec.advance
+            and codec.advance.possible(write)
+            and self._advanced(mailbox, link, codec, codec.advance, write)
+        ):
             return WriteResult(write.key)
         request = update_request(codec, link, write)
         if request is None:
             return WriteResult(write.key, write.version)
         key, version = UpdateItem(mailbox).one(request)
+        if codec.advance and key != write.key:
+            # The change left a one-off item behind, whose id this is; the item went on under its own, to a version that
+            # nobody told (UpdateItem operation (task)).
+            return WriteResult(write.key)
         return WriteResult(key, version)
+
+    def _advanced(self, mailbox: Mailbox, link: LinkRef, codec: Codec, advance: Advance, write: Write) -> bool:
+        """Take a recurring item to its next occurrence, if that is what the write means."""
+        held = self._items(mailbox, link, codec.decoder(link), [write.key or ""])[write.key or ""]
+        if isinstance(held, ConnectorError):
+            raise held
+        if held.version != write.version:
+            raise VersionMoved("the item changed since it was read", code="change-key-moved")
+        if not advance.meant(held.values, write):
+            return False
+        DeleteItem(mailbox).one(delete_request(write, advance.deletion))
+        return True
 
     def _demand_version(self, mailbox: Mailbox, write: Write) -> None:
         request = root("GetItem")

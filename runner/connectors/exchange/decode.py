@@ -24,7 +24,7 @@ from runner.connectors.exchange.item import (
 )
 from runner.connectors.exchange.names import Element, t
 from runner.connectors.exchange.zones import iana_of
-from runner.model.errors import ConnectorError, Invalid
+from runner.model.errors import ConnectorError
 from runner.model.items import Item, LinkRef
 from runner.model.moments import duration_of, local_of, zone_of
 from runner.model.record import Value
@@ -81,12 +81,7 @@ class Decoder:
 
     def __call__(self, element: Element) -> Item | ConnectorError:
         """The item that an element holds."""
-        try:
-            return self._item(element)
-        except Unfit as unfit:
-            return Invalid(str(unfit), code=unfit.code)
-        except (ValueError, OverflowError) as error:
-            return Invalid(f"the item has a value that cannot be read ({type(error).__name__})", code="undecodable")
+        return common.read(self._item, element)
 
     def _item(self, element: Element) -> Item:
         if element.tag != _CALENDAR_ITEM:

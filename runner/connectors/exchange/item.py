@@ -14,7 +14,8 @@ from types import MappingProxyType
 from runner.connectors.exchange.identity import STAMP, names_property
 from runner.connectors.exchange.names import Element, add, root, t
 from runner.connectors.exchange.text import canonical, carried
-from runner.model.errors import Invalid
+from runner.model.errors import ConnectorError, Invalid
+from runner.model.items import Item
 from runner.model.record import Value
 
 PRIORITY: Mapping[str | None, int] = {"High": 1, "Normal": 5, "Low": 9}
@@ -113,6 +114,32 @@ READERS: Mapping[str, tuple[str, Callable[[Parts], Value]]] = MappingProxyType(
     }
 )
 """Record field → the property that it is read from, and how."""
+
+
+def read(item_of: Callable[[Element], Item], element: Element) -> Item | ConnectorError:
+    """What ``item_of`` makes of an element, or the ``Invalid`` in its place (B-23). Messages never quote content (B-35)."""
+    try:
+        return item_of(element)
+    except Unfit as unfit:
+        return Invalid(str(unfit), code=unfit.code)
+    except (ValueError, OverflowError) as error:
+        return Invalid(f"the item has a value that cannot be read ({type(error).__name__})", code="undecodable")
+
+
+def made(parts: Parts, values: Mapping[str, Value], *, stamp: str | None, native: str | None) -> Item:
+    """An item with these values. Its privacy is always among them: it decides whether it may be looked at at all (B-35)."""
+    item_id = parts.get(ITEM_ID)
+    if item_id is None:
+        raise Unfit("undecodable", "the item has no id")
+    privacy = PRIVACY.get(text_of(parts, SENSITIVITY))
+    return Item(
+        key=item_id.get("Id", ""),
+        version=item_id.get("ChangeKey", ""),
+        values={**values, "privacy": privacy},
+        stamp=stamp,
+        native=native.strip() if native else None,
+        modified=modified_of(parts),
+    )
 
 
 def reader(uri: str) -> tuple[str, Callable[[Parts], Value]]:

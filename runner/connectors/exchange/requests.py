@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from runner.connectors.exchange.codec import Codec
 from runner.connectors.exchange.item import EXTENDED, Property, stamp
 from runner.connectors.exchange.mailbox import Mailbox
@@ -51,11 +53,9 @@ def update_request(codec: Codec, link: LinkRef, write: Write) -> Element | None:
     return request
 
 
-def delete_request(codec: Codec, write: Write) -> Element:
-    """DeleteItem into Deleted Items, where the user can take it back."""
-    request = root("DeleteItem", DeleteType="MoveToDeletedItems", SendMeetingCancellations="SendToNone")
-    for name, value in codec.deletion.items():
-        request.set(name, value)
+def delete_request(write: Write, how: Mapping[str, str]) -> Element:
+    """DeleteItem into Deleted Items, where the user can take it back. ``how`` is what its class must say beside."""
+    request = root("DeleteItem", DeleteType="MoveToDeletedItems", SendMeetingCancellations="SendToNone", **how)
     add_item_id(add(request, "m:ItemIds"), write)
     return request
 

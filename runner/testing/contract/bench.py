@@ -27,7 +27,7 @@ class Bench(Protocol):
         ...
 
     def sample(self, title: str, place: str = "Room 4") -> dict[str, Value]:
-        """Canonical values of one item that the side can hold exactly as they are; ``place`` is its location."""
+        """Canonical values of one item that the side can hold exactly as they are; ``place`` is one more text of it."""
         ...
 
     def retitled(self, title: str) -> dict[str, Value]:
@@ -72,7 +72,7 @@ class TargetBench(Bench, Protocol):
         ...
 
     def unreadable(self) -> str:
-        """Put an item into the folder that nobody can carry (a recurring series); returns its id."""
+        """Put an item into the folder that nobody can carry (another class of item); returns its id."""
         ...
 
     def reopened(self) -> TargetConnector:
