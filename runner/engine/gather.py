@@ -109,20 +109,16 @@ class _Gather:
             if not isinstance(target[key], Item):
                 self._lone(Side.TARGET, key, target[key])
         holders = self._holders(items)
-        if not holders:
-            for item in items:
-                self._lone(Side.TARGET, item.key, item)
-            return []
-        live = self.parts.target.get(
-            self.ref, [p.target_key for p in holders.values() if not p.target_key.startswith(DELETED)]
-        )
+        known = {p.target_key for held in holders.values() for p in held if not p.target_key.startswith(DELETED)}
+        live = self.parts.target.get(self.ref, sorted(known)) if known else {}
         followed: list[Pairing] = []
         for item in items:
-            pairing = holders.get(item.key)
-            original = live.get(pairing.target_key) if pairing else None
-            if pairing is None or (isinstance(original, Item) and original.native and original.native != item.native):
+            held = [p for p in holders.get(item.key, ()) if not _another(live.get(p.target_key), item)]
+            lost = [p for p in held if isinstance(live.get(p.target_key, Gone("")), Gone)]
+            pairing = next((p for p in lost if all(other.id != p.id for other in followed)), None)
+            if not held:
                 self._lone(Side.TARGET, item.key, item)
-            elif isinstance(original, Item) or any(p.id == pairing.id for p in followed):
+            elif pairing is None:
                 self.out.subjects.append(Subject([self.seq[Side.TARGET, item.key]], None, target=item, copy=True))
             else:
                 self._settle_old_id(pairing)
@@ -137,21 +133,21 @@ class _Gather:
         if seq is not None:
             self.out.settled.append(seq)
 
-    def _holders(self, items: Sequence[Item]) -> dict[str, Pairing]:
-        """For each unpaired item the pairing whose native identity it has or, where that is not known, whose stamp. A copy
-        made in Outlook bears our stamp too: what has another native identity is not the item that the stamp was made for."""
+    def _holders(self, items: Sequence[Item]) -> dict[str, list[Pairing]]:
+        """For each unpaired item the pairings whose native identity it has or, where that is not known, whose stamp. A copy
+        made in Outlook bears our stamp too: what has another native identity is not the item that the stamp was made for.
+        Copies of tasks and contacts share their original's native identity, so there can be several."""
         stamps = [item.stamp for item in items if item.stamp]
         natives = [item.native for item in items if item.native]
         if not stamps and not natives:
             return {}
         pairings = self.parts.store.pairings(self.ref.name, stamps=stamps, natives=natives)
-        by_stamp = {pairing.stamp: pairing for pairing in pairings if pairing.stamp}
-        by_native = {pairing.native: pairing for pairing in pairings if pairing.native}
-        held: dict[str, Pairing] = {}
+        held: dict[str, list[Pairing]] = {}
         for item in items:
-            pairing = by_native.get(item.native or "") or by_stamp.get(item.stamp or "")
-            if pairing is not None and (not pairing.native or not item.native or pairing.native == item.native):
-                held[item.key] = pairing
+            mine = [p for p in pairings if p.native and p.native == item.native]
+            mine = mine or [p for p in pairings if p.stamp and p.stamp == item.stamp and not (p.native and item.native)]
+            if mine:
+                held[item.key] = mine
         return held
 
     def _rebind(self, pairing: Pairing, item: Item) -> Pairing:
@@ -241,9 +237,13 @@ class _Gather:
             assert pairing is not None  # noqa: S101 - by construction: only pairs are searched
             known = _known_by(pairing)
             hits = [h for h in found.get(known, ()) if h.key and h.key != pairing.target_key] if known else []
-            here = next((hit for hit in hits if hit.place is Place.FOLDER), None)
-            if here and here.key and not self.parts.store.pairings(self.ref.name, target_keys=[here.key]):
-                self._follow(subject, pairing, here.key)
+            here = [hit.key for hit in hits if hit.place is Place.FOLDER and hit.key]
+            taken = (
+                {p.target_key for p in self.parts.store.pairings(self.ref.name, target_keys=here)} if here else set()
+            )
+            free = next((key for key in here if key not in taken), None)
+            if free:
+                self._follow(subject, pairing, free)
             elif any(hit.place is Place.ELSEWHERE for hit in hits):
                 self._detach(pairing, subject.marks, "moved to another folder")
             else:
@@ -261,6 +261,11 @@ class _Gather:
 def _left(pairing: Pairing) -> bool:
     """Whether the pair ended because its user held the record no longer."""
     return pairing.status is PairingStatus.DETACHED and (pairing.reason or "").startswith(LEFT)
+
+
+def _another(original: Item | ConnectorError | None, item: Item) -> bool:
+    """Whether a pairing's own item is there, and is not what this item is or was copied from."""
+    return isinstance(original, Item) and bool(original.native) and original.native != item.native
 
 
 def _known_by(pairing: Pairing) -> Identity | None:

@@ -231,7 +231,9 @@ CONTACT = _specs(
 """Only persons (B-52). Each e-mail, telephone and part of an address is a field of its own, since Exchange writes each
 under its own label, and labels that no mapping names belong to the user."""
 
-SCHEMAS: Mapping[Entity, Mapping[str, FieldSpec]] = MappingProxyType({Entity.SCHEDULE_ITEM: SCHEDULE_ITEM})
+SCHEMAS: Mapping[Entity, Mapping[str, FieldSpec]] = MappingProxyType(
+    {Entity.SCHEDULE_ITEM: SCHEDULE_ITEM, Entity.TASK: TASK, Entity.CONTACT: CONTACT}
+)
 """The entities whose records this version carries; an entity joins it when both connectors carry its records."""
 
 

@@ -2,15 +2,23 @@
 
 The window is closed, ``[now - past, now + future]``; an item fills ``[start, end)``, or one instant when it has no length.
 Whole days and times without a zone are read in the link's zone. An item without a start cannot lie outside.
+
+A task fills the days from its start, or its due day, to its due day or the day of its completion, whichever is later. While
+it is open it never lies in the past, however long ago it was due: nobody is done with it.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from runner.model.moments import UTC_ZONE, length_of, moment_at
 from runner.model.record import Fields
+from runner.model.tasks import COMPLETED
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+_TASKS_OWN = frozenset({"due", "status"})
+"""Record fields that only tasks have."""
 
 
 class Scope(StrEnum):
@@ -22,10 +30,12 @@ class Scope(StrEnum):
 
 
 def span_of(record: Fields, zone: str) -> tuple[datetime, datetime] | None:
-    """Start and end of a schedule item as UTC instants; None without a start. Raises ``ValueError`` for damaged values.
+    """Start and end of an item as UTC instants; None without a start. Raises ``ValueError`` for damaged values.
 
     Whole days end at the midnight of their last day in ``zone``, however many hours its clock changes leave in between.
     """
+    if not _TASKS_OWN.isdisjoint(record):
+        return _task_span(record, zone)
     start, duration = record.get("start"), record.get("duration")
     if start is None:
         return None
@@ -34,6 +44,17 @@ def span_of(record: Fields, zone: str) -> tuple[datetime, datetime] | None:
         return moment_at(str(start), zone), moment_at((datetime.fromisoformat(str(start)) + length).isoformat(), zone)
     begin = moment_at(str(start), str(record.get("time_zone") or zone))
     return begin, begin + length
+
+
+def _task_span(record: Fields, zone: str) -> tuple[datetime, datetime] | None:
+    days = sorted(str(record[name]) for name in ("start", "due", "completed") if record.get(name))
+    if not days:
+        return None
+    begin = moment_at(f"{record.get('start') or days[0]}T00:00:00", zone)
+    if record.get("status") != COMPLETED:
+        return begin, _NEVER
+    last = date.fromisoformat(days[-1]) + timedelta(days=1)
+    return begin, moment_at(f"{last.isoformat()}T00:00:00", zone)
 
 
 def in_window(

@@ -27,9 +27,11 @@ from runner.model.items import Capabilities, ChangePage, Found, Identity, Item, 
 from runner.model.ports import Clock, Rng
 from runner.model.privacy import masked
 from runner.model.record import SCHEMAS, Fields, Value
+from runner.model.tasks import RULE
 from runner.model.terms import Folder, Operation, Place, Side
 from runner.testing.faults import Boundary
 from runner.testing.held import ContractViolation, Held, as_given, carried_out
+from runner.testing.occurrences import completes, following, moves
 
 T = TypeVar("T")
 
@@ -156,9 +158,18 @@ class FakeTarget:
         return held.key
 
     def user_edit(self, key: str, **changes: Value) -> None:
-        """A user changes fields of an item."""
+        """A user changes fields of an item. Ending the outstanding occurrence of a recurring task leaves a one-off behind."""
         address, held = self._where(key)
-        self._touch(address, held, {**held.values, **changes})
+        after = {**held.values, **changes}
+        if not (
+            (completes(held.values, after) or moves(held.values, after)) and self._leaves_one_off(address, held, after)
+        ):
+            self._touch(address, held, after)
+
+    def user_skip(self, key: str) -> None:
+        """A user deletes the outstanding occurrence of a recurring task: it becomes the next one."""
+        address, held = self._where(key)
+        self._touch(address, held, following(held.values, self.clock.now().date()) or held.values)
 
     def user_strip(self, key: str) -> None:
         """Something took our stamp off, as an import and export of the item does."""
@@ -185,9 +196,10 @@ class FakeTarget:
         return self._place(held, (address[0], address[1], shelf))
 
     def user_copy(self, key: str, shelf: Shelf = Shelf.HOME) -> str:
-        """A copy in the same mailbox: our stamp comes along, the UID is new. Returns its id."""
+        """A copy in the same mailbox: our stamp comes along, and so does a search key, but a UID is new. Returns its id."""
         address, held = self._where(key)
-        copy = self._new(held.values, stamp=held.stamp, native=self._uid(), shared=False)
+        native = self._uid() if address[1] is Folder.CALENDAR else str(held.native)
+        copy = self._new(held.values, stamp=held.stamp, native=native, shared=False)
         self._put((address[0], address[1], shelf), copy)
         return copy.key
 
@@ -266,6 +278,16 @@ class FakeTarget:
         held.version, held.modified = self._version, self.clock.now()
         held.values = dict(self.normalise(values))
         self._note(address, held.key)
+
+    def _leaves_one_off(self, address: _Address, held: Held, after: Fields) -> bool:
+        """Leave a one-off task behind, stamp and all, and move the recurring one on; False after its last occurrence."""
+        going_on = following(held.values, self.clock.now().date())
+        if going_on is None:
+            return False
+        one_off = self._new({**after, RULE: None}, stamp=held.stamp, native=self._uid(), shared=False)
+        self._put(address, one_off)
+        self._touch(address, held, going_on)
+        return True
 
     def _where(self, key: str, user: str | None = None) -> tuple[_Address, Held]:
         for address, container in self._containers.items():
@@ -354,5 +376,8 @@ class FakeTarget:
             self._place(held, (link.user, link.folder, Shelf.DELETED))
             return WriteResult(write.key, None)
         held.stamp = write.stamp or held.stamp
-        self._touch(address, held, {**held.values, **given})
+        after = {**held.values, **given}
+        if completes(held.values, after) and self._leaves_one_off(address, held, after):
+            return WriteResult(held.key)
+        self._touch(address, held, after)
         return WriteResult(held.key, f"CQ{held.version}")

@@ -11,7 +11,8 @@ from runner.connectors.exchange import ExchangeConnector, connect
 from runner.model.record import Value
 from runner.sandbox.exchange import Sandbox
 from runner.sandbox.wire import Fragment
-from runner.testing.contract import TARGET_CHECKS, TargetBench
+from runner.testing.contract import TARGET_CHECKS, TASK_CHECKS, TargetBench
+from runner.testing.contract import TaskBench as TaskContract
 from runner.testing.samples import CONTACT_SAMPLE, TASK_SAMPLE
 from tests.exchange.canned import CONTACTS, TASKS, link_to, plan_for
 from tests.support.xsd import request_validator
@@ -99,6 +100,12 @@ class TaskBench(ExchangeBench):
     def user_copy(self, key: str) -> str:
         return self._user.copy(key)
 
+    def user_complete(self, key: str) -> None:
+        self._user.complete(key)
+
+    def user_skip(self, key: str) -> None:
+        self._user.skip(key)
+
     def unreadable(self) -> str:
         return self._user.create(self.folder, element="Message", Subject="A task request")
 
@@ -135,4 +142,11 @@ def bench(kind: type[ExchangeBench], page: int) -> Iterator[ExchangeBench]:
 @pytest.mark.parametrize("check", TARGET_CHECKS, ids=lambda check: check.__name__)
 def test_exchange_keeps_the_contract(check: Callable[[TargetBench], None], bench: ExchangeBench) -> None:
     """B-23, B-50, B-51, B-64, B-72, B-74."""
+    check(bench)
+
+
+@pytest.mark.parametrize(("kind", "page"), [(TaskBench, 512)], ids=["tasks"])
+@pytest.mark.parametrize("check", TASK_CHECKS, ids=lambda check: check.__name__)
+def test_exchange_keeps_the_contract_of_tasks(check: Callable[[TaskContract], None], bench: TaskBench) -> None:
+    """B-50."""
     check(bench)

@@ -1,11 +1,14 @@
 """The fakes on the bench: what the contract checks need to drive them."""
 
+from dataclasses import replace
+
 from runner.model.items import LinkRef
-from runner.model.record import SCHEDULE_ITEM, Value
+from runner.model.record import CONTACT, SCHEDULE_ITEM, TASK, Value
 from runner.model.terms import Entity, Folder
 from runner.testing.clock import FakeClock
 from runner.testing.crm import FakeCrm
 from runner.testing.rng import SeededRng
+from runner.testing.samples import CONTACT_SAMPLE, TASK_SAMPLE
 from runner.testing.target import FakeTarget
 
 CRM_FIELDS = frozenset(
@@ -72,25 +75,27 @@ def row(title: str, place: str = "Room 4") -> dict[str, Value]:
 
 
 class FakeTargetBench:
-    """A mailbox of the fake, read two ids at a time."""
+    """A mailbox of the fake, read two ids at a time; its calendar is under test."""
+
+    folder, entity, fields, title = Folder.CALENDAR, Entity.SCHEDULE_ITEM, frozenset(SCHEDULE_ITEM), "title"
 
     def __init__(self) -> None:
         self._rng = SeededRng(1)
         self.connector = FakeTarget(FakeClock(), self._rng)
-        self.link = link_ref()
+        self.link = replace(link_ref(), folder=self.folder, entity=self.entity, record_fields=self.fields)
         self.connector.add_mailbox(self.link.user)
 
     def sample(self, title: str, place: str = "Room 4") -> dict[str, Value]:
         return record(title, place)
 
     def retitled(self, title: str) -> dict[str, Value]:
-        return {"title": title}
+        return {self.title: title}
 
     def user_create(self, title: str) -> str:
-        return self.connector.user_create(self.link.user, record(title))
+        return self.connector.user_create(self.link.user, self.sample(title), folder=self.folder)
 
     def user_edit(self, key: str, title: str) -> None:
-        self.connector.user_edit(key, title=title)
+        self.connector.user_edit(key, **{self.title: title})
 
     def user_delete(self, key: str) -> None:
         self.connector.user_delete(key)
@@ -111,6 +116,30 @@ class FakeTargetBench:
 
     def reopened(self) -> FakeTarget:
         return self.connector
+
+
+class FakeTaskBench(FakeTargetBench):
+    """The fake's tasks."""
+
+    folder, entity, fields = Folder.TASKS, Entity.TASK, frozenset(TASK)
+
+    def sample(self, title: str, place: str = "Room 4") -> dict[str, Value]:
+        return {**TASK_SAMPLE, "title": title, "description": place}
+
+    def user_complete(self, key: str) -> None:
+        self.connector.user_edit(key, status="completed", percent_complete=100)
+
+    def user_skip(self, key: str) -> None:
+        self.connector.user_skip(key)
+
+
+class FakeContactBench(FakeTargetBench):
+    """The fake's contacts."""
+
+    folder, entity, fields, title = Folder.CONTACTS, Entity.CONTACT, frozenset(CONTACT), "full_name"
+
+    def sample(self, title: str, place: str = "Room 4") -> dict[str, Value]:
+        return {**CONTACT_SAMPLE, "full_name": title, "business_street": place}
 
 
 class FakeCrmBench:

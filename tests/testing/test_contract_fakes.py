@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from runner.testing.contract import CRM_CHECKS, TARGET_CHECKS, CrmBench, TargetBench
-from tests.testing.benches import FakeCrmBench, FakeTargetBench
+from runner.testing.contract import CRM_CHECKS, TARGET_CHECKS, TASK_CHECKS, CrmBench, TargetBench, TaskBench
+from tests.testing.benches import FakeContactBench, FakeCrmBench, FakeTargetBench, FakeTaskBench
 
 
 def _name(check: Callable[..., None]) -> str:
@@ -17,6 +17,18 @@ def _name(check: Callable[..., None]) -> str:
 def test_fake_target(check: Callable[[TargetBench], None], page: int, target_bench: FakeTargetBench) -> None:
     target_bench.connector.page = page
     check(target_bench)
+
+
+@pytest.mark.parametrize("kind", [FakeTaskBench, FakeContactBench])
+@pytest.mark.parametrize("check", TARGET_CHECKS, ids=_name)
+def test_fake_target_of_tasks_and_contacts(check: Callable[[TargetBench], None], kind: type[FakeTargetBench]) -> None:
+    check(kind())
+
+
+@pytest.mark.parametrize("check", TASK_CHECKS, ids=_name)
+def test_fake_tasks(check: Callable[[TaskBench], None]) -> None:
+    """B-50."""
+    check(FakeTaskBench())
 
 
 @pytest.mark.parametrize("page", [1, 2, 100])

@@ -80,6 +80,18 @@ class TargetBench(Bench, Protocol):
         ...
 
 
+class TaskBench(TargetBench, Protocol):
+    """A target's tasks on the bench. Its sample starts on Tuesday 2026-12-01 and is due on the Friday after."""
+
+    def user_complete(self, key: str) -> None:
+        """A user ticks a task off."""
+        ...
+
+    def user_skip(self, key: str) -> None:
+        """A user deletes the outstanding occurrence of a recurring task."""
+        ...
+
+
 class CrmBench(Bench, Protocol):
     """A CRM on the bench. The link's owner is a user with two addresses."""
 
