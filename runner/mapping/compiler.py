@@ -50,6 +50,9 @@ def compile_mapping(
                        hint=suggest(entity, SCHEMAS, listing="carried"))  # fmt: skip
         return None, findings.sorted()
     match = _match(data.get("match", ()), record, findings)
+    if match and entity is Entity.CONTACT:
+        findings.error("match-refused", "contacts are never matched: one that a user made himself is never touched (B-51)",
+                       ("match",), hint="leave match out; our own copies are known by their stamps")  # fmt: skip
     entries = []
     for index, item in enumerate(data["fields"]):
         path = ("fields", index)

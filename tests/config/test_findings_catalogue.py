@@ -94,10 +94,9 @@ CASES: list[Case] = [
      ["targets.d/hq.yaml:4:1: not-yet"]),
     ("not-yet", hq("- user: bob@example.com", "- generate: {limit: 3}"), ["targets.d/hq.yaml:12:3: not-yet"]),
     ("not-yet", {"ad": "version: 1\nkind: ldap\nname: ad\n"}, ["targets.d/ad.yaml:2:7: not-yet"]),
-    ("not-yet", hq("calendar:", "tasks: {}\n    calendar:"), ["targets.d/hq.yaml:9:5: not-yet"]),
-    ("not-yet", crm("schedule_item:", "contact: {}\n  schedule_item:"), ["targets.d/crm.yaml:8:3: not-yet"]),
+    ("not-yet", crm("schedule_item:", "group: {}\n  schedule_item:"), ["targets.d/crm.yaml:8:3: not-yet"]),
     ("contacts-outbound-only", hq("calendar:", "contacts: {direction: both}\n    calendar:"),
-     ["targets.d/hq.yaml:9:5: not-yet", "targets.d/hq.yaml:9:27: contacts-outbound-only"]),
+     ["targets.d/hq.yaml:9:5: no-mapping", "targets.d/hq.yaml:9:27: contacts-outbound-only"]),
     # references
     ("no-crm", {"crm": None}, ["targets.d/hq.yaml:2:1: no-crm"]),
     ("two-crms", {"two": CRM.replace("name: crm", "name: second")}, ["targets.d/two.yaml:2:7: two-crms"]),

@@ -171,8 +171,28 @@ def test_match_keys_must_be_record_fields() -> None:
     assert (found.code, str(found.span), found.hint) == ("unknown-field", "m.yaml:5:17", "did you mean 'title'?")
 
 
+def test_contacts_are_never_matched() -> None:
+    """B-51: a contact that a user made himself is never touched, so a pair is never made of one."""
+    text = HEAD.replace("schedule_item", "contact").replace("fields:", "match: [[email_1]]\nfields:")
+    _, (found,) = attempt(text + "- {crm: subject, record: email_1}\n")
+    assert (found.code, str(found.span)) == ("match-refused", "m.yaml:5:8")
+
+
+def test_a_task_mapping_carries_a_rule_without_overrides() -> None:
+    """B-50: a recurring task is its outstanding occurrence and has no others."""
+    crm = {"day": CrmFieldType(FieldType.DATE), "rule": CrmFieldType(FieldType.RECURRENCE)}
+    text = HEAD.replace("schedule_item", "task")
+    mapping, found = attempt(text + "- {crm: day, record: due}\n- {crm: rule, record: recurrence_rule}\n", crm)
+    assert not found
+    assert mapping is not None
+    assert mapping.outbound({"day": "2026-12-01", "rule": "FREQ=WEEKLY"}) == {
+        "due": "2026-12-01",
+        "recurrence_rule": "FREQ=WEEKLY;BYDAY=TU",
+    }
+
+
 def test_an_entity_without_records_is_refused() -> None:
-    mapping, (found,) = attempt(HEAD.replace("schedule_item", "contact") + "- {crm: subject, record: title}\n")
+    mapping, (found,) = attempt(HEAD.replace("schedule_item", "user") + "- {crm: subject, record: title}\n")
     assert mapping is None
     assert (found.code, str(found.span)) == ("unknown-entity", "m.yaml:4:9")
 
