@@ -379,8 +379,17 @@ class Writer:
         record = self._record_of(side, entry.held)
         if record is None:
             return agreed, None
-        if record == agreed or all(record.get(name) == agreed.get(name) for name in entry.change.fields):
+        if record == agreed:
             return agreed, entry.held.version  # the very same object: the state writes it as one text
+        before = item.crm if side is Side.CRM else item.target
+        if entry.change.operation is Operation.UPDATE and any(
+            record.get(name) != value for name, value in (before or {}).items() if name not in entry.change.fields
+        ):
+            # The side did more than it was told (a completed task got its day): that is a change of its own, to be merged.
+            entry.held = None
+            return agreed, None
+        if all(record.get(name) == agreed.get(name) for name in entry.change.fields):
+            return agreed, entry.held.version
         return {**agreed, **{name: record.get(name) for name in entry.change.fields}}, entry.held.version
 
     def _record_of(self, side: Side, item: Item) -> Fields | None:
