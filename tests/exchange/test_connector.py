@@ -9,7 +9,7 @@ import pytest
 
 from runner.model import errors
 from runner.model.items import Item, Write
-from runner.model.terms import Entity, Folder, Operation
+from runner.model.terms import Entity, Operation
 from tests.exchange.canned import (
     Answer,
     Canned,
@@ -220,7 +220,7 @@ def test_a_delete_without_answer_is_of_unknown_outcome_but_its_check_is_not(cann
 
 def test_capabilities_say_what_is_carried_and_the_rest_is_refused(canned: Canned, connected: Connect) -> None:
     connector = connected()
-    assert connector.capabilities.entities == {Entity.SCHEDULE_ITEM}
+    assert connector.capabilities.entities == {Entity.SCHEDULE_ITEM, Entity.TASK, Entity.CONTACT}
     with pytest.raises(errors.ProtocolFault):
-        connector.check(link_to(entity=Entity.TASK, folder=Folder.TASKS))
+        list(connector.write(link_to(entity=Entity.GROUP), [Write(Operation.CREATE, None, None, stamp="s")]))
     assert canned.requests == []

@@ -15,7 +15,7 @@ from runner.mapping.compiler import KINDS
 from runner.mapping.filters import FILTERS
 from runner.mapping.grammar import LONGEST_SOURCE
 from runner.model.record import SCHEDULE_ITEM, SCHEMAS
-from runner.model.terms import ConflictPolicy, Direction, EditVsDelete, Operation, Side
+from runner.model.terms import ConflictPolicy, Direction, EditVsDelete, Entity, Operation, Side
 from tests.mapping.yamls import stock
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +80,12 @@ def test_every_record_field_and_every_crm_field_of_the_stock_mapping_is_document
     table = DOCUMENT.split("## Kinds of entry")[0]
     for name in (*SCHEDULE_ITEM, *stock().crm_fields):
         assert f"`{name}`" in table, name
+
+
+@pytest.mark.parametrize("entity", [Entity.TASK, Entity.CONTACT])
+def test_every_record_field_of_tasks_and_contacts_is_documented(entity: Entity) -> None:
+    section = DOCUMENT.split(f"### {entity.capitalize()}s")[1].split("\n##")[0]
+    assert {name for name in SCHEMAS[entity] if f"`{name}`" not in section} == set()
 
 
 def test_every_filter_and_codec_is_documented() -> None:
