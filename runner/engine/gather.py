@@ -142,10 +142,16 @@ class _Gather:
         if not stamps and not natives:
             return {}
         pairings = self.parts.store.pairings(self.ref.name, stamps=stamps, natives=natives)
+        by_native: dict[str, list[Pairing]] = {}
+        by_stamp: dict[str, list[Pairing]] = {}
+        for pairing in pairings:
+            by_native.setdefault(pairing.native or "", []).append(pairing)
+            by_stamp.setdefault(pairing.stamp or "", []).append(pairing)
         held: dict[str, list[Pairing]] = {}
         for item in items:
-            mine = [p for p in pairings if p.native and p.native == item.native]
-            mine = mine or [p for p in pairings if p.stamp and p.stamp == item.stamp and not (p.native and item.native)]
+            mine = by_native.get(item.native, []) if item.native else []
+            if not mine and item.stamp:
+                mine = [p for p in by_stamp.get(item.stamp, ()) if not (p.native and item.native)]
             if mine:
                 held[item.key] = mine
         return held

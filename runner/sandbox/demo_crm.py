@@ -1,4 +1,4 @@
-"""A small CRM in SQLite to try things on: two users with an alias each and a dozen appointments.
+"""A small CRM in SQLite to try things on: two users with an alias each, a dozen appointments, some tasks and persons.
 
 Its tables are those that ``targets.d/crm.yaml`` describes. It is an ordinary application's schema: it knows nothing of
 exsync, and `exsync target ddl crm --apply` adds what exsync needs.
@@ -7,6 +7,7 @@ exsync, and `exsync target ddl crm --apply` adds what exsync needs.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -59,6 +60,74 @@ CREATE TABLE appointment_occurrence (
   categories TEXT
 );
 CREATE UNIQUE INDEX appointment_occurrence_day ON appointment_occurrence (appointment_id, original_day);
+CREATE TABLE task (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  subject VARCHAR(255),
+  notes TEXT,
+  starts_on DATE,
+  due_on DATE,
+  status VARCHAR(20) NOT NULL DEFAULT 'Outstanding',
+  percent INTEGER,
+  completed_on DATE,
+  priority VARCHAR(1) NOT NULL DEFAULT 'B',
+  sensitivity VARCHAR(20) NOT NULL DEFAULT 'Normal',
+  categories TEXT,
+  rule VARCHAR(255),
+  regenerates BOOLEAN NOT NULL DEFAULT 0,
+  deleted BOOLEAN NOT NULL DEFAULT 0,
+  row_version INTEGER NOT NULL DEFAULT 1,
+  changed_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE task_user (
+  task_id INTEGER NOT NULL REFERENCES task (id),
+  user_id INTEGER NOT NULL REFERENCES crm_user (id),
+  PRIMARY KEY (task_id, user_id)
+);
+CREATE TABLE person (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  title VARCHAR(20),
+  first_name VARCHAR(60),
+  middle_name VARCHAR(60),
+  last_name VARCHAR(60),
+  suffix VARCHAR(20),
+  initials VARCHAR(10),
+  company VARCHAR(100),
+  department VARCHAR(100),
+  job_title VARCHAR(100),
+  notes TEXT,
+  email VARCHAR(254),
+  email_2 VARCHAR(254),
+  email_3 VARCHAR(254),
+  phone VARCHAR(40),
+  phone_home VARCHAR(40),
+  mobile VARCHAR(40),
+  fax VARCHAR(40),
+  fax_home VARCHAR(40),
+  street VARCHAR(200),
+  city VARCHAR(100),
+  region VARCHAR(100),
+  postcode VARCHAR(20),
+  country VARCHAR(60),
+  home_street VARCHAR(200),
+  home_city VARCHAR(100),
+  home_region VARCHAR(100),
+  home_postcode VARCHAR(20),
+  home_country VARCHAR(60),
+  categories TEXT,
+  deleted BOOLEAN NOT NULL DEFAULT 0,
+  row_version INTEGER NOT NULL DEFAULT 1,
+  changed_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE person_cover (
+  person_id INTEGER NOT NULL REFERENCES person (id),
+  user_id INTEGER NOT NULL REFERENCES crm_user (id),
+  PRIMARY KEY (person_id, user_id)
+);
+CREATE TABLE person_list (
+  person_id INTEGER NOT NULL REFERENCES person (id),
+  user_id INTEGER NOT NULL REFERENCES crm_user (id),
+  PRIMARY KEY (person_id, user_id)
+);
 """
 
 USERS = (
@@ -80,6 +149,20 @@ _APPOINTMENTS: tuple[tuple[int, int, str, int | None, str, str, str | None, str 
     (2, 4, "09:00", 240, "Europe/Vienna", "Migration rehearsal", None, "Roll back at noon if in doubt", {}),
     (2, 6, "00:00", None, "Europe/Vienna", "Holiday", None, None, {"show_as": "OOF", "sensitivity": "Personal"}),
     (2, 9, "17:30", 60, "America/New_York", "Call with the New York team", "Phone", None, {"show_as": "WorkingElsewhere"}),
+)  # fmt: skip
+
+
+# (assigned users, days until due, subject, other columns)
+_TASKS: tuple[tuple[tuple[int, ...], int, str, dict[str, str]], ...] = (
+    ((1,), 4, "Send the offer to Northwind", {"status": "Tentative", "priority": "A"}),
+    ((1, 2), 7, "Read the draft contract", {"notes": "Clause 7 above all"}),
+    ((2,), 2, "Weekly figures", {"rule": "FREQ=WEEKLY"}),
+)
+
+# (who covers them, whose list they are on, columns)
+_PERSONS: tuple[tuple[tuple[int, ...], tuple[int, ...], dict[str, str]], ...] = (
+    ((1,), (), {"title": "Dr.", "first_name": "Eva", "last_name": "Novak", "email": "eva@example.org"}),
+    ((), (1, 2), {"first_name": "Max", "last_name": "Moser", "company": "Contoso", "mobile": "+43 660 1234567"}),
 )  # fmt: skip
 
 
@@ -109,10 +192,23 @@ def create_demo_crm(path: str | Path, *, today: date | None = None) -> None:
                 "all_day": int(minutes is None),
                 "owner_id": owner,
             } | other
-            names = ", ".join(row)
-            marks = ", ".join("?" * len(row))
-            connection.execute(f"INSERT INTO appointment ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
+            _insert(connection, "appointment", row)
+        for users, days, subject, other in _TASKS:
+            due = (day + timedelta(days=days)).isoformat()
+            task = _insert(connection, "task", {"subject": subject, "due_on": due} | other)
+            for user in users:
+                _insert(connection, "task_user", {"task_id": task, "user_id": user})
+        for covering, listing, columns in _PERSONS:
+            person = _insert(connection, "person", dict(columns))
+            for table, users in (("person_cover", covering), ("person_list", listing)):
+                for user in users:
+                    _insert(connection, table, {"person_id": person, "user_id": user})
         connection.commit()
+
+
+def _insert(connection: sqlite3.Connection, table: str, row: Mapping[str, object]) -> int | None:
+    names, marks = ", ".join(row), ", ".join("?" * len(row))
+    return connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(row.values())).lastrowid  # noqa: S608
 
 
 def _times(day: date, at: str, minutes: int | None, zone: str) -> tuple[str, str]:
