@@ -193,7 +193,7 @@ def test_a_stamp_goes_along_with_an_update_and_alone_if_need_be() -> None:
 
 
 def test_a_delete_goes_to_deleted_items_and_sends_no_mail() -> None:
-    request = delete_request(APPOINTMENTS, Write(Operation.DELETE, "AAMk1", "CQ1"))
+    request = delete_request(Write(Operation.DELETE, "AAMk1", "CQ1"), APPOINTMENTS.deletion)
     assert (request.get("DeleteType"), request.get("SendMeetingCancellations")) == ("MoveToDeletedItems", "SendToNone")
 
 
