@@ -32,6 +32,7 @@ COMMANDS = {
     "target": "Look after targets: suspend, resume, print the SQL that the CRM needs.",
     "schema": "Print a JSON Schema.",
     "show": "Show the compiled sync plan and where each value came from.",
+    "scaffold": "Print files for running the service: systemd, containers, alerts, a dashboard.",
     "sandbox": "Start the sandbox: a simulated Exchange on loopback.",
     "version": "Show the version.",
 }

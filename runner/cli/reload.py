@@ -25,6 +25,8 @@ def reload(context: Context, output: str) -> int:
     else:
         why = f" ({told['reason']})" if told["reason"] else ""
         click.echo(f"{told['outcome']}{why}: generation {told['generation']} is in use")
+        if told["trouble"]:
+            click.echo(f"  {told['trouble']}", err=True)
         for finding in told["findings"]:
             click.echo(f"  {finding['at']}: {finding['severity']}[{finding['code']}]: {finding['message']}", err=True)
             if finding["hint"]:

@@ -62,6 +62,8 @@ def _show_service(told: dict[str, Any]) -> None:
             f"generation {service['generation']} stays in use",
             err=True,
         )
+        if standing["trouble"]:
+            click.echo(f"  {standing['trouble']}", err=True)
         for finding in standing["findings"]:
             click.echo(f"  {finding['at']}: {finding['severity']}[{finding['code']}]: {finding['message']}", err=True)
     for target in told["targets"]:

@@ -62,6 +62,7 @@ class Metrics:
         )
         self.throttled = counter("exsync_throttled_seconds", "Patience that the server asked for", "target")
         self.soft_errors = gauge("exsync_consecutive_soft_errors", "Failed passes in a row", "target")
+        self.target_up = gauge("exsync_target_up", "Whether the target's circuit is closed", "target")
         self.crm_up = gauge("exsync_crm_up", "Whether the CRM works")
         self._seen_links: set[tuple[str, str, str]] = set()
         self._seen_states: set[tuple[str, str]] = set()

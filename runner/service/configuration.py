@@ -13,7 +13,7 @@ outcome        when                                              then
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -22,7 +22,7 @@ from runner.config import files
 from runner.config.loading import Loaded, load
 from runner.config.plan import SyncPlan
 from runner.model.diagnostics import Diagnostic, Severity
-from runner.model.errors import ConfigurationInvalid
+from runner.model.errors import ConfigurationInvalid, ExsyncError
 from runner.model.ports import Clock
 from runner.service.lastgood import LastGood
 
@@ -51,6 +51,8 @@ class Look:
     generation: int = 0
     diagnostics: Sequence[Diagnostic] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
+    trouble: str = ""
+    """What kept a good configuration from being put to use, as one sentence."""
 
 
 class Configuration:
@@ -65,7 +67,7 @@ class Configuration:
         self._secrets = secrets
         """A digest of the secrets that a plan refers to, as they are now."""
         self._attempted = ""
-        self._plan: SyncPlan | None = None
+        self._in_use: SyncPlan | None = None
         self._secret_print = ""
         self.generation = last_good.about()[0]
         self.standing: Look | None = None
@@ -87,15 +89,11 @@ class Configuration:
         kept = None if strict else self._last_good.load(self.root)
         if kept is None or kept.plan is None:
             raise ConfigurationInvalid(loaded.diagnostics, loaded.texts)
-        self._use(kept.plan)
-        look = self._rejected(loaded)
-        self.standing = Look(
-            look.outcome, look.at, look.digest, look.reason, kept.plan, self.generation, look.diagnostics, look.texts
-        )
-        return self.standing
+        return replace(self._rejected(loaded), plan=kept.plan)
 
     def look(self) -> Look:
-        """Look at the files; the caller swaps in the plan of an ``applied`` look."""
+        """Look at the files. The caller puts the plan of an ``applied`` look to use, and says with :meth:`confirm` or
+        :meth:`refuse` whether that went well."""
         digest = files.snapshot(self.root).digest
         if digest == self._attempted and not self._secrets_moved():
             return Look(Outcome.UNCHANGED, self._clock.now(), digest, generation=self.generation)
@@ -106,28 +104,37 @@ class Configuration:
             return self.standing
         return self._apply(loaded, loaded.plan)
 
-    def _secrets_moved(self) -> bool:
-        return self._plan is not None and self._secrets(self._plan) != self._secret_print
+    def confirm(self, look: Look) -> None:
+        """The look's plan is in use now; a good one is kept on disk."""
+        self._in_use = look.plan
+        self._secret_print = self._secrets(look.plan) if look.plan is not None else ""
+        self.generation = look.generation
+        self.standing = look
+        if look.outcome is Outcome.APPLIED:
+            self._keep(look.digest)
 
-    def _use(self, plan: SyncPlan) -> None:
-        self._plan = plan
-        self._secret_print = self._secrets(plan)
+    def refuse(self, look: Look, error: ExsyncError) -> Look:
+        """The look's plan could not be put to use (a secret is missing): what was in use stays, and it is tried again."""
+        self._attempted = ""
+        self.standing = replace(
+            look, outcome=Outcome.FAILED, reason=error.code, plan=None, generation=self.generation, trouble=str(error)
+        )
+        return self.standing
+
+    def _secrets_moved(self) -> bool:
+        return self._in_use is not None and self._secrets(self._in_use) != self._secret_print
 
     def _apply(self, loaded: Loaded, plan: SyncPlan) -> Look:
-        self.generation += 1
-        self._use(plan)
-        self.standing = Look(
+        return Look(
             Outcome.APPLIED,
             self._clock.now(),
             loaded.digest,
             "",
             plan,
-            self.generation,
+            self.generation + 1,
             loaded.diagnostics,
             loaded.texts,
         )
-        self._keep(loaded.digest)
-        return self.standing
 
     def _keep(self, digest: str) -> None:
         taken = files.snapshot(self.root)

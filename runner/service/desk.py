@@ -26,7 +26,7 @@ from runner.service.acts import Operator
 from runner.service.circuit import CircuitState
 from runner.service.configuration import Look, Outcome
 from runner.service.follower import jobs_for
-from runner.service.service import Service
+from runner.service.service import REHEARSALS, Service
 from runner.service.views import Data, text_of
 from runner.store import open_store
 
@@ -70,6 +70,7 @@ class Desk:
         if standing is None:
             return {}
         told = {"outcome": standing.outcome.value, "reason": standing.reason, "at": text_of(standing.at)}
+        told["trouble"] = standing.trouble
         return {**told, "findings": [_finding(each) for each in standing.diagnostics]}
 
     def _targets(self) -> list[Data]:
@@ -185,6 +186,7 @@ class Desk:
         return {
             "outcome": look.outcome.value,
             "reason": look.reason,
+            "trouble": look.trouble,
             "generation": look.generation,
             "by": who.name,
             "findings": [_finding(each) for each in look.diagnostics],
@@ -237,7 +239,7 @@ class Desk:
     def plan(self, names: Sequence[str]) -> Data:
         """What the next pass would do, found out on a copy of the state: nobody is held up by it."""
         service, generation = self.service, self.service.generations.current
-        with tempfile.TemporaryDirectory(dir=service.settings.state.parent, prefix=".plan-") as home:
+        with tempfile.TemporaryDirectory(dir=service.settings.state.parent, prefix=REHEARSALS) as home:
             copy = Path(home) / "state.duckdb"
             service.store.copy_to(copy)
             with open_store(copy, clock=service.clock) as store:

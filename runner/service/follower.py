@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import cast
 
 import structlog
@@ -17,6 +18,11 @@ from runner.queue import backoff
 from runner.service.dispatch import Dispatcher
 from runner.service.gate import Gate
 from runner.service.generation import Generation, Generations
+
+LONGEST = timedelta(minutes=1)
+"""Longest wait between two attempts to reach the CRM."""
+PATIENT = 300.0
+"""Seconds between two attempts when it refuses the log-on, so that no account gets locked."""
 
 log = structlog.get_logger("exsync.crm")
 
@@ -45,7 +51,8 @@ class Follower:
             except ExsyncError as error:
                 failures += 1
                 self.dispatcher.crm_is(f"{error.code}: {error}")
-                wait = backoff(failures, self.rng.token(), hint=300.0 if error.exit_code == 77 else 0.0)
+                hint = PATIENT if error.exit_code == 77 else 0.0
+                wait = backoff(failures, self.rng.token(), hint=hint, longest=LONGEST)
                 self.stopping.wait(wait.total_seconds())
 
     def _listen(self, generation: Generation) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from runner.model.diagnostics import Severity
+from runner.model.errors import ExsyncError, StateError
 from runner.model.ports import Clock
 from runner.observe.metrics import Metrics
 from runner.service.configuration import Configuration, Look, Outcome
@@ -84,9 +85,19 @@ class Reloader:
             look = self.configuration.look()
             if look.outcome is not Outcome.UNCHANGED:
                 if look.outcome is Outcome.APPLIED:
-                    self._swap(look)
+                    look = self._put_to_use(look)
                 self.tell(look)
             return look
+
+    def _put_to_use(self, look: Look) -> Look:
+        try:
+            self._swap(look)
+        except StateError:
+            raise
+        except ExsyncError as error:
+            return self.configuration.refuse(look, error)
+        self.configuration.confirm(look)
+        return look
 
     def tell(self, look: Look) -> None:
         """Show an outcome in the log and the gauges."""
@@ -113,4 +124,5 @@ class Reloader:
 
 def _told(look: Look) -> list[str]:
     errors = [each for each in look.diagnostics if each.severity is Severity.ERROR]
-    return [f"{each.span}: {each.code}: {each.message}" for each in errors[:10]]
+    told = [f"{each.span}: {each.code}: {each.message}" for each in errors[:10]]
+    return [*told, look.trouble] if look.trouble else told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +31,9 @@ from runner.service.timekeeper import Timekeeper
 from runner.service.worker import Worker
 from runner.store import DuckStore, Journal, open_store
 
+REHEARSALS = ".exsync-plan-"
+"""How the directories begin in which copies of the state lie while ``plan`` looks at them."""
+
 log = structlog.get_logger("exsync.service")
 
 
@@ -56,6 +60,8 @@ class Service:
         self.reports = Reports()
         self.gate = Gate()
         self.store: DuckStore = open_store(settings.state, clock=clock)
+        for left in settings.state.parent.glob(f"{REHEARSALS}*"):
+            shutil.rmtree(left, ignore_errors=True)
         try:
             self.connections = Connections(opening)
             self.configuration = Configuration(
@@ -77,6 +83,7 @@ class Service:
             )
             self.reloader = Reloader(self.configuration, self._swap, self.metrics, clock, self.supervisor.stopping)
             self._swap(first)
+            self.configuration.confirm(first)
             self.reloader.tell(first)
         except BaseException:
             self.store.close()

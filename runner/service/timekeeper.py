@@ -15,6 +15,7 @@ from runner.model.ports import Clock, Queue
 from runner.model.queueing import Cause
 from runner.observe.metrics import Metrics
 from runner.queue.figures import oldest
+from runner.service.circuit import CircuitState
 from runner.service.dispatch import Dispatcher
 from runner.service.follower import jobs_for
 from runner.service.generation import Generations
@@ -125,6 +126,7 @@ class Timekeeper:
         self.metrics.show_queue(messages, ages)
         for name, circuit in self.dispatcher.circuits().items():
             self.metrics.soft_errors.labels(name).set(circuit.failures)
+            self.metrics.target_up.labels(name).set(1 if circuit.state is CircuitState.CLOSED else 0)
         self.metrics.crm_up.set(0 if self.dispatcher.crm_down else 1)
         self._measure_links(monotonic)
 

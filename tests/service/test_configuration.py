@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from runner.config.plan import SyncPlan
-from runner.model.errors import ConfigurationInvalid
+from runner.model.errors import ConfigurationInvalid, UsageError
 from runner.observe.metrics import Metrics
 from runner.service.configuration import Configuration, Look, Outcome
 from runner.service.lastgood import LastGood
@@ -60,6 +60,7 @@ class Running:
         self.came = threading.Condition()
         self.configuration = Configuration(self.root, LastGood(self.home / "last-good"), FakeClock())
         self.swaps.append(self.configuration.start(strict=False))
+        self.configuration.confirm(self.swaps[0])
         self.reloader = Reloader(
             self.configuration, self.swaps.append, Metrics(), WallClock(), self.stopping, settle=0.05
         )
@@ -202,7 +203,9 @@ def test_git_sync_swings_the_root_itself(home: Path) -> None:
 def start(home: Path, *, strict: bool = False) -> tuple[Configuration, Look]:
     """A process starts."""
     configuration = Configuration(home / "etc", LastGood(home / "last-good"), FakeClock())
-    return configuration, configuration.start(strict=strict)
+    look = configuration.start(strict=strict)
+    configuration.confirm(look)
+    return configuration, look
 
 
 def test_a_restart_after_a_bad_push_goes_on_with_the_last_good(home: Path) -> None:
@@ -221,6 +224,7 @@ def test_a_restart_after_a_bad_push_goes_on_with_the_last_good(home: Path) -> No
     (home / "etc" / "targets.d" / "sandbox.yaml").write_text(HQ, "utf-8")
     mended = configuration.look()
     assert (mended.outcome, mended.generation) == (Outcome.APPLIED, 2)
+    configuration.confirm(mended)
     assert start(home)[1].generation == 2
 
 
@@ -237,8 +241,29 @@ def test_a_changed_secret_is_a_change(home: Path) -> None:
     configuration = Configuration(
         home / "etc", LastGood(home / "last-good"), FakeClock(), secrets=lambda plan: secret[0]
     )
-    configuration.start(strict=False)
+    configuration.confirm(configuration.start(strict=False))
     assert configuration.look().outcome is Outcome.UNCHANGED
     secret[0] = "two"
-    assert configuration.look().outcome is Outcome.APPLIED
+    look = configuration.look()
+    assert look.outcome is Outcome.APPLIED
+    configuration.confirm(look)
     assert configuration.look().outcome is Outcome.UNCHANGED
+
+
+def test_a_plan_that_cannot_be_put_to_use_is_tried_again(home: Path) -> None:
+    """Good files, and a secret that is missing: what was in use stays, and no change of a file is needed to try again."""
+    configuration, first = start_with(home, HQ)
+    (home / "etc" / "targets.d" / "sandbox.yaml").write_text(MORE, "utf-8")
+    refused = configuration.refuse(configuration.look(), UsageError("no secret in environment variable HQ_PASSWORD"))
+    assert (refused.outcome, refused.generation) == (Outcome.FAILED, first.generation)
+    assert configuration.standing is not None
+    assert "HQ_PASSWORD" in configuration.standing.trouble
+    assert LastGood(home / "last-good").about()[0] == first.generation
+    again = configuration.look()
+    assert (again.outcome, again.generation) == (Outcome.APPLIED, first.generation + 1)
+
+
+def start_with(home: Path, hq: str) -> tuple[Configuration, Look]:
+    """A process starts on these files."""
+    write(home / "etc", hq)
+    return start(home)

@@ -287,8 +287,9 @@ class _Postgres:
             f"CREATE INDEX IF NOT EXISTS {OUTBOX}_txid ON {table} (txid)",
             f"INSERT INTO {table} (id, entity, crm_key) VALUES (0, '', gen_random_uuid()::text) ON CONFLICT DO NOTHING",  # noqa: S608
             f"GRANT INSERT ON {table} TO PUBLIC",
-            # One wake-up per statement, delivered at the commit. Without this trigger the service looks every few seconds.
             self._function(f"{OUTBOX}_notify", f"BEGIN\n  NOTIFY {OUTBOX};\n  RETURN NULL;\nEND\n"),
+            "-- One wake-up per commit; without this trigger the service looks every few seconds. A CRM that uses two-phase\n"
+            "-- commits (PREPARE TRANSACTION) must leave it out: PostgreSQL allows no NOTIFY in those.\n"
             f"CREATE OR REPLACE TRIGGER {self.quote(f'{OUTBOX}_notify')} AFTER INSERT ON {table}\n"
             f"  FOR EACH STATEMENT EXECUTE FUNCTION {self.name(f'{OUTBOX}_notify')}()",
         )
