@@ -213,8 +213,9 @@ class Desk:
         service.queue.put(jobs)
         found, missing = service.reports.take(run, PATIENCE)
         if missing:
+            when = "before the service was stopped" if service.dispatcher.closed else "within an hour"
             raise Transient(
-                f"run {run[:8]}: {len(missing)} of {len(jobs)} links have not had their pass within an hour",
+                f"run {run[:8]}: {len(missing)} of {len(jobs)} links have not had their pass {when}",
                 code="still-running",
                 remedy="`exsync queue list` shows where they stand; they go on by themselves",
             )

@@ -15,6 +15,7 @@ class Reports:
     def __init__(self) -> None:
         self._arrived = threading.Condition()
         self._awaited: dict[str, dict[str, PassReport | None]] = {}
+        self._closed = False
 
     def expect(self, run: str, links: Iterable[str]) -> None:
         """Somebody will wait for a run over these links."""
@@ -30,11 +31,17 @@ class Reports:
                     awaited[report.link] = report
             self._arrived.notify_all()
 
+    def close(self) -> None:
+        """Nothing arrives any more: whoever waits is answered with what is there."""
+        with self._arrived:
+            self._closed = True
+            self._arrived.notify_all()
+
     def take(self, run: str, timeout: float) -> tuple[Sequence[PassReport], Sequence[str]]:
         """The reports of a run when all are in, or when the time is up; and the links whose report is still missing."""
         with self._arrived:
             awaited = self._awaited[run]
-            self._arrived.wait_for(lambda: all(report is not None for report in awaited.values()), timeout)
+            self._arrived.wait_for(lambda: self._closed or None not in awaited.values(), timeout)
             del self._awaited[run]
             reports = [report for report in awaited.values() if report is not None]
             return reports, [link for link, report in awaited.items() if report is None]

@@ -170,6 +170,7 @@ class Service:
         """
         log.info("service.stopping", running=self.dispatcher.running())
         self.dispatcher.close()
+        self.reports.close()
         left = self.supervisor.stop(self.settings.grace)
         if left:
             log.warning("service.abandoned", threads=left)

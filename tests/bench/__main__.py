@@ -124,6 +124,15 @@ def memory() -> list[Measure]:
     ]
 
 
+def service() -> list[Measure]:
+    """How soon a commit in the CRM is in Exchange while the service runs."""
+    seconds = _child("tests.bench.service")
+    return [
+        Measure("CRM commit to Exchange, median (PostgreSQL)", seconds["p50"], "s", 0.15),
+        Measure("CRM commit to Exchange, 99 of 100", seconds["p99"], "s", 0.5),
+    ]
+
+
 def _child(module: str, *arguments: str) -> dict[str, float]:
     done = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout)
@@ -136,6 +145,7 @@ def main() -> int:
         measures = [*initial(url), *quiet(url)]
     if "--quick" not in sys.argv:
         measures += memory()
+        measures += service()
     for measure in measures:
         verdict = {None: "", True: "ok", False: "TOO MUCH"}[measure.holds]
         limit = f"≤ {measure.limit:g}" if measure.limit is not None else ""
