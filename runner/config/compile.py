@@ -16,17 +16,21 @@ from runner.config.findings import Findings
 from runner.config.links import ResolvedLink
 from runner.config.plan import (
     OCCURRENCES,
+    PARTICIPANTS,
+    PEOPLE,
     AuthPlan,
     CrmEntity,
     CrmField,
     CrmMaterialised,
     CrmOccurrences,
+    CrmParticipants,
     CrmPlan,
     CrmUsers,
     ExchangePlan,
     LinkPlan,
     NotificationsPlan,
     OwnerRelation,
+    ParticipantTable,
     Window,
 )
 from runner.config.secrets import SecretRef
@@ -35,13 +39,16 @@ from runner.mapping import compile_mapping
 from runner.mapping.compiled import CompiledMapping, MappedUnit
 from runner.mapping.condition import Condition, compile_condition
 from runner.mapping.source import CrmFieldType, MappingSource
-from runner.model.record import FieldType
-from runner.model.terms import Entity
+from runner.model.record import SCHEDULE_ITEM, FieldType
+from runner.model.terms import ContactVisibility, Entity
+from runner.reconcile.attendees import AttendeeRules
 from runner.reconcile.guards import Limits
 from runner.reconcile.rules import ItemRules, Unit
 
 ALERTS = (("alert",), ("alert_at",))
 """Units of reminders (B-43): without ``alerts`` they are no units at all, so that they are filled once they are wanted."""
+ROLES = SCHEDULE_ITEM["participants"].values
+ANSWERS = SCHEDULE_ITEM["responses"].values
 
 
 def crm_fields(document: Document, entity: str) -> Mapping[str, CrmFieldType] | None:
@@ -53,6 +60,8 @@ def crm_fields(document: Document, entity: str) -> Mapping[str, CrmFieldType] | 
     types = {name: CrmFieldType(each.type, each.nullable, each.writable) for name, each in fields.items()}
     if OCCURRENCES in described:
         types[OCCURRENCES] = CrmFieldType(FieldType.OVERRIDES, inner=frozenset(described[OCCURRENCES]["fields"]))
+    if PARTICIPANTS in described:
+        types |= dict.fromkeys(PEOPLE, CrmFieldType(FieldType.ADDRESSES))
     return types
 
 
@@ -163,6 +172,38 @@ def _entity(entity: Entity, given: Mapping[str, Any]) -> CrmEntity:
         occurrences=_occurrences(given[OCCURRENCES]) if OCCURRENCES in given else None,
         materialised=_materialised(given["materialise"]) if "materialise" in given else None,
         relations=tuple(_relation(each) for each in owners if "column" not in each),
+        participants=_participants(given[PARTICIPANTS]) if PARTICIPANTS in given else None,
+    )
+
+
+def _participants(given: Mapping[str, Any]) -> CrmParticipants:
+    contacts, most = given.get("contacts"), given.get("max_assigned_users_for_contact_matching")
+    return CrmParticipants(
+        organizer=given["organizer"],
+        users=_participant_table(given["users"], "user"),
+        external=_participant_table(given["external"], None),
+        rules=AttendeeRules(
+            blacklist=tuple(given.get("blacklist", ())),
+            max_users=None if most is None else int(most),
+            visibility=ContactVisibility(given.get("contact_visibility", ContactVisibility.ANY)),
+        ),
+        contacts=_participant_table(contacts, "contact") if contacts else None,
+        emails=tuple(contacts["emails"]) if contacts else (),
+        roles=MappingProxyType({word: word for word in ROLES} | given.get("roles", {})),
+        responses=MappingProxyType({word: word for word in ANSWERS} | given.get("responses", {})),
+    )
+
+
+def _participant_table(given: Mapping[str, Any], person: str | None) -> ParticipantTable:
+    return ParticipantTable(
+        table=given["table"],
+        item=given["item"],
+        person=given[person] if person else None,
+        address=given["address"],
+        role=given["role"],
+        response=given.get("response"),
+        name=given.get("name"),
+        defaults=MappingProxyType(dict(given.get("defaults", {}))),
     )
 
 

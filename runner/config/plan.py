@@ -12,6 +12,7 @@ from runner.mapping.condition import Condition
 from runner.model.privacy import TITLE
 from runner.model.record import FieldType
 from runner.model.terms import Entity, Folder, Private
+from runner.reconcile.attendees import AttendeeRules
 from runner.reconcile.guards import Limits
 from runner.reconcile.restrictions import Restrictions
 from runner.reconcile.rules import ItemRules
@@ -61,6 +62,47 @@ class CrmOccurrences:
     """The table's own key column, where it has one."""
     modified: str | None = None
     defaults: Mapping[str, object] = field(default_factory=dict)
+
+
+PARTICIPANTS, PARTICIPANT_NAMES, RESPONSES = "participants", "participant_names", "responses"
+PEOPLE = frozenset({PARTICIPANTS, PARTICIPANT_NAMES, RESPONSES})
+"""The CRM fields, of type ``addresses``, that an entity has when the tables of its participants are described."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantTable:
+    """One table of a record's participants. ``person`` is its column with a user's or a contact's key; None: external.
+
+    ``address`` keeps by which address somebody was invited, so that what is read is what was written; NULL: by his main
+    one. ``role`` keeps as what; a word that stands for no role means that the row is no participant's, NULL: required.
+    """
+
+    table: str
+    item: str
+    person: str | None
+    address: str
+    role: str
+    response: str | None = None
+    name: str | None = None
+    defaults: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CrmParticipants:
+    """Where the participants of a record lie (B-31): as users, as contacts, as external participants."""
+
+    organizer: str
+    """The record's column with the organizer's address."""
+    users: ParticipantTable
+    external: ParticipantTable
+    rules: AttendeeRules
+    contacts: ParticipantTable | None = None
+    emails: tuple[str, ...] = ()
+    """Columns of the contacts' own table with their addresses, the main one first."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Role of the neutral record → the CRM's word."""
+    responses: Mapping[str, str] = field(default_factory=dict)
+    """Likewise for what somebody answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +162,7 @@ class CrmEntity:
     occurrences: CrmOccurrences | None = None
     materialised: CrmMaterialised | None = None
     relations: tuple[OwnerRelation, ...] = ()
+    participants: CrmParticipants | None = None
 
 
 @dataclass(frozen=True, slots=True)

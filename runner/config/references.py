@@ -16,6 +16,7 @@ from zoneinfo import available_timezones
 from runner.config.documents import Document
 from runner.config.findings import Findings, did_you_mean
 from runner.config.occurrences import check_occurrences
+from runner.config.participants import check_participants
 from runner.config.yamlsource import Path, pointer
 from runner.model.moments import zone_of
 from runner.model.terms import Direction
@@ -112,6 +113,7 @@ def check_crm(document: Document, findings: Findings) -> None:
             _check_owners(document, entity, described, findings)
             _check_columns(document, entity, described, findings)
             check_occurrences(document, entity, described, findings)
+            check_participants(document, entity, described, findings)
 
 
 def _check_password(document: Document, url: str, findings: Findings) -> None:

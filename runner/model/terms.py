@@ -100,6 +100,14 @@ class OnLeave(StrEnum):
     REMOVE = "remove"
 
 
+class ContactVisibility(StrEnum):
+    """Who must be able to see a contact for an invited address to be matched with it (B-34)."""
+
+    ANY = "any"
+    CREATOR = "creator"
+    ALL_ATTENDEES = "all_attendees"
+
+
 class Private(StrEnum):
     """What happens to private items (B-35). ``busy_only`` lets in when and how busy, ``skip`` nothing."""
 

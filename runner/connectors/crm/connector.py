@@ -20,8 +20,10 @@ from runner.connectors.crm.keys import KeyTable
 from runner.connectors.crm.materialising import Materialising
 from runner.connectors.crm.occurrences import columns_of
 from runner.connectors.crm.owners import OWNER_PARAMETER, held_by, is_user
+from runner.connectors.crm.participants import check_people
 from runner.connectors.crm.rows import KEYS_PARAMETER, Shape, key_values, shape
 from runner.connectors.crm.schema import CrmSchema, EntityTable, raw, reflect
+from runner.connectors.crm.users import BATCH, batches, users_by_address
 from runner.connectors.crm.version_feed import VersionFeed
 from runner.connectors.crm.watch import Watch
 from runner.connectors.crm.writing import GROUP, Group
@@ -29,9 +31,6 @@ from runner.model.errors import ConnectorError, Gone, Invalid, UsageError
 from runner.model.items import ChangePage, CrmUser, FeedPage, Found, Identity, Item, LinkRef, Ref, Write, WriteResult
 from runner.model.ports import Clock
 from runner.model.terms import Entity, Place
-
-BATCH = 500
-"""Keys, addresses or listed records per SELECT."""
 
 
 class SqlCrmConnector:
@@ -63,7 +62,7 @@ class SqlCrmConnector:
         schema = self._reflected()
         with reading(self._engine) as connection:
             inspect_own(connection, self.plan, schema)
-            for column in (schema.user_key, schema.alias_user):
+            for column in (schema.roster.key, schema.roster.alias_user):
                 if column is not None:
                     connection.execute(sa.select(raw(column)).where(sa.false()))
             for entity in schema.entities.values():
@@ -74,19 +73,18 @@ class SqlCrmConnector:
                     connection.execute(columns_of(entity.occurrences).where(sa.false()))
                 for relation in entity.relations:
                     connection.execute(sa.select(raw(relation.item), raw(relation.user)).where(sa.false()))
+                if entity.people is not None:
+                    check_people(connection, entity.people)
         if link is not None:
             self._owner(link)
 
     def users(self, addresses: Sequence[str]) -> Mapping[str, CrmUser]:
         """CRM users by address (lower case). A main address goes before an alias; one that two users share is absent."""
         schema = self._reflected()
-        wanted = sorted({address.lower() for address in addresses})
         found: dict[str, CrmUser] = {}
-        for start in range(0, len(wanted), BATCH):
-            batch = wanted[start : start + BATCH]
+        for batch in batches(addresses):
             with reading(self._engine) as connection:
-                rows = connection.execute(_users(schema), {"addresses": batch}).all()
-            found |= _by_address(rows, frozenset(batch))
+                found |= users_by_address(connection, schema.roster, batch)
         return found
 
     def listing(self, link: LinkRef) -> Iterator[ChangePage]:
@@ -240,8 +238,8 @@ class SqlCrmConnector:
     def _read(self, shape_: Shape, owner: str | None, keys: Mapping[str, Any]) -> dict[str, Item | ConnectorError]:
         """One batch; halved again and again when the driver cannot read one of its rows."""
         try:
-            # A series and its occurrences are one item: what was read between two commits would be neither of both.
-            with (snapshot if shape_.occurrences else reading)(self._engine) as connection:
+            # An item and its rows in other tables are one: what was read between two commits would be neither of both.
+            with (snapshot if shape_.occurrences or shape_.people else reading)(self._engine) as connection:
                 asked: dict[str, Any] = {KEYS_PARAMETER: list(keys.values())}
                 if shape_.entity.relations:
                     asked[OWNER_PARAMETER] = owner
@@ -277,32 +275,3 @@ class SqlCrmConnector:
 
 def _untouched(schema: CrmSchema) -> frozenset[Entity]:
     return frozenset(entity for entity, table in schema.entities.items() if not table.counts_versions)
-
-
-def _users(schema: CrmSchema) -> sa.Select[Any]:
-    """Every address of every user who has one of the addresses asked for: (user, address, whether it is the main one)."""
-    parts = [sa.select(raw(schema.user_key).label("u"), raw(schema.user_email).label("a"), sa.literal(1).label("main"))]
-    if schema.alias_user is not None and schema.alias_email is not None:
-        alias = sa.select(
-            raw(schema.alias_user).label("u"), raw(schema.alias_email).label("a"), sa.literal(0).label("main")
-        )
-        parts.append(alias)
-    known = sa.union_all(*parts).cte("known")
-    asked = sa.select(known.c.u).where(sa.func.lower(known.c.a).in_(sa.bindparam("addresses", expanding=True)))
-    return sa.select(known.c.u, known.c.a, known.c.main).where(known.c.u.in_(asked), known.c.a.is_not(None))
-
-
-def _by_address(rows: Sequence[Any], asked: frozenset[str]) -> dict[str, CrmUser]:
-    addresses: dict[str, set[str]] = {}
-    holders: dict[tuple[str, int], set[str]] = {}
-    for user, address, main in rows:
-        key, lower = key_text(user), str(address).strip().lower()
-        addresses.setdefault(key, set()).add(lower)
-        holders.setdefault((lower, main), set()).add(key)
-    found = {}
-    for address in asked:
-        keys = holders.get((address, 1)) or holders.get((address, 0)) or set()
-        if len(keys) == 1:
-            (key,) = keys
-            found[address] = CrmUser(key, frozenset(addresses[key]))
-    return found

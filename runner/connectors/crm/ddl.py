@@ -1,10 +1,10 @@
 """The SQL that the CRM's database needs from us: the key table, the outbox, the triggers. Idempotent, and only printed
 unless asked (``exsync target ddl CRM --apply``).
 
-The triggers only ever add a row to the outbox (and move the version on where ``version_by: trigger``); those on a table
-of occurrences only touch the row of the series, so that its version moves on and its own triggers fire. They take NULL
-owners and keys, read no other table (which records a change of a parent's relation concerns is looked up by the feed),
-and on PostgreSQL run with the rights of whoever writes: plain plpgsql, no SECURITY DEFINER.
+The triggers only ever add a row to the outbox (and move the version on where ``version_by: trigger``); those on tables
+of occurrences and participants only touch the row of the record, so that its version moves on and its own triggers fire.
+They take NULL owners and keys, read no other table (which records a change of a parent's relation concerns is looked up by
+the feed), and on PostgreSQL run with the rights of whoever writes: plain plpgsql, no SECURITY DEFINER.
 So INSERT on the outbox is granted to PUBLIC, or the CRM's own writes would fail. A row there is a hint and reveals
 nothing: nobody but its owner may read it.
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping
 
-from runner.config.plan import CrmEntity, CrmMaterialised, CrmOccurrences, CrmPlan, OwnerRelation
+from runner.config.plan import CrmEntity, CrmMaterialised, CrmPlan, OwnerRelation, ParticipantTable
 from runner.connectors.crm.tables import KEYS, OUTBOX, SERIES
 from runner.model.errors import UsageError
 from runner.model.terms import Entity
@@ -74,6 +74,21 @@ def _rule_of(entity: CrmEntity, table: CrmMaterialised) -> str:
     return entity.fields[table.source["rule"]].column
 
 
+def people_triggers(entity: CrmEntity, table: ParticipantTable) -> tuple[str, ...]:
+    """Names of the triggers on one table of participants, which touch the row of their record. As those of relations, they
+    tell every table from every other."""
+    meaning = hashlib.sha256(f"{table.table}\n{table.item}".encode()).hexdigest()[:8]
+    return tuple(f"exsync_people_{entity.entity}_{meaning}_{event}" for event in ("insert", "update", "delete"))
+
+
+def people_tables(entity: CrmEntity) -> tuple[ParticipantTable, ...]:
+    """The tables of an entity's participants."""
+    people = entity.participants
+    if people is None:
+        return ()
+    return tuple(table for table in (people.users, people.contacts, people.external) if table)
+
+
 def ddl(plan: CrmPlan, dialect: str, *, schema: str | None = None, untouched: Collection[Entity] = ()) -> str:
     """The SQL for one CRM as text, ready for ``psql`` or ``sqlite3``.
 
@@ -110,8 +125,11 @@ def _written(words: _Sqlite | _Postgres, plan: CrmPlan, untouched: Collection[En
             made += words.triggers(entity)
             for relation in entity.relations:
                 made += words.related(entity, relation)
-        if entity.occurrences is not None:
-            made += words.occurrences(entity, entity.occurrences, counts=entity.entity not in untouched)
+        counts = entity.entity not in untouched
+        if (table := entity.occurrences) is not None:
+            made += words.touching(entity, occurrence_triggers(entity), table.table, table.series, counts=counts)
+        for people in people_tables(entity):
+            made += words.touching(entity, people_triggers(entity, people), people.table, people.item, counts=counts)
         if entity.materialised is not None:
             made += words.materialised(entity, entity.materialised)
     return tuple(made)
@@ -205,12 +223,15 @@ class _Sqlite:
             made.append(f"CREATE TRIGGER {trigger} AFTER {event} ON {table} FOR EACH ROW\nBEGIN\n{body}END")
         return made
 
-    def occurrences(self, entity: CrmEntity, table: CrmOccurrences, *, counts: bool) -> list[str]:
-        key, series, child = self.name(entity.key), self.name(table.series), self.name(table.table)
+    def touching(
+        self, entity: CrmEntity, triggers: Collection[str], table: str, column: str, *, counts: bool
+    ) -> list[str]:
+        """Triggers on a table whose column names records: their rows are touched when a row of it comes or goes."""
+        key, series, child = self.name(entity.key), self.name(column), self.name(table)
         touch = f"UPDATE {self.name(entity.table)} SET {_moved_on(self.name(entity.version), counts=counts)}"  # noqa: S608
         events = (("INSERT", ("NEW",)), ("UPDATE", ("NEW", "OLD")), ("DELETE", ("OLD",)))
         made = []
-        for trigger, (event, records) in zip(map(self.name, occurrence_triggers(entity)), events, strict=True):
+        for trigger, (event, records) in zip(map(self.name, triggers), events, strict=True):
             rows = ", ".join(f"{record}.{series}" for record in records)
             made.append(f"DROP TRIGGER IF EXISTS {trigger}")
             made.append(
@@ -362,14 +383,16 @@ class _Postgres:
             f" ON {self.name(table)}\n  FOR EACH ROW EXECUTE FUNCTION {self.name(trigger)}()",
         )
 
-    def occurrences(self, entity: CrmEntity, table: CrmOccurrences, *, counts: bool) -> list[str]:
+    def touching(
+        self, entity: CrmEntity, triggers: Collection[str], table: str, column: str, *, counts: bool
+    ) -> list[str]:
         """Once per statement, not per row: a series may have thousands of occurrences, and each touch copies its row."""
-        key, series, child = self.quote(entity.key), self.quote(table.series), self.name(table.table)
+        key, series, child = self.quote(entity.key), self.quote(column), self.name(table)
         moved = _moved_on(self.quote(entity.version), counts=counts)
         touch = f"UPDATE {self.name(entity.table)} SET {moved}\n    WHERE {key} IN"  # noqa: S608 - names quoted
         tables = {"INSERT": ("NEW",), "UPDATE": ("NEW", "OLD"), "DELETE": ("OLD",)}
         made = []
-        for trigger, (event, records) in zip(occurrence_triggers(entity), tables.items(), strict=True):
+        for trigger, (event, records) in zip(triggers, tables.items(), strict=True):
             rows = " UNION ".join(f"SELECT {series} FROM exsync_{record.lower()}" for record in records)  # noqa: S608
             seen = " ".join(f"{record} TABLE AS exsync_{record.lower()}" for record in records)
             made.append(self._function(trigger, f"BEGIN\n  {touch} ({rows});\n  RETURN NULL;\nEND\n"))

@@ -11,6 +11,7 @@ from runner.config.plan import CrmPlan
 from runner.connectors.crm.ddl import (
     occurrence_triggers,
     outbox_triggers,
+    people_triggers,
     quoted,
     relation_triggers,
     series_triggers,
@@ -47,6 +48,11 @@ def inspect_own(connection: sa.Connection, plan: CrmPlan, schema: CrmSchema) -> 
             wanted = [*series_triggers(entity.plan, schema.dialect)]
             present = _triggers(connection, entity.table)
             missing += [f"trigger {name} on {entity.table.name}" for name in wanted if name not in present]
+        for people in (entity.people.users, entity.people.contacts, entity.people.external) if entity.people else ():
+            if people is not None:
+                present = _triggers(connection, people.table)
+                wanted = [*people_triggers(entity.plan, people.plan)]
+                missing += [f"trigger {name} on {people.table.name}" for name in wanted if name not in present]
         for relation in entity.relations if outbox else ():
             present = _triggers(connection, relation.table)
             wanted = [*relation_triggers(entity.plan, relation.plan, schema.dialect)]

@@ -9,10 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from runner.config.plan import OCCURRENCES, CrmField
+from runner.config.plan import OCCURRENCES, PEOPLE, CrmField
 from runner.connectors.crm.columns import Codec, Family, key_text, key_value, moment_in, stored
 from runner.connectors.crm.occurrences import Occurrences, Row
 from runner.connectors.crm.owners import held
+from runner.connectors.crm.participants import People, Taking
 from runner.connectors.crm.schema import EntityTable, raw
 from runner.model.errors import NOT_OWNED, ConnectorError, Invalid
 from runner.model.items import Item, Write
@@ -21,6 +22,14 @@ from runner.model.record import Fields, FieldType, Value
 KEYS_PARAMETER = "keys"
 Sent = tuple[Mapping[str, Any], Fields]
 """What one write was bound to, by column, and the canonical values that it stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What lies beside the rows of some records, by key: rows of occurrences, participants."""
+
+    occurrences: Mapping[str, Sequence[Row]]
+    people: Mapping[str, Sequence[Taking]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +46,26 @@ class Shape:
     """Where recurrence rules stand in a row."""
     bound: Callable[[Mapping[str, Any]], Any] | None = None
     """Picks a row's fields out of the columns that a write was bound to."""
+    people: People | None = None
+    """How participants are read, when the link carries them."""
 
-    def held(self, connection: sa.Connection, rows: Sequence[Sequence[Any]]) -> Mapping[str, Sequence[Row]]:
-        """The occurrences of those rows that have a recurrence rule, by key: without one a record is no series."""
-        if self.occurrences is None:
-            return {}
-        series = [row[0] for row in rows if not self.rules or any(row[index] for index in self.rules)]
-        return self.occurrences.rows(connection, series)
+    def held(self, connection: sa.Connection, rows: Sequence[Sequence[Any]]) -> Beside:
+        """What lies beside these rows. Occurrences only of those that have a recurrence rule: others are no series."""
+        occurrences: Mapping[str, Sequence[Row]] = {}
+        if self.occurrences is not None:
+            series = [row[0] for row in rows if not self.rules or any(row[index] for index in self.rules)]
+            occurrences = self.occurrences.rows(connection, series)
+        return Beside(occurrences, self.people.rows(connection, [row[0] for row in rows]) if self.people else {})
 
     def items(
         self,
         rows: Sequence[Sequence[Any]],
-        held: Mapping[str, Sequence[Row]],
+        held: Beside,
         owner: str | None,
         noted: Mapping[str, tuple[str, str | None]],
         sent: Mapping[str, Sent] | None = None,
     ) -> dict[str, Item | ConnectorError]:
-        """The items of some rows with their occurrences, by key, ``Invalid`` in place of one that cannot be carried.
+        """The items of some rows with what lies beside them, by key, ``Invalid`` in place of one that cannot be carried.
         ``noted`` is what the key table knows of them (token and native identity), ``sent`` what was just written."""
         items: dict[str, Item | ConnectorError] = {}
         for row in rows:
@@ -61,7 +73,9 @@ class Shape:
             try:
                 stamp, native = noted.get(key, (None, None))
                 item = self.item(row, owner, stamp, native, sent.get(key) if sent else None)
-                items[key] = self.occurrences.joined(item, held.get(key, ())) if self.occurrences else item
+                if self.occurrences is not None:
+                    item = self.occurrences.joined(item, held.occurrences.get(key, ()))
+                items[key] = self.people.joined(item, held.people.get(key, ())) if self.people else item
             except Invalid as error:
                 items[key] = error
         return items
@@ -126,6 +140,10 @@ def shape(entity: EntityTable, fields: frozenset[str], zone: str) -> Shape:
     if entity.occurrences is not None and OCCURRENCES in fields:
         occurrences = Occurrences(entity.occurrences, fields & entity.occurrences.columns.keys(), zone)
         fields -= {OCCURRENCES}
+    people = None
+    if entity.people is not None and fields & PEOPLE:
+        people = People(entity, entity.people, fields & PEOPLE)
+        fields -= PEOPLE
     unknown = fields - entity.columns.keys()
     if unknown:
         raise Invalid(f"{entity.plan.entity} has no CRM field {', '.join(sorted(unknown))}", code="unknown-field")
@@ -139,7 +157,7 @@ def shape(entity: EntityTable, fields: frozenset[str], zone: str) -> Shape:
     described = tuple((name, entity.plan.fields[name], entity.codecs[name]) for name in names)
     rules = tuple(n for n, (_, plan, _) in enumerate(described, 4) if plan.type is FieldType.RECURRENCE)
     bound = itemgetter(*(entity.columns[name].name for name in names)) if len(names) > 1 else None
-    return Shape(entity, zone, described, select, occurrences, rules, bound)
+    return Shape(entity, zone, described, select, occurrences, rules, bound, people)
 
 
 def key_values(keys: Sequence[str], family: Family) -> dict[str, Any]:
@@ -162,7 +180,7 @@ class Filling:
 
     def parameters(self, write: Write, *, creating: bool) -> dict[str, Any]:
         """Column name → value for the fields that a write changes; fields that may only be read are left out, and so are
-        occurrences, which have a table of their own.
+        occurrences and participants, which have tables of their own.
 
         Raises ``Invalid`` for a value that its column cannot hold, with nothing cut (B-23): ``too-long``, ``required``,
         ``value`` or ``unknown-field``. A new record without a value for a required field gets the database's default.
@@ -181,6 +199,7 @@ class Filling:
     def _look_up(self, names: frozenset[str]) -> tuple[tuple[str, CrmField, Codec], ...]:
         entity, plans = self._entity, self._entity.plan.fields
         own = names - {OCCURRENCES} if entity.occurrences is not None else names
+        own = own - PEOPLE if entity.people is not None else own
         for name in sorted(own - plans.keys()):
             raise Invalid(f"{entity.plan.entity} has no CRM field {name}", code="unknown-field")
         found = tuple((name, plans[name], entity.codecs[name]) for name in sorted(own) if plans[name].writable)

@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from runner.config.plan import CrmEntity, CrmField, CrmMaterialised, CrmOccurrences, CrmPlan, OwnerRelation
+from runner.config.plan import (
+    CrmEntity,
+    CrmField,
+    CrmMaterialised,
+    CrmOccurrences,
+    CrmParticipants,
+    CrmPlan,
+    OwnerRelation,
+    ParticipantTable,
+)
 from runner.connectors.crm.columns import Codec, Family, codecs, constant, family_of
 from runner.connectors.crm.tables import OwnTables, own_tables
 from runner.model.errors import ContainerGone
@@ -89,6 +98,46 @@ class RelationTable:
 
 
 @dataclass(frozen=True, slots=True)
+class UserColumns:
+    """Where CRM users and their addresses are."""
+
+    key: sa.Column[Any]
+    email: sa.Column[Any]
+    alias_user: sa.Column[Any] | None
+    alias_email: sa.Column[Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonTable:
+    """One table of participants, resolved. ``person`` is the column of a user's or contact's key; None: external."""
+
+    plan: ParticipantTable
+    table: sa.Table
+    item: sa.Column[Any]
+    person: sa.Column[Any] | None
+    address: sa.Column[Any]
+    role: sa.Column[Any]
+    response: sa.Column[Any] | None
+    name: sa.Column[Any] | None
+    families: Mapping[str, Family]
+    defaults: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleTables:
+    """Where the participants of an entity's records are, and where those who may be invited are looked up."""
+
+    plan: CrmParticipants
+    organizer: sa.Column[Any]
+    users: PersonTable
+    external: PersonTable
+    contacts: PersonTable | None
+    roster: UserColumns
+    contact: EntityTable | None
+    emails: tuple[sa.Column[Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EntityTable:
     """One entity's table: the plan's names resolved to columns, with their families and codecs."""
 
@@ -111,6 +160,7 @@ class EntityTable:
     materialised: MaterialisedTable | None = None
     relations: tuple[RelationTable, ...] = ()
     """Further ways in which users hold records."""
+    people: PeopleTables | None = None
 
     def family(self, column: sa.Column[Any]) -> Family:
         """The family of one of the columns."""
@@ -140,10 +190,7 @@ class CrmSchema:
     dialect: str
     default_schema: str | None
     entities: Mapping[Entity, EntityTable]
-    user_key: sa.Column[Any]
-    user_email: sa.Column[Any]
-    alias_user: sa.Column[Any] | None
-    alias_email: sa.Column[Any] | None
+    roster: UserColumns
     own: OwnTables
 
 
@@ -173,16 +220,17 @@ class _Survey:
             name, user_column, email_column = plan.users.aliases
             aliases = self.table(name, "users.aliases")
             alias_user, alias_email = (self.column(aliases, c, "users.aliases") for c in (user_column, email_column))
+        described = {entity: table for entity, table in tables.items() if table}
+        if key is not None and email is not None:
+            roster = UserColumns(key, email, alias_user, alias_email)
+            described = {entity: self.with_people(table, described, roster) for entity, table in described.items()}
         if self.findings or key is None or email is None:
             raise self.refusal()
         return CrmSchema(
             dialect=dialect,
             default_schema=plan.schema or self.connection.dialect.default_schema_name,
-            entities={entity: table for entity, table in tables.items() if table},
-            user_key=key,
-            user_email=email,
-            alias_user=alias_user,
-            alias_email=alias_email,
+            entities=described,
+            roster=UserColumns(key, email, alias_user, alias_email),
             own=own_tables(dialect, plan.schema),
         )
 
@@ -315,6 +363,52 @@ class _Survey:
             else None,
             user_family=families[user.name],
             defaults={n: constant(value, families[n]) for n, value in described.defaults.items() if n in families},
+        )
+
+    def with_people(
+        self, entity: EntityTable, described: Mapping[Entity, EntityTable], roster: UserColumns
+    ) -> EntityTable:
+        """The entity with the tables of its participants, where they are described."""
+        plan = entity.plan.participants
+        if plan is None:
+            return entity
+        what = f"{entity.plan.entity}.participants"
+        organizer = self.column(entity.table, plan.organizer, what)
+        contact = described.get(Entity.CONTACT) if plan.contacts else None
+        emails = [self.column(contact.table, name, f"{what}.contacts") for name in plan.emails] if contact else []
+        users, external = self.people(plan.users, f"{what}.users"), self.people(plan.external, f"{what}.external")
+        contacts = self.people(plan.contacts, f"{what}.contacts") if plan.contacts and contact else None
+        if organizer is None or users is None or external is None:
+            return entity
+        known = tuple(column for column in emails if column is not None)
+        people = PeopleTables(plan, organizer, users, external, contacts, roster, contact, known)
+        return replace(entity, people=people)
+
+    def people(self, plan: ParticipantTable, what: str) -> PersonTable | None:
+        table = self.table(plan.table, what)
+        roles = [plan.item, plan.person, plan.address, plan.role, plan.response, plan.name]
+        item, person, address, role, response, name = (self.column(table, n, what) if n else None for n in roles)
+        for constant_ in plan.defaults:
+            self.column(table, constant_, f"{what}.defaults")
+        if table is None or item is None or address is None or role is None or (plan.person and person is None):
+            return None
+        families = {column.name: family_of(_base(column.type), self.connection.dialect.name) for column in table.c}
+        for column in (address, role, response, name):
+            if column is not None and families[column.name] is not Family.TEXT:
+                self.note("column-type", f"{what}: column {column.name!r} of table {table.name!r} must hold text")
+        if self.connection.dialect.name == "sqlite":
+            _leave_to_the_driver(table, families)
+        return PersonTable(
+            plan=plan,
+            table=table,
+            item=item,
+            person=person,
+            address=address,
+            role=role,
+            response=response,
+            name=name,
+            families=families,
+            defaults={n: constant(value, families[n]) for n, value in plan.defaults.items() if n in families},
         )
 
     def codec(self, plan: CrmEntity, field_: CrmField, families: Mapping[str, Family]) -> Codec | None:

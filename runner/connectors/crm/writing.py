@@ -17,10 +17,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from runner.config.plan import OCCURRENCES
+from runner.config.plan import OCCURRENCES, PEOPLE
 from runner.connectors.crm.assigning import assign, bound_by, join, let_go
 from runner.connectors.crm.columns import key_text, key_value, now_in
 from runner.connectors.crm.faults import classed, translated
+from runner.connectors.crm.inviting import Inviting, stay_invited
 from runner.connectors.crm.keys import KeyTable, Noted
 from runner.connectors.crm.occurrences import Rewriting
 from runner.connectors.crm.owners import OWNER_PARAMETER, holders, others
@@ -67,8 +68,8 @@ class _Ready:
 
     @property
     def rewrites(self) -> bool:
-        """Whether the write says which occurrences are customised."""
-        return OCCURRENCES in self.write.fields
+        """Whether the write says something that lies beside the record's row: occurrences, participants."""
+        return OCCURRENCES in self.write.fields or not PEOPLE.isdisjoint(self.write.fields)
 
 
 @dataclass
@@ -242,9 +243,7 @@ class Group:
             if deleting and entity.deleted is not None:
                 setting[entity.deleted[0].name] = entity.deleted[1]
             setting = self._marked(setting)
-            if (
-                first.rewrites
-            ):  # an occurrence may be all that changes: the series' row is the lock and the precondition
+            if first.rewrites:  # what lies beside may be all that changes: the row is the lock and the precondition
                 setting.setdefault(entity.version.name, entity.version)
             statement = sa.update(entity.table).where(*where).values(setting)
         rows = [
@@ -254,19 +253,23 @@ class Group:
         ]
         if connection.execute(statement, rows).rowcount != len(batch):
             raise _OneByOne
-        self._rewrite_occurrences(connection, [(ready.key, ready) for ready in batch])
+        self._rewrite_beside(connection, [(ready.key, ready) for ready in batch])
         for ready in batch:
             if deleting:
                 self._results[ready.index] = WriteResult(key=ready.write.key)
             else:
                 self._changed[ready.index] = ready.key
 
-    def _rewrite_occurrences(self, connection: sa.Connection, written: Sequence[tuple[Any, _Ready]]) -> None:
-        """Bring the occurrences' rows to what the writes say, behind the rows of their series in the same transaction."""
+    def _rewrite_beside(self, connection: sa.Connection, written: Sequence[tuple[Any, _Ready]]) -> None:
+        """Bring the rows of occurrences and participants to what the writes say, in the transaction of their records."""
         table = self.entity.occurrences
-        wanted = [(key, ready.write) for key, ready in written if ready.rewrites]
+        wanted = [(key, ready.write) for key, ready in written if OCCURRENCES in ready.write.fields]
         if table is not None and wanted:
             Rewriting(table, self.shape.zone, self.now).carry_out(connection, wanted)
+        people = self.entity.people
+        invited = [(key, ready.write) for key, ready in written if not PEOPLE.isdisjoint(ready.write.fields)]
+        if people is not None and invited:
+            Inviting(self.entity, people, self.link.owner).carry_out(connection, invited)
 
     def _with_occurrences_gone(self, connection: sa.Connection, batch: Sequence[_Ready]) -> list[_Ready]:
         """Delete those that have rows of occurrences, which may refer to them; returns the others.
@@ -311,6 +314,7 @@ class Group:
                 error = Invalid(f"CRM record {key} stays {self.link.user}'s: {reason}", code=STILL_OWNED)
                 self._results[ready.index] = WriteResult(key=key, error=error)
             else:
+                stay_invited(connection, entity, ready.key, owner)
                 let_go(connection, entity, ready.key, owner)
                 self._disown(connection, ready.key, owner)
                 self._results[ready.index] = WriteResult(key=key, released=True)
@@ -472,7 +476,7 @@ class Group:
             (ready.write.stamp or "", ready.write.native, key_text(key)) for ready, key in zip(batch, keys, strict=True)
         ]
         self.keys.note(connection, self.entity, made, self.now)
-        self._rewrite_occurrences(connection, list(zip(keys, batch, strict=True)))
+        self._rewrite_beside(connection, list(zip(keys, batch, strict=True)))
         self._changed.update((ready.index, key) for ready, key in zip(batch, keys, strict=True))
         self._made.update((key, (stamp, native)) for stamp, native, key in made)
         self._sent.update((key, (one.columns, one.write.values)) for one, (_, _, key) in zip(batch, made, strict=True))

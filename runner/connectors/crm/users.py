@@ -1,0 +1,67 @@
+"""Who has an address: CRM users by their main addresses and aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from runner.connectors.crm.columns import key_text
+from runner.connectors.crm.schema import UserColumns, raw
+from runner.model.items import CrmUser
+
+BATCH = 500
+"""Keys, addresses or listed records per SELECT."""
+_ADDRESSES = "addresses"
+
+
+def batches(addresses: Iterable[str]) -> Iterator[list[str]]:
+    """Addresses in lower case, each once, as many at a time as one SELECT takes."""
+    wanted = sorted({address.lower() for address in addresses})
+    return (wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH))
+
+
+def users_by_address(connection: sa.Connection, roster: UserColumns, batch: Sequence[str]) -> dict[str, CrmUser]:
+    """One batch of addresses → users. A main address goes before an alias; one that two users share is absent."""
+    return _by_address(connection.execute(_users(roster), {_ADDRESSES: list(batch)}).all(), frozenset(batch))
+
+
+def main_addresses(connection: sa.Connection, roster: UserColumns, keys: Sequence[Any]) -> dict[str, str]:
+    """User key → main address, lower case; users without one are absent."""
+    if not keys:
+        return {}
+    statement = sa.select(raw(roster.key), raw(roster.email)).where(
+        roster.key.in_(sa.bindparam("keys", expanding=True)), roster.email.is_not(None)
+    )
+    rows = connection.execute(statement, {"keys": list(keys)})
+    return {key_text(key): address for key, held in rows if (address := str(held).strip().lower())}
+
+
+def _users(roster: UserColumns) -> sa.Select[Any]:
+    """Every address of every user who has one of the addresses asked for: (user, address, whether it is the main one)."""
+    parts = [sa.select(raw(roster.key).label("u"), raw(roster.email).label("a"), sa.literal(1).label("main"))]
+    if roster.alias_user is not None and roster.alias_email is not None:
+        alias = sa.select(
+            raw(roster.alias_user).label("u"), raw(roster.alias_email).label("a"), sa.literal(0).label("main")
+        )
+        parts.append(alias)
+    known = sa.union_all(*parts).cte("known")
+    asked = sa.select(known.c.u).where(sa.func.lower(known.c.a).in_(sa.bindparam(_ADDRESSES, expanding=True)))
+    return sa.select(known.c.u, known.c.a, known.c.main).where(known.c.u.in_(asked), known.c.a.is_not(None))
+
+
+def _by_address(rows: Sequence[Any], asked: frozenset[str]) -> dict[str, CrmUser]:
+    addresses: dict[str, set[str]] = {}
+    holders: dict[tuple[str, int], set[str]] = {}
+    for user, address, main in rows:
+        key, lower = key_text(user), str(address).strip().lower()
+        addresses.setdefault(key, set()).add(lower)
+        holders.setdefault((lower, main), set()).add(key)
+    found = {}
+    for address in asked:
+        keys = holders.get((address, 1)) or holders.get((address, 0)) or set()
+        if len(keys) == 1:
+            (key,) = keys
+            found[address] = CrmUser(key, frozenset(addresses[key]))
+    return found
