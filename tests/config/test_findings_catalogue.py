@@ -57,6 +57,21 @@ def occurrences(old: str, new: str, **more: str | bytes | None) -> dict[str, str
     return {"crm": CRM.replace("notes: text\n", SERIES.replace(old, new)), **more}
 
 
+PEOPLE = """\
+    participants:
+      organizer: organizer
+      users: {table: appointment_user, item: item_id, user: user_id, address: invited_as, role: role}
+      external: {table: guest, item: item_id, address: email, role: role}
+      blacklist: ['@lists[.]']
+"""
+
+
+def people(old: str, new: str) -> dict[str, str | bytes | None]:
+    made = CRM + PEOPLE
+    assert old in made
+    return {"crm": made.replace(old, new)}
+
+
 Case = tuple[str, dict[str, str | bytes | None], list[str]]
 CASES: list[Case] = [
     # syntax: tests of the YAML reader have the rest
@@ -134,6 +149,24 @@ CASES: list[Case] = [
      ["targets.d/hq.yaml:3:7: no-links"]),
     # occurrences of series (B-36)
     ("half-a-series", occurrences("rule: recurrence", "rule: text"), ["targets.d/crm.yaml:17:5: half-a-series"]),
+    ("bad-pattern", people("'@lists[.]'", "'@ok', '*@x.com'"), ["targets.d/crm.yaml:20:26: bad-pattern"]),
+    ("bad-pattern", people("'@lists[.]'", "'(x'"), ["targets.d/crm.yaml:20:19: bad-pattern"]),
+    ("reserved-name", people("notes: text", "notes: text\n      responses: text"),
+     ["targets.d/crm.yaml:16:7: reserved-name"]),
+    ("needs-outbox", people("feed: outbox", "feed: version_column"), ["targets.d/crm.yaml:16:5: needs-outbox"]),
+    ("unknown-entity", people("      blacklist", "      contacts: {table: c, item: i, contact: p, address: a, role: r, "
+                              "emails: [email]}\n      blacklist"), ["targets.d/crm.yaml:20:7: unknown-entity"]),
+    ("bad-value", people("      blacklist", "      roles: {required: x, optional: x}\n      blacklist"),
+     ["targets.d/crm.yaml:20:7: bad-value"]),
+    ("holder-invited", people("owner: owner_id", "owners: [{table: appointment_user, item: item_id, user: user_id}]"),
+     ["targets.d/crm.yaml:12:14: holder-invited"]),
+    ("holder-invited", people("owner: owner_id", "owners: [{table: appointment_user, item: item_id, user: user_id, "
+                              "defaults: {role: optional}}]"), ["targets.d/crm.yaml:12:14: holder-invited"]),
+    ("bad-value", people("owner: owner_id", "owners: [{table: appointment_user, item: item_id, user: user_id, "
+                         "defaults: {role: holder}, soft_delete: {column: gone, value: true}}]"),
+     ["targets.d/crm.yaml:12:96: bad-value"]),
+    ("missing-key", people("role: role}\n      blacklist", "name: n}\n      blacklist"),
+     ["targets.d/crm.yaml:19:7: missing-key"]),
     ("reserved-name", occurrences("rule: recurrence", "rule: recurrence\n      occurrences: text"),
      ["targets.d/crm.yaml:17:7: reserved-name"]),
     ("needs-outbox", {"crm": str(occurrences("", "")["crm"]).replace("feed: outbox", "feed: version_column")},
