@@ -27,7 +27,8 @@ def compile_rename(draft: Draft) -> Entry | None:
             hint="declare the CRM field with that type, or convert with `values`, `codec`, or `inbound` and `outbound`",
         )  # fmt: skip
         return None
-    if spec.values and draft.writes(Side.TARGET):
+    # Words by address are the record's own: the CRM connector translates them (roles, answers).
+    if spec.values and spec.type is not FieldType.ADDRESSES and draft.writes(Side.TARGET):
         draft.error(
             "type-mismatch", f"{name!r} takes only {', '.join(spec.values)}: a rename could send anything", "record",
             hint="add `values:` with the CRM's word for each",

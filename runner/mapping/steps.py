@@ -39,6 +39,10 @@ class Slot:
     default: Value = None
     lenient: bool = False
 
+    def _are_words(self, found: Value) -> bool:
+        """Whether this is words by address, each of the vocabulary."""
+        return isinstance(found, Mapping) and all(word in self.allowed for word in found.values())
+
     def refuse(self, reason: str) -> Invalid:
         """The error of one item: place, field and reason, never a value."""
         return Invalid(f"{self.entry}: {self.field}: {reason}", code="mapping", remedy=REMEDY)
@@ -56,7 +60,7 @@ class Slot:
                 return self.default
             if self.required:
                 raise self.refuse("the field must not be empty, and the mapping declares no default for it")
-        elif self.allowed and found not in self.allowed:
+        elif self.allowed and found not in self.allowed and not self._are_words(found):
             if self.lenient:
                 return None
             raise self.refuse(f"the value is none of {', '.join(self.allowed)}")
