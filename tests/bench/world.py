@@ -33,7 +33,7 @@ def configure(home: Path, url: str) -> Context:
         connection.execute("DELETE FROM appointment")
     connection.close()
     os.environ |= {"EXSYNC_CRM_URL": f"sqlite:///{home / 'crm.sqlite'}", "EXSYNC_SANDBOX_PASSWORD": PASSWORD}
-    return Context(home, home / "state.duckdb")
+    return Context(home, home / "state.duckdb", home / "state.sock")
 
 
 @contextmanager

@@ -183,7 +183,7 @@ def test_every_real_event_that_ews_can_carry_travels_in_and_back_out_and_then_no
     operator = world.operator
     assert world.files == FILES
     before = {view.id: view for _, view in world.views()}
-    with Context(operator.home, operator.state).session() as session:
+    with Context(operator.home, operator.state, operator.state.with_suffix(".sock")).session() as session:
         assert isinstance(session.crm, SqlCrmConnector)
         session.crm.apply_ddl()
 

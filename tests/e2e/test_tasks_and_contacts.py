@@ -110,7 +110,7 @@ def _at_work(operator: Operator, url: str, monkeypatch: pytest.MonkeyPatch) -> I
     operator.environ["EXSYNC_CRM_URL"] = url
     for name in ("EXSYNC_CRM_URL", "EXSYNC_SANDBOX_PASSWORD"):
         monkeypatch.setenv(name, operator.environ[name])
-    with Context(operator.home, operator.state).session() as session:
+    with Context(operator.home, operator.state, operator.state.with_suffix(".sock")).session() as session:
         office = Office(operator, session, _driver(url))
         with closing(_Disposed(office.engine)):
             yield office
