@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from runner.sandbox.failures import EwsError, SchemaViolation, SoapFault
 from runner.sandbox.faults import BadPage, Fault, ItemAnswer, PageFault
 from runner.sandbox.items import StoredItem
-from runner.sandbox.mailboxes import Folder, Mail, Mailbox
+from runner.sandbox.mailboxes import Folder, Mailbox
+from runner.sandbox.meetings import Post
 from runner.sandbox.occurrences import occurrence_at
 from runner.sandbox.wire import Element, T, children, escape, local
 
@@ -37,7 +38,7 @@ class Context:
     zone: ZoneInfo | None
     limits: Limits
     faults: list[Fault]
-    mails: list[Mail]
+    post: Post
     may_open: Callable[[Mailbox], bool] = lambda _mailbox: False
     open: set[str] = field(default_factory=set)
 
@@ -92,10 +93,6 @@ class Context:
     def page_fault(self) -> PageFault | None:
         """The fault that hits a SyncFolderItems page."""
         return next((fault.effect.how for fault in self.faults if isinstance(fault.effect, BadPage)), None)
-
-    def send(self, kind: str, item_id: str, subject: str, to: tuple[str, ...]) -> None:
-        """Count a mail that the server would send."""
-        self.mails.append(Mail(self.own().address, kind, item_id, subject, to))
 
 
 def success(operation: str, content: str = "") -> str:

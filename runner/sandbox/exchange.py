@@ -121,7 +121,7 @@ class Sandbox:
         with self._service.lock:
             mailbox = Mailbox(address, name or _spoken(address), self._mint, self._clock)
             self._service.mailboxes[address.lower()] = mailbox
-            user = self._users[address.lower()] = OutlookUser(mailbox, self._service.lock)
+            user = self._users[address.lower()] = OutlookUser(mailbox, self._service.lock, self._service.post)
         if password is not None:
             self.add_account(address, password, mailbox=address)
         return user
@@ -181,6 +181,11 @@ class Sandbox:
     def mails_sent(self) -> list[Mail]:
         """Every mail that the server would have sent."""
         return self._service.mails
+
+    @property
+    def addressees(self) -> list[tuple[str, str]]:
+        """Every mail once for each address that it went to: ``(kind, address)`` in the order of sending."""
+        return [(mail.kind, address) for mail in self._service.mails for address in mail.to]
 
     @property
     def schema_violations(self) -> list[str]:

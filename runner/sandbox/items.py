@@ -99,15 +99,6 @@ class StoredItem:
         """Whether anybody is invited."""
         return any(self.props.get(name) for name in ("RequiredAttendees", "OptionalAttendees", "Resources"))
 
-    def attendee_addresses(self) -> tuple[str, ...]:
-        """Whom an invitation would go to."""
-        found: list[str] = []
-        for name in ("RequiredAttendees", "OptionalAttendees", "Resources"):
-            value = self.props.get(name)
-            if isinstance(value, str):
-                found += re.findall(r"<t:EmailAddress>([^<]*)</t:EmailAddress>", value)
-        return tuple(found)
-
 
 def search_key_of(identifier: str) -> str:
     """A fresh PidTagSearchKey (16 bytes, base64)."""

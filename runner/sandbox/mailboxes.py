@@ -56,7 +56,8 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail that the server would have sent: ``kind`` is request, update or cancellation."""
+    """A mail that the server would have sent from a mailbox: ``kind`` is request, update, cancellation or response, ``to``
+    every address that it goes to, on this site or anywhere."""
 
     mailbox: str
     kind: str

@@ -9,12 +9,14 @@ from datetime import UTC, date, datetime
 from html import escape as escape_text
 from threading import RLock
 
+from runner.sandbox.attendees import LISTS, NOT_ASKED, Attendee, invited, rendered
 from runner.sandbox.bodies import Body
 from runner.sandbox.changelog import Change
 from runner.sandbox.extended import ExtendedKey
 from runner.sandbox.extended import Value as ExtendedValue
 from runner.sandbox.items import Dictionary, Own, Stored, StoredItem
 from runner.sandbox.mailboxes import Folder, Mailbox
+from runner.sandbox.meetings import Post, keep_answers
 from runner.sandbox.occurrences import in_span, is_master, occurrence, take_over
 from runner.sandbox.tasks import couple, delete_occurrence, leaves_one_off, midnight, split
 from runner.sandbox.wire import Fragment, tag
@@ -54,9 +56,10 @@ class View:
 class OutlookUser:
     """One mailbox as its owner works with it. Every act is one change in the log, with a new change key."""
 
-    def __init__(self, mailbox: Mailbox, lock: RLock) -> None:
+    def __init__(self, mailbox: Mailbox, lock: RLock, post: Post) -> None:
         self._mailbox = mailbox
         self._lock = lock
+        self._post = post
 
     @property
     def address(self) -> str:
@@ -134,6 +137,51 @@ class OutlookUser:
                 elif str(item.props["Start"]) < render_instant(end) and str(item.props["End"]) > render_instant(start):
                     shown.append(item)
             return [self._view(item) for item in sorted(shown, key=lambda item: str(item.props["Start"]))]
+
+    def invite(
+        self,
+        required: Sequence[str],
+        *,
+        optional: Sequence[str] = (),
+        resources: Sequence[str] = (),
+        **properties: Plain,
+    ) -> str:
+        """A new meeting of this user's, invitations sent; the id of his copy comes back."""
+        lists = dict(zip(LISTS, (required, optional, resources), strict=True))
+        with self._lock:
+            meeting = self.add({**properties, **{name: to for name, to in lists.items() if to}})
+            self._post.created(self._mailbox.item(meeting), "SendToAllAndSaveCopy")
+            return meeting
+
+    def change(self, item_id: str, *, send: bool = True, **properties: Plain) -> str:
+        """:meth:`edit` with updates to attendees, as Outlook's "send update" (``send=False``: "save only")."""
+        with self._lock:
+            item = self._mailbox.item(item_id)
+            before = invited(item)
+            self.edit(item_id, **properties)
+            keep_answers(item, before)
+            self._post.updated(item, before, frozenset(properties), "SendToAllAndSaveCopy" if send else "SendToNone")
+            return item_id
+
+    def answer(self, item_id: str, response: str, *, send: bool = True) -> str:
+        """Answer a meeting request: ``Accept``, ``Tentative`` or ``Decline``, with or without telling the organizer. The
+        id of the copy comes back; a declined one lies in Deleted Items."""
+        with self._lock:
+            return self._post.answered(self._mailbox, self._mailbox.item(item_id), response, send=send).id
+
+    def accept(self, item_id: str, *, send: bool = True) -> str:
+        """Accept a meeting request."""
+        return self.answer(item_id, "Accept", send=send)
+
+    def decline(self, item_id: str, *, send: bool = True) -> str:
+        """Decline a meeting request; the copy goes into Deleted Items."""
+        return self.answer(item_id, "Decline", send=send)
+
+    def cancel(self, item_id: str) -> None:
+        """Cancel a meeting of this user's: cancellations go out, and his copy into Deleted Items."""
+        with self._lock:
+            self._post.cancelled(self._mailbox.item(item_id), "SendToAllAndSaveCopy")
+            self.delete(item_id)
 
     def complete(self, task_id: str) -> str:
         """Tick a task off; the completed task's id comes back (see :meth:`edit`)."""
@@ -305,16 +353,9 @@ def _stored(kind: str, value: Plain) -> Stored:
     return Fragment("".join(tag("String", text) for text in texts))
 
 
-def attendees(addresses: Sequence[str], response: str = "Unknown") -> Fragment:
+def attendees(addresses: Sequence[str], response: str = NOT_ASKED) -> Fragment:
     """Attendees by address, as a property value."""
-    return Fragment(
-        "".join(
-            f"<t:Attendee><t:Mailbox><t:Name>{escape_text(address)}</t:Name><t:EmailAddress>{escape_text(address)}"
-            "</t:EmailAddress><t:RoutingType>SMTP</t:RoutingType></t:Mailbox>"
-            f"<t:ResponseType>{response}</t:ResponseType></t:Attendee>"
-            for address in addresses
-        )
-    )
+    return rendered(Attendee(address, address, response) for address in addresses)
 
 
 def organizer(address: str, name: str | None = None) -> Fragment:

@@ -14,6 +14,7 @@ from runner.sandbox.context import Context, Limits
 from runner.sandbox.failures import TEXTS, EwsError, SchemaViolation, SoapFault
 from runner.sandbox.faults import Delay, Drop, Fault, FaultScript, HttpAnswer, WholeFault
 from runner.sandbox.mailboxes import Mail, Mailbox
+from runner.sandbox.meetings import Post
 from runner.sandbox.operations.registry import OPERATIONS
 from runner.sandbox.wire import ERRORS, MESSAGES, SOAP, TYPES, Element, S, T, children, escape, local
 from runner.sandbox.zones import zone_of
@@ -59,6 +60,11 @@ class Service:
     response_validator: Validator | None = None
     response_violations: list[str] = field(default_factory=list)
     lock: RLock = field(default_factory=RLock)
+
+    @property
+    def post(self) -> Post:
+        """Meeting mail between these mailboxes."""
+        return Post(self.mailboxes, self.mails)
 
     def answer(self, body: bytes, principal: Principal) -> Reply:
         """Answer one request."""
@@ -130,7 +136,7 @@ class Service:
             _context_zone(header),
             self.limits,
             struck,
-            self.mails,
+            self.post,
             lambda box: principal.may_open(box.address),
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from runner.sandbox import attendees
 from runner.sandbox.bodies import Body
 from runner.sandbox.contacts import settle_contact
 from runner.sandbox.extended import read_key, read_value
@@ -15,7 +16,7 @@ from runner.sandbox.items import Stored, StoredItem
 from runner.sandbox.occurrences import settle_series
 from runner.sandbox.properties import DICTIONARIES, EXTENDED, Property, known_uri
 from runner.sandbox.tasks import DAYS, couple, day_of, settle_task
-from runner.sandbox.wire import Element, Fragment, T, children, escape, inner, local
+from runner.sandbox.wire import Element, Fragment, T, children, inner, local
 from runner.sandbox.zones import parse_instant, render_instant, zone_of
 
 _LONGEST = timedelta(days=5 * 366)
@@ -247,21 +248,9 @@ def _dictionary(element: Element) -> dict[str, dict[str, str]]:
     return found
 
 
-def _attendees(item: StoredItem, row: Property, element: Element, zone: ZoneInfo | None) -> Fragment:
+def _attendees(_item: StoredItem, _row: Property, element: Element, _zone: ZoneInfo | None) -> Fragment:
     """Attendees as the store keeps them: with a display name and a response, even when the client sent neither."""
-    parts = []
-    for attendee in children(element):
-        mailbox = attendee.find(T + "Mailbox")
-        address = (mailbox.findtext(T + "EmailAddress") if mailbox is not None else None) or ""
-        name = (mailbox.findtext(T + "Name") if mailbox is not None else None) or address
-        response = attendee.findtext(T + "ResponseType") or "Unknown"
-        parts.append(
-            "<t:Attendee><t:Mailbox>"
-            + "".join(f"<t:{key}>{escape(text)}</t:{key}>" for key, text in (("Name", name), ("EmailAddress", address)))
-            + "<t:RoutingType>SMTP</t:RoutingType></t:Mailbox>"
-            + f"<t:ResponseType>{escape(response)}</t:ResponseType></t:Attendee>"
-        )
-    return Fragment("".join(parts))
+    return attendees.rendered(attendees.read(element))
 
 
 _READERS: dict[str, Callable[[StoredItem, Property, Element, ZoneInfo | None], Stored]] = {

@@ -1,4 +1,4 @@
-"""CreateItem for calendar items, tasks, contacts and saved messages (page CreateItem operation)."""
+"""CreateItem for calendar items, tasks, contacts, saved messages and answers to meetings (page CreateItem operation)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from runner.sandbox.context import Context, each, need
 from runner.sandbox.failures import EwsError, SoapFault
 from runner.sandbox.mailboxes import Folder
+from runner.sandbox.meetings import NOBODY
+from runner.sandbox.operations.responses import RESPONSES, respond
 from runner.sandbox.properties import KINDS
 from runner.sandbox.shapes import ID_ONLY, render_item
 from runner.sandbox.wire import Element, M, children, local
@@ -25,6 +27,10 @@ def run(context: Context, request: Element) -> Iterator[str]:
     """Create each item; invitations go out as ``SendMeetingInvitations`` says."""
     entries = list(children(need(request, M + "Items")))
     for entry in entries:
+        if local(entry) in RESPONSES:
+            if request.get("MessageDisposition") is None:
+                raise SoapFault("ErrorMessageDispositionRequired")
+            continue
         if local(entry) not in KINDS:
             raise SoapFault("ErrorInvalidRequest", f"The sandbox cannot create {local(entry)} items.")
         if local(entry) == "CalendarItem" and request.get("SendMeetingInvitations") is None:
@@ -36,6 +42,8 @@ def run(context: Context, request: Element) -> Iterator[str]:
 
 def _create(context: Context, request: Element, entry: Element) -> str:
     element = local(entry)
+    if element in RESPONSES:
+        return respond(context, request, entry)
     folder = _target(context, request, element)
     mailbox = context.mailboxes[folder.owner.lower()]
     item = mailbox.draft(folder, element)
@@ -43,9 +51,8 @@ def _create(context: Context, request: Element, entry: Element) -> str:
     apply_new(item, children(entry), context.zone)
     settle(item, mailbox.now(), frozenset(item.props))
     mailbox.add(item, folder)
-    if element == "CalendarItem" and request.get("SendMeetingInvitations") != "SendToNone" and item.is_meeting:
-        item.props["MeetingRequestWasSent"] = "true"
-        context.send("request", item.id, item.text("Subject") or "", item.attendee_addresses())
+    if element == "CalendarItem":
+        context.post.created(item, request.get("SendMeetingInvitations", NOBODY))
     return f"<m:Items>{render_item(item, ID_ONLY)}</m:Items>"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from runner.sandbox.context import Context, each, element_id, item_ids
 from runner.sandbox.failures import EwsError
+from runner.sandbox.meetings import NOBODY
 from runner.sandbox.tasks import delete_occurrence
 from runner.sandbox.wire import Element, M
 
@@ -26,8 +27,8 @@ def run(context: Context, request: Element) -> Iterator[str]:
         if item.element == "Task" and request.get("AffectedTaskOccurrences") == "SpecifiedOccurrenceOnly":
             delete_occurrence(mailbox, item, context.modifier)
             return ""
-        if item.is_meeting and request.get("SendMeetingCancellations", "SendToNone") != "SendToNone":
-            context.send("cancellation", item.id, item.text("Subject") or "", item.attendee_addresses())
+        if item.element == "CalendarItem":
+            context.post.cancelled(item, request.get("SendMeetingCancellations", NOBODY))
         how = request.get("DeleteType")
         if item.master is not None:
             mailbox.delete_occurrence(item, modifier=context.modifier)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import deepcopy
 
+from runner.sandbox.attendees import LISTS, invited
 from runner.sandbox.context import Context, each, element_id, need
 from runner.sandbox.failures import EwsError, SchemaViolation
 from runner.sandbox.items import StoredItem
+from runner.sandbox.meetings import NOBODY, keep_answers
 from runner.sandbox.occurrences import take_over
 from runner.sandbox.shapes import ID_ONLY, render_item
 from runner.sandbox.tasks import leaves_one_off, split
@@ -53,6 +55,9 @@ def _update(context: Context, request: Element, entry: Element) -> str:
     # All or nothing: the changes are tried on a copy and taken over together.
     trial = _copy(item)
     touched = frozenset(_apply(trial, update, context) for update in updates)
+    before = invited(item)
+    if touched.intersection(LISTS):
+        keep_answers(trial, before)
     settle(trial, mailbox.now(), touched)
     merged = 0
     if stale and mode == "AutoResolve":
@@ -67,8 +72,9 @@ def _update(context: Context, request: Element, entry: Element) -> str:
     else:
         take_over(item, trial, touched)
         mailbox.change(item, touched, modifier=context.modifier)
-    if item.is_meeting and request.get("SendMeetingInvitationsOrCancellations", "SendToNone") != "SendToNone":
-        context.send("update", item.id, item.text("Subject") or "", item.attendee_addresses())
+    if item.element == "CalendarItem":
+        mode = request.get("SendMeetingInvitationsOrCancellations", NOBODY)
+        context.post.updated(item, before, touched, mode)
     return (
         f"<m:Items>{render_item(item, ID_ONLY)}</m:Items>"
         f"<m:ConflictResults><t:Count>{merged}</t:Count></m:ConflictResults>"
