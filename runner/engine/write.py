@@ -138,7 +138,8 @@ class Writer:
             return Sending(item, change, write, stamp or token)
         if held is None or key is None:
             return None
-        write = Write(change.operation, key, held.version, values, fields, stamp)
+        before = change.before if change.side is Side.TARGET else None
+        write = Write(change.operation, key, held.version, values, fields, stamp, before=before)
         return Sending(item, change, write, token)
 
     def _intent(self, planned: Sending, now: datetime) -> Intent:

@@ -8,7 +8,7 @@ from datetime import datetime
 from runner.model.errors import ConnectorError
 from runner.model.quick import quick
 from runner.model.record import Fields
-from runner.model.terms import Entity, Folder, Operation, Place, Private
+from runner.model.terms import Entity, Folder, Notice, Operation, Place, Private
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,10 @@ class Item:
 
     ``values`` are record fields for a target item and CRM fields for a CRM item, canonical (see ``model.record``).
     ``stamp`` is our id on a target's item; ``native`` its native identity (calendar UID) which survives moves;
-    ``shared`` says that other mailboxes hold copies under the same native identity (a meeting); ``masked`` that the item
-    is private and only its visible fields were taken over (see ``model.privacy``).
+    ``shared`` says that other mailboxes hold copies under the same native identity (a meeting); ``organizer`` is then the
+    address of who called it (lower case), ``response`` what this mailbox's user answered (``my_response`` in
+    ``model.record``), whether the mapping names these fields or not: they decide whose copy counts (B-41). ``masked``
+    says that the item is private and only its visible fields were taken over (see ``model.privacy``).
     """
 
     key: str
@@ -51,6 +53,8 @@ class Item:
     modified: datetime | None = None
     shared: bool = False
     masked: bool = False
+    organizer: str | None = None
+    response: str | None = None
 
 
 @quick
@@ -125,6 +129,8 @@ class Write:
     change: all of them on create; on a delete, what a record that is marked deleted must not keep (B-35). ``version`` is
     the precondition of updates and deletes. ``stamp`` goes on every created item and on an updated one that bears none.
     ``native`` is what the CRM's key table notes for a create.
+    ``before`` is what an updated target item holds now. ``notice`` says who shall hear of it by mail: nobody, unless the
+    invitation firewall let it through (B-42).
     """
 
     operation: Operation
@@ -134,6 +140,8 @@ class Write:
     fields: frozenset[str] = frozenset()
     stamp: str | None = None
     native: str | None = None
+    before: Fields | None = None
+    notice: Notice = Notice.NOBODY
 
 
 @quick

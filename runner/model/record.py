@@ -131,14 +131,12 @@ SCHEDULE_ITEM = _specs(
         FieldType.ADDRESSES,
         "Who is invited, the organizer left out, and as what",
         values=("required", "optional", "resource"),
-        carried=False,
     ),
     FieldSpec(
         "participant_names",
         FieldType.ADDRESSES,
         "Display names of participants, as shown",
         writable=False,
-        carried=False,
     ),
     FieldSpec(
         "responses",
@@ -146,14 +144,12 @@ SCHEDULE_ITEM = _specs(
         "What each participant answered",
         values=("needs_action", "accepted", "tentative", "declined"),
         writable=False,
-        carried=False,
     ),
     FieldSpec(
         "organizer",
         FieldType.TEXT,
         "The organizer's address, lower case; null: no meeting",
         writable=False,
-        carried=False,
     ),
     FieldSpec(
         "my_response",
@@ -161,7 +157,6 @@ SCHEDULE_ITEM = _specs(
         "What the mailbox's user answered; organizer when the meeting is his",
         values=("organizer", "needs_action", "accepted", "tentative", "declined"),
         writable=False,
-        carried=False,
     ),
     FieldSpec("online_meeting_url", FieldType.TEXT, "Where to join online", writable=False, carried=False),
     FieldSpec("uid", FieldType.TEXT, "iCalendar UID, set by the target", writable=False),

@@ -68,6 +68,15 @@ class Operation(StrEnum):
     DELETE = "delete"
 
 
+class Notice(StrEnum):
+    """Which attendees a write of a meeting tells by mail (B-42)."""
+
+    NOBODY = "nobody"
+    CHANGED = "changed"
+    """Those whom it adds or removes."""
+    EVERYBODY = "everybody"
+
+
 class ConflictPolicy(StrEnum):
     """Who wins when one field changed on both sides to different values (B-61)."""
 

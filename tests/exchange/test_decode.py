@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from lxml import etree
@@ -73,6 +73,11 @@ def test_every_field_of_an_appointment_becomes_its_canonical_value() -> None:
             "free_busy_status": "out_of_office",
             "keywords": ("Blue", "Red"),
             "uid": "UID-AAMk1",
+            "organizer": None,
+            "my_response": None,
+            "participants": None,
+            "participant_names": None,
+            "responses": None,
         },
     )
 
@@ -212,3 +217,61 @@ def test_the_reason_of_a_private_item_that_cannot_be_carried_quotes_nothing() ->
     assert "Canary" in str(refused(odd))
     hidden = refused(odd, private=Private.BUSY_ONLY)
     assert (hidden.code, str(hidden)) == ("unknown-time-zone", "a private item that cannot be carried")
+
+
+def attendee(address: str, response: str = "Unknown", name: str | None = None) -> str:
+    mailbox = f"<t:Name>{name or address}</t:Name>" + (f"<t:EmailAddress>{address}</t:EmailAddress>" if address else "")
+    return f"<t:Attendee><t:Mailbox>{mailbox}</t:Mailbox><t:ResponseType>{response}</t:ResponseType></t:Attendee>"
+
+
+def meeting(*required: str, optional: str = "", resources: str = "", mine: str = "Organizer") -> str:
+    whole = item(
+        extra=f"<t:MyResponseType>{mine}</t:MyResponseType><t:Organizer><t:Mailbox><t:Name>Ann Lee</t:Name>"
+        "<t:EmailAddress>Ann.Lee@example.com</t:EmailAddress></t:Mailbox></t:Organizer>"
+        f"<t:RequiredAttendees>{''.join(required)}</t:RequiredAttendees>"
+        + (f"<t:OptionalAttendees>{optional}</t:OptionalAttendees>" if optional else "")
+        + (f"<t:Resources>{resources}</t:Resources>" if resources else "")
+    )
+    return whole.replace("<t:IsMeeting>false<", "<t:IsMeeting>true<")
+
+
+def test_people_of_a_meeting_are_known_by_lower_case_address_the_organizer_left_out() -> None:
+    """B-31: whoever is on several lists has the first role."""
+    one = decoded(
+        meeting(
+            attendee("Bob.Ray@Example.com", "Accept", "Bob Ray"),
+            attendee("ann.lee@example.com", "Organizer"),
+            optional=attendee("eve@customer.example", "Decline") + attendee("bob.ray@example.com"),
+            resources=attendee("room4@example.com", "NoResponseReceived", "Room 4"),
+        )
+    )
+    assert one.values["participants"] == {
+        "bob.ray@example.com": "required",
+        "eve@customer.example": "optional",
+        "room4@example.com": "resource",
+    }
+    assert one.values["participant_names"] == {"bob.ray@example.com": "Bob Ray", "room4@example.com": "Room 4"}
+    assert one.values["responses"] == {
+        "bob.ray@example.com": "accepted",
+        "eve@customer.example": "declined",
+        "room4@example.com": "needs_action",
+    }
+    assert (one.values["organizer"], one.values["my_response"]) == ("ann.lee@example.com", "organizer")
+    assert (one.organizer, one.response, one.shared) == ("ann.lee@example.com", "organizer", True)
+
+
+def test_whose_meeting_it_is_is_known_without_the_mapping_asking() -> None:
+    """B-41: the organizer and the user's answer decide whose copy counts."""
+    one = decoded(meeting(attendee("bob.ray@example.com"), mine="Tentative"), record_fields=frozenset({"title"}))
+    assert (one.organizer, one.response) == ("ann.lee@example.com", "tentative")
+    assert set(one.values) == {"title", "privacy"}
+
+
+def test_an_attendee_without_an_address_is_kept_by_name() -> None:
+    one = decoded(meeting(attendee("", name="Mr  Nobody"), attendee("/o=Old/cn=Recipients/cn=jim")))
+    assert one.values["participants"] == {"/o=old/cn=recipients/cn=jim": "required", "mr nobody": "required"}
+
+
+def test_800_attendees_are_read() -> None:
+    one = decoded(meeting(*(attendee(f"p{n}@example.com") for n in range(800))))
+    assert len(cast("dict[str, str]", one.values["participants"])) == 800

@@ -14,7 +14,7 @@ from runner.connectors.exchange.requests import create_request, delete_request, 
 from runner.model.errors import Invalid
 from runner.model.items import Write
 from runner.model.record import Value
-from runner.model.terms import Operation
+from runner.model.terms import Notice, Operation
 from tests.exchange.canned import link_to
 
 TIMED: dict[str, Value] = {
@@ -202,3 +202,73 @@ def test_without_impersonation_a_folder_says_whose_it_is() -> None:
     mailbox(impersonate=False).add_distinguished(parent, "calendar")
     mailbox().add_distinguished(parent, "calendar")
     assert [folder.findtext(f".//{t('EmailAddress')}") for folder in parent] == ["ann.lee@example.com", None]
+
+
+ANN, BOB, EVE = "ann.lee@example.com", "bob.ray@example.com", "eve@customer.example"
+
+
+def changed(wanted: dict[str, Value], held: dict[str, Value] | None, **options: Any) -> Element:
+    write = Write(
+        Operation.UPDATE,
+        "AAMk1",
+        "CQ1",
+        {"participants": wanted or None},
+        frozenset({"participants"}),
+        before={"participants": held},
+        **options,
+    )
+    request = update_request(APPOINTMENTS, link_to(), write)
+    assert request is not None
+    return request
+
+
+def test_attendees_are_created_without_a_made_up_answer() -> None:
+    """A response that a client states would be believed: none is stated."""
+    request = created(TIMED | {"participants": {BOB: "required", EVE: "optional", "room4@example.com": "resource"}})
+    assert {tag: text for tag, text in properties(request).items() if tag.endswith(("Attendees", "Resources"))} == {
+        "RequiredAttendees": BOB,
+        "OptionalAttendees": EVE,
+        "Resources": "room4@example.com",
+    }
+    assert not list(request.iter(t("ResponseType")))
+    assert [etree.QName(prop).localname for prop in next(request.iter(t("CalendarItem")))] == [*properties(request)]
+
+
+def test_only_lists_whose_members_change_are_written_and_whole() -> None:
+    wanted: dict[str, Value] = {BOB: "required", EVE: "optional"}
+    assert properties(changed(wanted, {BOB: "required"})) == {"OptionalAttendees": EVE}
+    assert properties(changed(wanted, {BOB: "optional", EVE: "optional"})) == {
+        "RequiredAttendees": BOB,
+        "OptionalAttendees": EVE,
+    }
+    assert properties(changed({}, {BOB: "required"})) == {"calendar:RequiredAttendees": None}
+
+
+@pytest.mark.parametrize("nobody", ["mr nobody", "two@signs@example.com", "a b@example.com", "@example.com", "x@"])
+def test_what_is_no_address_is_refused_and_not_quoted(nobody: str) -> None:
+    """B-23: only the item that needs it written is set aside; lists that stay as they are never matter."""
+    with pytest.raises(Invalid) as refused:
+        changed({nobody: "required"}, None)
+    assert refused.value.code == "attendee-address"
+    assert nobody not in str(refused.value)
+    assert properties(changed({nobody: "required", EVE: "optional"}, {nobody: "required"})) == {
+        "OptionalAttendees": EVE
+    }
+
+
+@pytest.mark.parametrize(
+    ("notice", "create", "update"),
+    [
+        (Notice.NOBODY, "SendToNone", "SendToNone"),
+        (Notice.CHANGED, "SendToAllAndSaveCopy", "SendToChangedAndSaveCopy"),
+        (Notice.EVERYBODY, "SendToAllAndSaveCopy", "SendToAllAndSaveCopy"),
+    ],
+)
+def test_mail_goes_out_only_as_the_write_says(notice: Notice, create: str, update: str) -> None:
+    """B-42."""
+    write = Write(Operation.CREATE, None, None, TIMED, frozenset(TIMED), stamp="s", notice=notice)
+    assert create_request(APPOINTMENTS, mailbox(), link_to(), write).get("SendMeetingInvitations") == create
+    sent = changed({BOB: "required"}, None, notice=notice)
+    assert sent.get("SendMeetingInvitationsOrCancellations") == update
+    gone = delete_request(Write(Operation.DELETE, "AAMk1", "CQ1", notice=notice), {})
+    assert gone.get("SendMeetingCancellations") == create

@@ -23,6 +23,7 @@ from runner.connectors.exchange.item import (
     text_of,
 )
 from runner.connectors.exchange.names import Element, t
+from runner.connectors.exchange.people import LISTS, PEOPLE, RESPONSES, address_of, people_of
 from runner.connectors.exchange.zones import iana_of
 from runner.model.errors import ConnectorError
 from runner.model.items import Item, LinkRef
@@ -45,12 +46,16 @@ _ALWAYS = (
     "calendar:CalendarItemType",
     "calendar:IsMeeting",
     "calendar:UID",
+    "calendar:MyResponseType",
+    "calendar:Organizer",
 )
+_ATTENDEES = tuple(f"calendar:{tag}" for tag in LISTS.values())
 _WHEN = ("calendar:Start", "calendar:End", "calendar:IsAllDayEvent", "calendar:StartTimeZone", "calendar:EndTimeZone")
 
 _CALENDAR_ITEM, _FREE_BUSY = t("CalendarItem"), t("LegacyFreeBusyStatus")
 _START, _END, _ALL_DAY, _ZONE = t("Start"), t("End"), t("IsAllDayEvent"), t("StartTimeZone")
 _UID, _MEETING, _TYPE = t("UID"), t("IsMeeting"), t("CalendarItemType")
+_MY_RESPONSE, _ORGANIZER, _MAILBOX = t("MyResponseType"), t("Organizer"), t("Mailbox")
 
 _READERS: Mapping[str, tuple[str, Callable[[common.Parts], Value]]] = {
     **common.READERS,
@@ -66,7 +71,8 @@ _READERS: Mapping[str, tuple[str, Callable[[common.Parts], Value]]] = {
 def item_shape(fields: frozenset[str]) -> Element:
     """The ItemShape that asks for exactly what :class:`Decoder` reads."""
     wanted = [uri for field, (uri, _) in _READERS.items() if field in fields and uri not in _ALWAYS]
-    return common.shape((*wanted, *_ALWAYS, *(_WHEN if fields & INTERVAL else ())), STAMP)
+    some = (*(_WHEN if fields & INTERVAL else ()), *(_ATTENDEES if fields & PEOPLE else ()))
+    return common.shape((*wanted, *_ALWAYS, *some), STAMP)
 
 
 class Decoder:
@@ -76,6 +82,8 @@ class Decoder:
         self._own_zone = link.time_zone
         self._when = bool(link.record_fields & INTERVAL)
         self._interval_fields = tuple(sorted(link.record_fields & INTERVAL))
+        self._people = tuple(sorted(link.record_fields & PEOPLE))
+        self._standing = tuple(sorted(link.record_fields & {"organizer", "my_response"}))
         # Privacy is always there: whether an item may be looked at at all is decided by it (B-35).
         self._readers = tuple((name, read) for name, (_, read) in _READERS.items() if name in link.record_fields)
 
@@ -98,6 +106,14 @@ class Decoder:
             interval = self._interval(parts)
             for name in self._interval_fields:
                 values[name] = interval[name]
+        shared = text_of(parts, _MEETING) == "true"
+        meeting = _meeting(parts) if shared else {"organizer": None, "my_response": None}
+        for name in self._standing:
+            values[name] = meeting[name]
+        if self._people:
+            people = people_of(parts, meeting["organizer"])
+            for name in self._people:
+                values[name] = getattr(people, name)
         extended = parts.get(EXTENDED_TAG)
         return Item(
             key=item_id.get("Id", ""),
@@ -106,7 +122,9 @@ class Decoder:
             stamp=None if extended is None else extended.findtext(VALUE),
             native=text_of(parts, _UID),
             modified=common.modified_of(parts),
-            shared=text_of(parts, _MEETING) == "true",
+            shared=shared,
+            organizer=meeting["organizer"],
+            response=meeting["my_response"],
         )
 
     def _interval(self, parts: dict[str, Element]) -> Mapping[str, Value]:
@@ -120,6 +138,15 @@ class Decoder:
         except ValueError as error:
             raise Unfit("unknown-time-zone", f"{error}: the item waits until its zone is one that is known") from None
         return interval_of(start, end, iana, text_of(parts, _ALL_DAY) == "true")
+
+
+def _meeting(parts: common.Parts) -> Mapping[str, str | None]:
+    """Who called a meeting, and what the mailbox's user answered."""
+    organizer = parts.get(_ORGANIZER)
+    return {
+        "organizer": address_of(None if organizer is None else organizer.find(_MAILBOX)),
+        "my_response": RESPONSES.get(text_of(parts, _MY_RESPONSE), "needs_action"),
+    }
 
 
 @lru_cache(maxsize=4096)

@@ -2,6 +2,8 @@
 
 When an interval changes, all five properties that state it go out together, in the item's own zone: a start in UTC would
 turn the item's zone into UTC and lose its clock changes.
+
+Attendee lists are written whole, and only those whose members change: a list cannot be written by the entry.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from runner.connectors.exchange.decode import FREE_BUSY, INTERVAL
 from runner.connectors.exchange.item import ENCODERS, NO_REMINDER, Property, of_text, of_word, plain
 from runner.connectors.exchange.names import Element
+from runner.connectors.exchange.people import changed_lists, fill_attendees
 from runner.connectors.exchange.zones import windows_of
 from runner.model.errors import Invalid
 from runner.model.items import LinkRef, Write
@@ -29,7 +32,16 @@ def properties(write: Write, link: LinkRef) -> list[Property]:
     stated = [_ENCODERS[field](write.values.get(field)) for field in _ENCODERS if field in fields]
     if fields & INTERVAL:
         stated += _interval(write.values, link.time_zone)
+    if "participants" in fields:
+        stated += [_attendees(tag, people) for tag, people in changed_lists(write.values, write.before).items()]
     return [*stated, NO_REMINDER] if new else stated
+
+
+def _attendees(tag: str, addresses: tuple[str, ...]) -> Property:
+    def fill(element: Element) -> None:
+        fill_attendees(element, addresses)
+
+    return Property(f"calendar:{tag}", tag, fill if addresses else None)
 
 
 def _interval(values: Fields, own_zone: str) -> list[Property]:
@@ -95,6 +107,7 @@ _ENCODERS: Mapping[str, Callable[[Value], Property]] = {
 
 ORDER = (
     *("Subject", "Sensitivity", "Body", "Categories", "Importance", "ReminderIsSet", "ExtendedProperty"),
-    *("Start", "End", "IsAllDayEvent", "LegacyFreeBusyStatus", "Location", "StartTimeZone", "EndTimeZone"),
+    *("Start", "End", "IsAllDayEvent", "LegacyFreeBusyStatus", "Location"),
+    *("RequiredAttendees", "OptionalAttendees", "Resources", "StartTimeZone", "EndTimeZone"),
 )
 """The order that the schema prescribes inside CalendarItem."""

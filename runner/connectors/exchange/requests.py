@@ -1,6 +1,6 @@
 """CreateItem, UpdateItem and DeleteItem requests from writes. Only what a write names goes out, always as ours to say.
 
-- No mail ever leaves: ``SendToNone`` in every request (invariant 5, B-42).
+- No mail leaves unless the write says so: ``SendToNone`` in every other request (invariant 5, B-42).
 - An update states its precondition (``NeverOverwrite`` with the change key) and its fields, nothing else; the body is
   sent only when it changed, so that an untouched HTML body survives (B-44).
 """
@@ -14,11 +14,19 @@ from runner.connectors.exchange.item import EXTENDED, Property, stamp
 from runner.connectors.exchange.mailbox import Mailbox
 from runner.connectors.exchange.names import Element, add, root, t
 from runner.model.items import LinkRef, Write
+from runner.model.terms import Notice
+
+_SENDING = {
+    Notice.NOBODY: "SendToNone",
+    Notice.CHANGED: "SendToAllAndSaveCopy",
+    Notice.EVERYBODY: "SendToAllAndSaveCopy",
+}
+_SENDING_UPDATES = {**_SENDING, Notice.CHANGED: "SendToChangedAndSaveCopy"}
 
 
 def create_request(codec: Codec, mailbox: Mailbox, link: LinkRef, write: Write) -> Element:
     """CreateItem with the stamp in the same request; ids, UID and search key are Exchange's to give."""
-    request = root("CreateItem", SendMeetingInvitations="SendToNone")
+    request = root("CreateItem", SendMeetingInvitations=_SENDING[write.notice])
     mailbox.add_folder(add(request, "m:SavedItemFolderId"), link.folder)
     item = add(add(request, "m:Items"), f"t:{codec.element}")
     properties = [prop for prop in codec.properties(write, link) if prop.fill is not None]
@@ -40,7 +48,7 @@ def update_request(codec: Codec, link: LinkRef, write: Write) -> Element | None:
         "UpdateItem",
         ConflictResolution="NeverOverwrite",
         MessageDisposition="SaveOnly",
-        SendMeetingInvitationsOrCancellations="SendToNone",
+        SendMeetingInvitationsOrCancellations=_SENDING_UPDATES[write.notice],
     )
     change = add(add(request, "m:ItemChanges"), "t:ItemChange")
     add_item_id(change, write)
@@ -55,7 +63,9 @@ def update_request(codec: Codec, link: LinkRef, write: Write) -> Element | None:
 
 def delete_request(write: Write, how: Mapping[str, str]) -> Element:
     """DeleteItem into Deleted Items, where the user can take it back. ``how`` is what its class must say beside."""
-    request = root("DeleteItem", DeleteType="MoveToDeletedItems", SendMeetingCancellations="SendToNone", **how)
+    request = root(
+        "DeleteItem", DeleteType="MoveToDeletedItems", SendMeetingCancellations=_SENDING[write.notice], **how
+    )
     add_item_id(add(request, "m:ItemIds"), write)
     return request
 
