@@ -8,6 +8,7 @@ from datetime import datetime
 
 from runner.config.plan import LinkPlan
 from runner.engine.gather import AGED, FILTERED
+from runner.engine.meetings import Meetings, role_of
 from runner.engine.subject import Failure, Subject
 from runner.model.errors import Invalid
 from runner.model.overrides import is_series
@@ -16,11 +17,13 @@ from runner.model.quick import quick
 from runner.model.record import Fields
 from runner.model.state import PairingStatus, Resolution
 from runner.model.terms import Private, Side
+from runner.reconcile.authority import Standing
 from runner.reconcile.decision import ABSENT, Decision, Presented, Settlement
 from runner.reconcile.discretion import Discretion, behind_placeholder, reconcile_private, unmasking_base
 from runner.reconcile.leaving import leave
 from runner.reconcile.merge import reconcile
 from runner.reconcile.restrictions import exceeded
+from runner.reconcile.rules import ItemRules
 from runner.reconcile.ruling import PLACES
 from runner.reconcile.scope import Scope, enters_at, in_window
 
@@ -37,6 +40,10 @@ class Decided:
     crm: Fields | None
     target: Fields | None
     decision: Decision
+    standing: Standing = Standing.ALONE
+    """What its copy is to a meeting; lone records that this link's user shall organize are alone."""
+    uid: str | None = None
+    """The identity that a new target item takes on: that of the meeting in other mailboxes."""
 
     @property
     def title(self) -> str:
@@ -61,7 +68,11 @@ class Verdicts:
 
 
 def decide(
-    link: LinkPlan, subjects: Sequence[Subject], now: datetime, resolutions: Mapping[str, Sequence[Resolution]]
+    link: LinkPlan,
+    subjects: Sequence[Subject],
+    now: datetime,
+    resolutions: Mapping[str, Sequence[Resolution]],
+    meetings: Meetings,
 ) -> Verdicts:
     """Decide every subject of a step; one that cannot be mapped fails alone (B-23)."""
     decided: list[Decided] = []
@@ -98,17 +109,28 @@ def decide(
         except Invalid as error:
             failures.append(_failure(subject, error))
             continue
-        decision = _decision(link, subject, crm, target, _settlements(resolutions.get(subject.crm_key or "", ())))
-        decided.append(Decided(subject, crm, target, decision))
+        role = role_of(link, subject, crm, target, meetings, now)
+        parked += [(mark, role.due) for mark in subject.marks] if role.due else []
+        ignored += subject.marks if role.ignored else []
+        if role.due or role.ignored:
+            continue
+        settlements = _settlements(resolutions.get(subject.crm_key or "", ()))
+        decision = role.decision or _decision(link, subject, crm, target, role.rules, settlements)
+        decided.append(Decided(subject, crm, target, decision, role.standing, role.uid))
     return Verdicts(tuple(decided), tuple(failures), tuple(ignored), tuple(parked), tuple(detached))
 
 
 def _decision(
-    link: LinkPlan, subject: Subject, crm: Fields | None, target: Fields | None, settlements: tuple[Settlement, ...]
+    link: LinkPlan,
+    subject: Subject,
+    crm: Fields | None,
+    target: Fields | None,
+    rules: ItemRules,
+    settlements: tuple[Settlement, ...],
 ) -> Decision:
     """What the rules say of one item that takes part."""
     pairing = subject.pairing
-    base, rules = pairing.base if pairing else None, link.rules
+    base = pairing.base if pairing else None
     ours = Presented(crm, subject.crm.modified) if subject.crm else ABSENT
     theirs = Presented(target, subject.target.modified) if subject.target else ABSENT
     if subject.target is not None and subject.target.masked:

@@ -27,7 +27,12 @@ def native_key(link: LinkRef, item: Item) -> str | None:
     """What the CRM's key table notes for a record made from this target item."""
     if item.native is None:
         return None
-    return f"meeting:{item.native}" if item.shared else f"{link.target}/{link.user}:{item.native}"
+    return meeting_key(item.native) if item.shared else f"{link.target}/{link.user}:{item.native}"
+
+
+def meeting_key(native: str | None) -> str | None:
+    """What the CRM's key table notes for a meeting, whoever's copy it is known by."""
+    return None if native is None else f"meeting:{native}"
 
 
 def native_of(link: LinkRef, noted: str | None) -> str | None:

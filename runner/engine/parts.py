@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from runner.config.plan import LinkPlan
 from runner.model.items import LinkRef
 from runner.model.ports import Clock, CrmConnector, Rng, Store, TargetConnector
+from runner.reconcile.authority import Circle
 
 STEP = 1024
 """Marks that one step of a pass takes: what is held in memory at a time, and what one commit covers."""
@@ -14,13 +16,15 @@ STEP = 1024
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The ports that one pass uses."""
+    """What one pass uses: the ports, and who else is synchronised."""
 
     store: Store
     crm: CrmConnector
     target: TargetConnector
     clock: Clock
     rng: Rng
+    circles: Mapping[str, Circle] = field(default_factory=dict)
+    """Who is synchronised, as each link sees it, for meetings (B-41)."""
 
 
 def ref_of(link: LinkPlan, owner: str | None) -> LinkRef:

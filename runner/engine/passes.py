@@ -17,6 +17,7 @@ from runner.engine.decide import Decided, Verdicts, decide
 from runner.engine.gather import gather
 from runner.engine.loops import unlooped
 from runner.engine.match import both_sides_hold, match
+from runner.engine.meetings import look
 from runner.engine.observe import observe_crm, observe_target
 from runner.engine.parts import STEP, Parts, ref_of
 from runner.engine.report import PassReport
@@ -207,7 +208,8 @@ class _Pass:
         marks = [mark for mark in marks if (mark.side, mark.key) not in self.waiting] if self.waiting else marks
         forced = None if self.relist else self.resolutions.keys()
         gathered = gather(self.parts, self.ref, marks, forced)
-        return gathered, decide(self.link, gathered.subjects, self.parts.clock.now(), self.resolutions)
+        meetings = look(self.parts, self.link, gathered.subjects)
+        return gathered, decide(self.link, gathered.subjects, self.parts.clock.now(), self.resolutions, meetings)
 
     def _step(self, marks: Sequence[Mark], whole: bool) -> int:
         gathered, verdicts = self._decide(marks)

@@ -6,7 +6,7 @@ A refused log-on stops its target at once: the remaining links of that target ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from runner.config.plan import LinkPlan, SyncPlan
 from runner.engine.drain import Route, drain, tidy
@@ -15,9 +15,12 @@ from runner.engine.parts import Parts
 from runner.engine.passes import Orders, run_pass
 from runner.engine.report import PassReport
 from runner.model.errors import AuthRefused, ConnectorError, ExsyncError, Unreachable, UsageError
+from runner.model.items import CrmUser
 from runner.model.lifecycle import LinkEvent, next_condition
 from runner.model.ports import Clock, CrmConnector, Rng, Store, TargetConnector
 from runner.model.state import Commit, LinkState, Suspension
+from runner.model.terms import Entity, Side
+from runner.reconcile.authority import Circle
 
 Targets = Callable[[str], TargetConnector]
 """Target name → its connector, opened on first use."""
@@ -34,6 +37,7 @@ class Runner:
     clock: Clock
     rng: Rng
     _followed: bool = False
+    _circles: Mapping[str, Circle] = field(default_factory=dict)
 
     def run(self, links: Sequence[LinkPlan], orders: Orders) -> list[PassReport]:
         """Drain the CRM's feed, then one pass for each link. Raises only what concerns every link (the CRM, the state)."""
@@ -87,8 +91,9 @@ class Runner:
         return tidy(self.store, self.crm, crm.name, self.clock.now() - crm.feed_keep)
 
     def owners(self) -> dict[str, str]:
-        """The CRM key of every link's user whom the CRM knows, by address."""
+        """The CRM key of every link's user whom the CRM knows, by address; whose mailboxes are synchronised is noted."""
         users = self.crm.users(sorted({link.user for link in self.plan.links.values()}))
+        self._circles = _circles(self.plan, users)
         return {address: user.key for address, user in users.items()}
 
     def routes(self, owners: Mapping[str, str]) -> list[Route]:
@@ -110,7 +115,7 @@ class Runner:
             )
             return PassReport(link.name, error=error)
         try:
-            parts = Parts(self.store, self.crm, self.targets(link.target), self.clock, self.rng)
+            parts = Parts(self.store, self.crm, self.targets(link.target), self.clock, self.rng, self._circles)
         except ExsyncError as error:
             return PassReport(link.name, error=error)
         return run_pass(parts, link, owner, orders)
@@ -135,6 +140,20 @@ class Runner:
                 changed.append(replace(state, condition=condition))
         if changed:
             self.store.commit(Commit(links=tuple(changed)))
+
+
+def _circles(plan: SyncPlan, users: Mapping[str, CrmUser]) -> dict[str, Circle]:
+    """By calendar link: whose addresses are its user's, and whose mailboxes are synchronised into the CRM (B-41)."""
+    calendars = [link for link in plan.links.values() if link.entity is Entity.SCHEDULE_ITEM and link.user in users]
+    mine = {link.name: users[link.user].addresses | {link.user} for link in calendars}
+    inbound = [
+        link
+        for link in calendars
+        if link.enabled and plan.targets[link.target].enabled and link.rules.direction.writes(Side.CRM)
+    ]
+    linked = {address: link.name for link in inbound for address in mine[link.name]}
+    links = frozenset(link.name for link in inbound)
+    return {link.name: Circle(link.name, mine[link.name], linked, links) for link in calendars}
 
 
 def exit_code(reports: Iterable[PassReport]) -> int:

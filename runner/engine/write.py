@@ -14,7 +14,7 @@ from datetime import datetime
 from runner.config.plan import LinkPlan
 from runner.engine.decide import Decided, leaves_window
 from runner.engine.disputes import Disputes
-from runner.engine.identity import crm_key_of, native_key, stamp_for
+from runner.engine.identity import crm_key_of, meeting_key, native_key, stamp_for
 from runner.engine.memory import remembered
 from runner.engine.parts import Parts
 from runner.engine.subject import Failure, Subject
@@ -34,6 +34,7 @@ from runner.model.state import (
     Resolution,
 )
 from runner.model.terms import Operation, Side
+from runner.reconcile.authority import Standing
 from runner.reconcile.decision import Change
 
 TAKEN_OUT = "; others hold the record too, so that only this user was taken out of it"
@@ -49,6 +50,8 @@ class Sending:
     write: Write
     token: str
     result: WriteResult | None = None
+    unsent: bool = False
+    """Refused before it was sent: ``result`` says why."""
     held: Item | None = None
     """What the side holds after the write, when the read-back saw exactly what the write made."""
 
@@ -89,8 +92,9 @@ class Writer:
         if planned or conflicts:
             self.parts.store.commit(Commit(intents=tuple(self._intent(p, now) for p in planned), conflicts=conflicts))
         stop = None
-        for side in (Side.CRM, Side.TARGET):
-            stop = self._send(side, [p for p in planned if p.change.side is side]) or stop
+        stop = self._send(Side.CRM, [p for p in planned if p.change.side is Side.CRM])
+        planned = self._known_meetings(planned)
+        stop = self._send(Side.TARGET, [p for p in planned if p.change.side is Side.TARGET]) or stop
         for side in (Side.CRM, Side.TARGET):
             self._read_back(side, [p for p in planned if p.change.side is side])
         outcome = self._record(decided, planned, now, stop)
@@ -132,14 +136,17 @@ class Writer:
             # An item that is made again takes its identity along: it is what a lost state or a lost answer is settled by.
             own = subject.target if not subject.copy and subject.target_key not in self.copies else None
             native = native_key(self.ref, own) if own else None
+            crm = change.side is Side.CRM
+            uid = None if crm else _identity(item, change, token)
             write = Write(
-                Operation.CREATE, None, None, values, fields, stamp, native if change.side is Side.CRM else None
+                Operation.CREATE, None, None, values, fields, stamp, native if crm else meeting_key(uid), uid=uid
             )
             return Sending(item, change, write, stamp or token)
         if held is None or key is None:
             return None
         before = change.before if change.side is Side.TARGET else None
-        write = Write(change.operation, key, held.version, values, fields, stamp, before=before)
+        whole = change.side is Side.CRM and item.standing is Standing.ORGANIZES
+        write = Write(change.operation, key, held.version, values, fields, stamp, before=before, whole=whole)
         return Sending(item, change, write, token)
 
     def _intent(self, planned: Sending, now: datetime) -> Intent:
@@ -162,6 +169,7 @@ class Writer:
         """Send one side's writes in order. An error that concerns more than its item ends the sending."""
         if not planned:
             return None
+        planned = [p for p in planned if not p.unsent]
         connector = self.parts.crm if side is Side.CRM else self.parts.target
         results = connector.write(self.ref, [p.write for p in planned])
         try:
@@ -175,6 +183,30 @@ class Writer:
                 unanswered.result = WriteResult(error=error)
             return error
         return None
+
+    def _known_meetings(self, planned: list[Sending]) -> list[Sending]:
+        """Before a meeting of the CRM's is made in a mailbox, the CRM's key table learns its identity: a copy that comes
+        back from an invited mailbox is the same record, however soon it comes (B-41)."""
+        asked = [p for p in planned if p.write.uid and p.item.uid is None and p.item.subject.crm]
+        notes = [
+            Write(Operation.UPDATE, held.key, held.version, stamp=p.token, native=p.write.native)
+            for p in asked
+            if (held := p.item.subject.crm)
+        ]
+        if not notes:
+            return planned
+        refused: dict[int, ConnectorError] = {}
+        try:
+            for entry, result in zip(asked, self.parts.crm.write(self.ref, notes), strict=True):
+                if result.error is not None:
+                    refused[id(entry)] = result.error
+        except ConnectorError as error:
+            refused = {id(entry): error for entry in asked}
+        for entry in asked:
+            if id(entry) in refused:
+                entry.result = WriteResult(error=refused[id(entry)])
+                entry.unsent = True
+        return planned
 
     def _read_back(self, side: Side, planned: Sequence[Sending]) -> None:
         written: dict[str, Sending] = {}
@@ -426,6 +458,15 @@ def _kept(entry: Sending) -> bool:
     """Whether the CRM refused to delete a record because others hold it, and could not take its user out of it."""
     error = entry.result.error if entry.result else None
     return entry.change.operation is Operation.DELETE and isinstance(error, Invalid) and error.code == STILL_OWNED
+
+
+def _identity(item: Decided, change: Change, token: str) -> str | None:
+    """The native identity that a new meeting on the target is given, so that the CRM knows it before anybody is invited:
+    that of its copies elsewhere, its own former one, or a fresh one. None: no meeting, and the server gives it."""
+    pairing = item.subject.pairing
+    if item.uid is not None or not change.values.get("participants"):
+        return item.uid
+    return pairing.native if pairing and pairing.native else f"{token}@exsync"
 
 
 def _only(record: Fields | None, names: frozenset[str]) -> Fields | None:

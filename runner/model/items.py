@@ -128,9 +128,11 @@ class Write:
     ``values`` is the whole desired item (record fields for a target, CRM fields for the CRM); ``fields`` names those that
     change: all of them on create; on a delete, what a record that is marked deleted must not keep (B-35). ``version`` is
     the precondition of updates and deletes. ``stamp`` goes on every created item and on an updated one that bears none.
-    ``native`` is what the CRM's key table notes for a create.
-    ``before`` is what an updated target item holds now. ``notice`` says who shall hear of it by mail: nobody, unless the
-    invitation firewall let it through (B-42).
+    ``native`` is what the CRM's key table notes for a create; an update of a record with ``native`` and a ``stamp`` but no
+    fields only notes it. ``before`` is what an updated target item holds now, ``uid`` the native identity that a created
+    one takes on (None: the server gives it). ``whole`` says of a delete in the CRM that the record goes, whoever else holds
+    it. ``notice`` says who shall hear of a target's write by mail: nobody, unless the invitation firewall let it through
+    (B-42).
     """
 
     operation: Operation
@@ -142,6 +144,8 @@ class Write:
     native: str | None = None
     before: Fields | None = None
     notice: Notice = Notice.NOBODY
+    uid: str | None = None
+    whole: bool = False
 
 
 @quick

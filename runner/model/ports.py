@@ -25,6 +25,7 @@ from runner.model.items import (
     Write,
     WriteResult,
 )
+from runner.model.meetings import Mail, Master, Spending
 from runner.model.queueing import Barred, Job, Message, Sample
 from runner.model.state import (
     Act,
@@ -263,6 +264,18 @@ class Store(Protocol):
 
     def acts(self, limit: int) -> Sequence[Act]:
         """What operators did by command, newest first."""
+        ...
+
+    def masters(self, natives: Sequence[str]) -> Mapping[str, Master]:
+        """By native identity, whose copy speaks for these meetings (B-41)."""
+        ...
+
+    def mails(self, link: str | None = None, *, open_only: bool = False) -> Sequence[Mail]:
+        """Mail to attendees, oldest first; ``open_only``: what is held, decided or on its way."""
+        ...
+
+    def mailed_since(self, since: datetime) -> Sequence[Spending]:
+        """How many people were mailed since an instant, by run and by user: the budgets' durable windows."""
         ...
 
     def commit(self, commit: Commit) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from runner.model.meetings import Mail, Master
 from runner.model.quick import quick
 from runner.model.record import Fields
 from runner.model.terms import Entity, Operation, Side
@@ -307,6 +308,10 @@ class Commit:
     acts: tuple[Act, ...] = ()
     purged: tuple[Purge, ...] = ()
     """Items that are forgotten, after everything else of this commit."""
+    masters: tuple[Master, ...] = ()
+    """Let in one by one, each only in the place that it names (``instead``)."""
+    mails: tuple[Mail, ...] = ()
+    """Inserted or replaced by id."""
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__slots__)

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 
 from runner.model.errors import StateError
+from runner.model.meetings import Mail, Master, Spending
 from runner.model.ports import Clock
 from runner.model.state import (
     Act,
@@ -28,7 +29,7 @@ from runner.model.state import (
     Suspension,
 )
 from runner.model.terms import Side
-from runner.store import intents, reading
+from runner.store import intents, meetings, reading
 from runner.store.faults import damaged, explained
 from runner.store.heartbeats import Heartbeats
 from runner.store.memory import Remembered
@@ -239,6 +240,24 @@ class DuckStore:
                 self._known.without_intents.add(link_id)
             return found
 
+    def masters(self, natives: Sequence[str]) -> Mapping[str, Master]:
+        """By native identity, whose copy speaks for these meetings (B-41)."""
+        with self._work() as con:
+            return meetings.masters(con, natives, self._known.link_names.__getitem__) if natives else {}
+
+    def mails(self, link: str | None = None, *, open_only: bool = False) -> Sequence[Mail]:
+        """Mail to attendees, oldest first; ``open_only``: what is held, decided or on its way."""
+        with self._work() as con:
+            link_id = self._known.link_ids.get(link) if link is not None else None
+            if link is not None and link_id is None:
+                return ()
+            return meetings.mails(con, link_id, self._known.link_names.__getitem__, open_only=open_only)
+
+    def mailed_since(self, since: datetime) -> Sequence[Spending]:
+        """How many people were mailed since an instant, by run and by user."""
+        with self._work() as con:
+            return meetings.mailed_since(con, since)
+
     def writes_since(self, link: str, since: datetime) -> Mapping[str, int]:
         """Ledger counts per operation (both sides together) of this link since an instant."""
         with self._work() as con:
@@ -362,7 +381,7 @@ class DuckStore:
                 fresh.append(name)
             return number
 
-        writing = Writing(self._con, self._new_id, link_id)
+        writing = Writing(self._con, self._new_id, link_id, known.link_names.__getitem__)
         writing.apply(commit)
         for name in (*states, *self._beats):
             link_id(name)

@@ -157,6 +157,21 @@ TABLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("oldest", "DOUBLE"),
         ("mean", "DOUBLE"),
     ),
+    "master": (*_LINK, ("native", "VARCHAR"), ("native_hash", "BIGINT"), ("rank", "VARCHAR")),
+    "mail": (
+        *_LINK,
+        ("name", "VARCHAR"),
+        ("mailbox", "VARCHAR"),
+        ("crm_key", "VARCHAR"),
+        ("kind", "VARCHAR"),
+        ("addressees", "BIGINT"),
+        ("status", "VARCHAR"),
+        ("reason", "VARCHAR"),
+        ("title", "VARCHAR"),
+        ("rule", "VARCHAR"),
+        ("run", "VARCHAR"),
+        ("noted_at", "TIMESTAMP"),
+    ),
 }
 
 

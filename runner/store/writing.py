@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import duckdb
 
+from runner.model.meetings import Mail, Master
 from runner.model.state import (
     Commit,
     Conflict,
@@ -21,7 +22,7 @@ from runner.model.state import (
     Suspension,
     earlier,
 )
-from runner.store import intents
+from runner.store import intents, meetings
 from runner.store.rows import Row, Texts, aware, hash_of, pairing_row, stored, text_of
 from runner.store.tables import delete, insert, listed, unnest
 
@@ -37,14 +38,20 @@ class Touched:
 
 
 class Writing:
-    """Applies one commit. ``new_id`` gives out ids, ``link_id`` the surrogate of a link's name (known or new)."""
+    """Applies one commit. ``new_id`` gives out ids, ``link_id`` the surrogate of a link's name (known or new),
+    ``link_name`` the name of a known surrogate."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, new_id: Callable[[], int], link_id: Callable[[str], int]
+        self,
+        con: duckdb.DuckDBPyConnection,
+        new_id: Callable[[], int],
+        link_id: Callable[[str], int],
+        link_name: Callable[[int], str],
     ) -> None:
         self._con = con
         self._new_id = new_id
         self._link_id = link_id
+        self._link_name = link_name
         self._texts = Texts()
         self.touched = Touched()
 
@@ -68,6 +75,8 @@ class Writing:
             ],
         )
         insert(self._con, "run", [self._run(run) for run in commit.runs])
+        self._masters(commit.masters)
+        self._mails(commit.mails)
         self._suspensions(commit.resumed, commit.suspended)
         insert(
             self._con,
@@ -97,6 +106,22 @@ class Writing:
         for statement, values in statements.items():
             self._con.execute(statement, values).fetchall()
         self.touched.resolutions.add(link_id)
+
+    def _masters(self, asked: tuple[Master, ...]) -> None:
+        if asked:
+            known = meetings.masters(self._con, [one.native for one in asked], self._link_name)
+            meetings.let_in(self._con, asked, known, self._new_id, self._link_id)
+
+    def _mails(self, mails: tuple[Mail, ...]) -> None:
+        if not mails:
+            return
+        latest = {mail.id: mail for mail in mails}
+        numbers = meetings.mail_numbers(self._con, list(latest))
+        rows = [
+            meetings.mail_row(mail, numbers.get(mail.id) or self._new_id(), self._link_id(mail.link))
+            for mail in latest.values()
+        ]
+        insert(self._con, "mail", rows, replacing=True)
 
     def _end(self, commit: Commit) -> None:
         touched = self.touched

@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Row(Held):
-    """A record: a held item with its entity, its owner and the soft-delete flag."""
+    """A record: a held item with its entity, who holds it, and the soft-delete flag."""
 
     entity: Entity = Entity.SCHEDULE_ITEM
     owner: str = ""
@@ -348,8 +348,12 @@ class FakeCrm:
         row = self._live(write.key or "")
         if write.version != str(row.version):
             raise VersionMoved("the row version moved on")
+        if not write.fields and write.native is not None and write.operation is Operation.UPDATE:
+            token = write.stamp or ""
+            self._tables.keys[token] = _Key(token, link.entity, write.native, row.key)
+            return WriteResult(row.key, str(row.version))
         if write.operation is Operation.DELETE:
-            if link.owner in row.holders and len(row.holders) > 1:
+            if link.owner in row.holders and len(row.holders) > 1 and not write.whole:
                 if self.binding:
                     raise Invalid(f"record {row.key} stays {link.user}'s", code=STILL_OWNED)
                 self._take_out(row, self._owner(link))

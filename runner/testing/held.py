@@ -32,6 +32,8 @@ class Held:
     stamp: str | None = None
     native: str | None = None
     shared: bool = False
+    organizer: str | None = None
+    response: str | None = None
     unreadable: str | None = None
     trail: list[str] = field(default_factory=list)
     """Former keys, oldest first."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from runner.model.meetings import OPEN, SPENT, Mail, Master, Spending
 from runner.model.state import (
     Act,
     Commit,
@@ -50,6 +51,8 @@ class _State:
     runs: list[RunRecord] = field(default_factory=list)
     suspensions: dict[tuple[Scope, str], Suspension] = field(default_factory=dict)
     acts: list[Act] = field(default_factory=list)
+    masters: dict[str, Master] = field(default_factory=dict)
+    mails: dict[str, Mail] = field(default_factory=dict)
     last: int = 0
 
     def snapshot(self) -> _State:
@@ -173,6 +176,23 @@ class MemoryStore:
         """Operators' decisions that no pass has carried out yet, oldest first."""
         return [entry for entry in self._state.resolutions.values() if entry.link == link]
 
+    def masters(self, natives: Sequence[str]) -> Mapping[str, Master]:
+        """By native identity, whose copy speaks for these meetings."""
+        return {native: self._state.masters[native] for native in natives if native in self._state.masters}
+
+    def mails(self, link: str | None = None, *, open_only: bool = False) -> Sequence[Mail]:
+        """Mail to attendees, oldest first."""
+        found = [m for m in self._state.mails.values() if link in {None, m.link}]
+        return [m for m in found if m.status in OPEN or not open_only]
+
+    def mailed_since(self, since: datetime) -> Sequence[Spending]:
+        """How many people were mailed since an instant, by run and by user."""
+        spent: Counter[tuple[str, str]] = Counter()
+        for mail in self._state.mails.values():
+            if mail.status in SPENT and mail.at >= since:
+                spent[mail.run, mail.user] += mail.addressees
+        return [Spending(run, user, count) for (run, user), count in sorted(spent.items())]
+
     def runs(self, limit: int) -> Sequence[RunRecord]:
         """The newest runs, newest first."""
         return self._state.runs[::-1][:limit]
@@ -268,6 +288,11 @@ def _begin(state: _State, commit: Commit) -> None:
         state.suspensions.pop((one.scope, one.name), None)
         state.suspensions[one.scope, one.name] = one
     state.acts += commit.acts
+    for master in commit.masters:
+        holder = state.masters.get(master.native)
+        if master.instead == (holder.link if holder else None):
+            state.masters[master.native] = replace(master, instead=None)
+    state.mails.update({mail.id: mail for mail in commit.mails})
     for purge in commit.purged:
         _forget(state, purge)
 

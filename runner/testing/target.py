@@ -28,7 +28,7 @@ from runner.model.ports import Clock, Rng
 from runner.model.privacy import masked
 from runner.model.record import SCHEMAS, Fields, Value
 from runner.model.tasks import RULE
-from runner.model.terms import Folder, Operation, Place, Side
+from runner.model.terms import Folder, Notice, Operation, Place, Side
 from runner.testing.faults import Boundary
 from runner.testing.held import ContractViolation, Held, as_given, carried_out
 from runner.testing.occurrences import completes, following, moves
@@ -88,6 +88,8 @@ class FakeTarget:
         self.reject: Callable[[Fields], str | None] = lambda values: None
         self._containers: dict[_Address, _Container] = {}
         self._mailboxes: set[str] = set()
+        self.mails: list[tuple[Operation, str, str]] = []
+        """What was mailed: the write's operation, in whose name, about which item."""
         self._sequence = 0
         self._version = 0
 
@@ -151,9 +153,13 @@ class FakeTarget:
         shelf: Shelf = Shelf.HOME,
         native: str | None = None,
         shared: bool = False,
+        organizer: str | None = None,
+        response: str | None = None,
     ) -> str:
-        """A user makes an item. ``native`` and ``shared``: his copy of a meeting. Returns its id."""
+        """A user makes an item. ``native``, ``shared``, ``organizer`` and ``response``: his copy of a meeting. Returns its
+        id."""
         held = self._new(self.normalise(values), stamp=None, native=native or self._uid(), shared=shared)
+        held.organizer, held.response = organizer, response
         self._put((user, folder, shelf), held)
         return held.key
 
@@ -175,6 +181,12 @@ class FakeTarget:
         """Something took our stamp off, as an import and export of the item does."""
         address, held = self._where(key)
         held.stamp = None
+        self._touch(address, held, held.values)
+
+    def user_answer(self, key: str, response: str) -> None:
+        """A user answers a meeting request."""
+        address, held = self._where(key)
+        held.response = response
         self._touch(address, held, held.values)
 
     def user_touch(self, key: str) -> None:
@@ -305,6 +317,8 @@ class FakeTarget:
             native=held.native,
             modified=held.modified,
             shared=held.shared,
+            organizer=held.organizer,
+            response=held.response,
         )
 
     def _answer(self, link: LinkRef, key: str) -> Item | ConnectorError:
@@ -353,6 +367,10 @@ class FakeTarget:
                         found.append(Found(identity, _PLACE[shelf], held.key, f"CQ{held.version}"))
         return found
 
+    def _note_mail(self, link: LinkRef, write: Write, held: Held) -> None:
+        if write.notice is not Notice.NOBODY:
+            self.mails.append((write.operation, link.user, held.key))
+
     def _write(self, link: LinkRef, write: Write) -> WriteResult:
         home = (link.user, link.folder, Shelf.HOME)
         self._home(link)
@@ -365,12 +383,19 @@ class FakeTarget:
         if reason is not None:
             raise Invalid(f"the server refuses the item: {reason}", code=reason)
         if write.operation is Operation.CREATE:
-            held = self._new(self.normalise(given), stamp=write.stamp, native=self._uid(), shared=False)
+            native = write.uid or self._uid()
+            held = self._new(
+                self.normalise(given), stamp=write.stamp, native=native, shared=bool(given.get("participants"))
+            )
+            if held.shared:
+                held.organizer, held.response = link.user, "organizer"
             self._put(home, held)
+            self._note_mail(link, write, held)
             return WriteResult(held.key, f"CQ{held.version}")
         address, held = self._where(write.key or "", link.user)
         if write.version != f"CQ{held.version}":
             raise VersionMoved("the change key moved on", code="ErrorIrresolvableConflict")
+        self._note_mail(link, write, held)
         if write.operation is Operation.DELETE:
             self._take(address, held)
             self._place(held, (link.user, link.folder, Shelf.DELETED))

@@ -46,7 +46,8 @@ from runner.testing.rng import SeededRng
 from runner.testing.target import FakeTarget
 
 ANN, BOB = "ann.lee@example.com", "bob.ray@example.com"
-OWNERS = {ANN: "7", BOB: "8"}
+CAL = "cal.day@example.com"
+OWNERS = {ANN: "7", BOB: "8", CAL: "9"}
 MAPPING = Path(__file__).parents[2] / "mappings" / "schedule_item.yaml"
 CRM_TYPES = {
     "subject": CrmFieldType(FieldType.TEXT),

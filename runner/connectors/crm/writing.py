@@ -308,7 +308,7 @@ class Group:
             if owner not in holding.get(key_text(ready.key), frozenset()):
                 error: ConnectorError = VersionMoved(f"CRM record {key} is not {self.link.user}'s any more")
                 self._results[ready.index] = WriteResult(key=key, error=error)
-            elif not others(holding, ready.key, owner):
+            elif ready.write.whole or not others(holding, ready.key, owner):
                 last.append(ready)
             elif (reason := bound_by(connection, entity, ready.key, owner)) is not None:
                 error = Invalid(f"CRM record {key} stays {self.link.user}'s: {reason}", code=STILL_OWNED)
@@ -353,9 +353,18 @@ class Group:
         versions = self._versions(connection, {ready.key for ready in batch})
         for ready in batch:
             if versions.get(key_text(ready.key)) == ready.write.version:
+                self._note_identity(connection, ready.write)
                 self._results[ready.index] = WriteResult(key=ready.write.key, version=ready.write.version)
             else:
                 self._results[ready.index] = self._missed(connection, ready)
+
+    def _note_identity(self, connection: sa.Connection, write: Write) -> None:
+        """A record of the CRM's becomes a meeting in a mailbox: its copies elsewhere will be known by this identity."""
+        if write.native is None or write.stamp is None or write.key is None:
+            return
+        noted = self.keys.noted(connection, self.entity, [write.stamp], [write.native])
+        if not noted.by_token and not noted.by_identity:
+            self.keys.note(connection, self.entity, [(write.stamp, write.native, write.key)], self.now)
 
     # -- creates ---------------------------------------------------------------------------------------------------------
 

@@ -34,6 +34,8 @@ def properties(write: Write, link: LinkRef) -> list[Property]:
         stated += _interval(write.values, link.time_zone)
     if "participants" in fields:
         stated += [_attendees(tag, people) for tag, people in changed_lists(write.values, write.before).items()]
+    if write.uid:
+        stated.append(plain("calendar:UID", "UID", write.uid))
     return [*stated, NO_REMINDER] if new else stated
 
 
@@ -107,7 +109,7 @@ _ENCODERS: Mapping[str, Callable[[Value], Property]] = {
 
 ORDER = (
     *("Subject", "Sensitivity", "Body", "Categories", "Importance", "ReminderIsSet", "ExtendedProperty"),
-    *("Start", "End", "IsAllDayEvent", "LegacyFreeBusyStatus", "Location"),
+    *("UID", "Start", "End", "IsAllDayEvent", "LegacyFreeBusyStatus", "Location"),
     *("RequiredAttendees", "OptionalAttendees", "Resources", "StartTimeZone", "EndTimeZone"),
 )
 """The order that the schema prescribes inside CalendarItem."""
