@@ -208,7 +208,24 @@ class _Choice:
             elif wanted is not effective:
                 effective, outer = wanted, path
         self.origins["direction"] = document.rule(*outer)
+        self._contacts_outbound(effective, outer, findings)
         return effective
+
+    def _contacts_outbound(self, effective: Direction, outer: Path, findings: Findings) -> None:
+        """Contacts flow out only (B-1), also where a level that speaks of every folder says otherwise. What is said of
+        contacts themselves is checked where it stands."""
+        stated_for_contacts = outer[-3:-1] == ("folders", Folder.CONTACTS.value)
+        if self.levels.folder is Folder.CONTACTS and effective.writes(Side.CRM) and not stated_for_contacts:
+            path = self.levels.place()
+            findings.error(
+                "contacts-outbound-only",
+                f"contacts inherit {effective.value!r}: they go from the CRM to mailboxes only, and what users add in "
+                "Outlook never reaches the CRM (B-1)",
+                self.levels.document.source.key_span(path),
+                hint="add direction: outbound to the folder",
+                pointer=pointer(path),
+                related=self.levels.document.span(*outer),
+            )
 
 
 def resolve(

@@ -110,6 +110,9 @@ CASES: list[Case] = [
     ("not-yet", hq("- user: bob@example.com", "- generate: {limit: 3}"), ["targets.d/hq.yaml:12:3: not-yet"]),
     ("not-yet", {"ad": "version: 1\nkind: ldap\nname: ad\n"}, ["targets.d/ad.yaml:2:7: not-yet"]),
     ("not-yet", crm("schedule_item:", "group: {}\n  schedule_item:"), ["targets.d/crm.yaml:8:3: not-yet"]),
+    ("contacts-outbound-only", {"hq": HQ.replace("  folders:", "  direction: both\n  folders:").replace(
+        "    calendar:", "    contacts: {mapping: appointments}\n    calendar:")},
+     ["targets.d/hq.yaml:10:5: contacts-outbound-only", "targets.d/hq.yaml:10:25: entity-mismatch"]),
     ("contacts-outbound-only", hq("calendar:", "contacts: {direction: both}\n    calendar:"),
      ["targets.d/hq.yaml:9:5: no-mapping", "targets.d/hq.yaml:9:27: contacts-outbound-only"]),
     # references
