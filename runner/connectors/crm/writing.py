@@ -267,8 +267,10 @@ class Group:
         if table is not None and wanted:
             Rewriting(table, self.shape.zone, self.now).carry_out(connection, wanted)
         people = self.entity.people
+        if people is None:
+            return
         invited = [(key, ready.write) for key, ready in written if not PEOPLE.isdisjoint(ready.write.fields)]
-        if people is not None and invited:
+        if invited:
             Inviting(self.entity, people, self.link.owner).carry_out(connection, invited)
 
     def _with_occurrences_gone(self, connection: sa.Connection, batch: Sequence[_Ready]) -> list[_Ready]:
