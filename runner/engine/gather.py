@@ -69,7 +69,10 @@ class _Gather:
         return [self.seq[place] for place in places if place in self.seq]
 
     def _forced(self, pairing: Pairing) -> bool:
-        return self.forced is None or pairing.base is None or pairing.crm_key in self.forced
+        """Whether both sides are to be read whatever their versions: an unknown one (of an item that went on to something
+        else under our own write) is no version to compare with."""
+        unknown = pairing.base is None or pairing.crm_version is None or pairing.target_version is None
+        return self.forced is None or unknown or pairing.crm_key in self.forced
 
     def _echo(self, pairing: Pairing, item: Item | ConnectorError | None) -> bool:
         """A CRM mark alone whose record still has the version that we know (B-12)."""

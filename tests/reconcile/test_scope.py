@@ -94,3 +94,19 @@ def test_an_item_ahead_comes_in_at_the_instant_foretold(
 
 def test_what_has_no_start_enters_never() -> None:
     assert enters_at({"title": "a"}, DAY) is None
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ({"start": None, "due": "2020-01-01", "status": "in_progress"}, Scope.INSIDE),
+        ({"start": None, "due": None, "status": "not_started"}, Scope.INSIDE),
+        ({"start": "2026-05-01", "due": "2026-05-02", "status": "not_started"}, Scope.FUTURE),
+        ({"start": None, "due": "2026-03-01", "status": "completed"}, Scope.PAST),
+        ({"start": None, "due": "2026-03-01", "completed": "2026-03-28", "status": "completed"}, Scope.INSIDE),
+        ({"start": "2026-03-01", "due": "2026-04-01", "status": "completed"}, Scope.INSIDE),
+    ],
+)
+def test_an_open_task_is_never_past_and_a_completed_one_by_its_last_day(record: Fields, expected: Scope) -> None:
+    """B-47, B-50: nobody is done with what is overdue."""
+    assert in_window(record, 7 * DAY, 30 * DAY, NOW, "Europe/Vienna") is expected
