@@ -65,6 +65,9 @@ class SystemOpening:
     help="Seconds for running passes at the end.",
 )
 @click.option(
+    "--attempts", type=click.IntRange(1, 1000), default=8, show_default=True, help="Failed passes that block a message."
+)
+@click.option(
     "--listen", metavar="ADDRESS:PORT", help="Also listen on TCP: health and metrics, and the API with a token."
 )
 @click.option(
@@ -80,6 +83,7 @@ def serve(
     context: Context,
     workers: int,
     grace: int,
+    attempts: int,
     listen: str | None,
     token_file: Path | None,
     strict_start: bool,
@@ -95,7 +99,7 @@ def serve(
             sockets.append((tcp_socket(*_address(listen)), _token(token_file)))
         elif token_file is not None:
             raise click.UsageError("--token-file goes with --listen")
-        settings = Settings(context.root, context.state, workers, float(grace), strict_start)
+        settings = Settings(context.root, context.state, workers, float(grace), attempts, strict_start)
         service = Service(settings, SystemOpening(), SystemClock(), SystemRng())
         desk = Desk(service)
         unix, *tcp = sockets

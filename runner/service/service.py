@@ -17,6 +17,7 @@ from runner.model.queueing import Cause
 from runner.observe.metrics import Metrics
 from runner.queue import EmbeddedQueue
 from runner.queue.backoff import fraction
+from runner.queue.embedded import MOST_ATTEMPTS
 from runner.service.configuration import Configuration, Look
 from runner.service.connections import Connections, Opening
 from runner.service.dispatch import Dispatcher
@@ -39,12 +40,14 @@ log = structlog.get_logger("exsync.service")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is fixed for the life of the process. ``grace``: seconds that running passes get when it is stopped."""
+    """What is fixed for the life of the process. ``grace``: seconds that running passes get when it is stopped;
+    ``attempts``: passes of one message that may fail before it is blocked (B-20)."""
 
     root: Path
     state: Path
     workers: int = 8
     grace: float = 30.0
+    attempts: int = MOST_ATTEMPTS
     strict_start: bool = False
 
 
@@ -69,7 +72,7 @@ class Service:
             )
             self.generations = Generations(self.connections, self.store, clock, rng)
             first = self.configuration.start(strict=settings.strict_start)
-            self.queue = EmbeddedQueue(Journal(self.store), clock)
+            self.queue = EmbeddedQueue(Journal(self.store), clock, most_attempts=settings.attempts)
             self.dispatcher = Dispatcher(self.queue, clock, rng)
             self.timekeeper = Timekeeper(
                 self.queue,

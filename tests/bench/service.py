@@ -13,7 +13,7 @@ from pathlib import Path
 from runner.sandbox.exchange import Sandbox
 from tests.e2e.operator import ANN, BOB, Operator
 from tests.e2e.served import Served, until
-from tests.support.crm import POSTGRES
+from tests.support.demo import postgresql_demo
 from tests.support.postgres import running
 
 COMMITS = 100
@@ -33,7 +33,7 @@ def main() -> None:
         operator = Operator(Path(home), sandbox)
         operator.environ["EXSYNC_CRM_URL"] = postgres.url("crm")
         with postgres.connect("crm") as crm:
-            crm.execute(POSTGRES)
+            crm.execute(postgresql_demo())
             operator.ready()
             with Served(operator, "--log-level", "warning") as served:
                 served.idle()

@@ -1,4 +1,4 @@
-"""The service as a process of its own, with real commands, EWS over HTTP and SQL (B-10, B-15, B-76, B-102)."""
+"""The service as a process of its own, with real commands, EWS over HTTP and SQL."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.operator import ANN, BOB, Operator
 from tests.e2e.served import Served, until
-from tests.support.crm import POSTGRES
+from tests.support.demo import postgresql_demo
 from tests.support.postgres import Postgres, running
 
 INSERT = (
@@ -32,7 +32,7 @@ def test_commits_are_heard_late_ones_too_and_a_lost_database_comes_back(operator
     """A transaction that began before another and commits after it is not missed; nothing needs doing after an outage."""
     operator.environ["EXSYNC_CRM_URL"] = postgres.url("crm")
     with postgres.connect("crm") as crm:
-        crm.execute(POSTGRES)
+        crm.execute(postgresql_demo())
     operator.ready()
     with Served(operator) as served:
         served.idle()

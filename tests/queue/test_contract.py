@@ -48,4 +48,5 @@ def bench(tmp_path: Path) -> Iterator[EmbeddedBench]:
 
 @pytest.mark.parametrize("check", QUEUE_CHECKS, ids=lambda check: check.__name__)
 def test_embedded(check: Callable[[QueueBench], None], bench: EmbeddedBench) -> None:
+    """B-20, B-21, B-22, B-23: each check names the rule that it is about."""
     check(bench)

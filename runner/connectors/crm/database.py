@@ -20,6 +20,9 @@ from runner.connectors.crm.faults import translated
 from runner.model.errors import Unreachable, UsageError
 
 DIALECTS = ("sqlite", "postgresql")
+UNLIMITED = -1
+"""Connections beyond the pool's five: one for each thread that needs one. Who runs passes limits their number; a pass that
+waited in vain for a connection would look like a CRM that is down."""
 CONNECT_TIMEOUT = 10
 """Seconds to wait for PostgreSQL to accept a connection."""
 
@@ -55,8 +58,10 @@ def _parsed(plan: CrmPlan, url: str) -> sa.URL:
 
 def _sqlite(url: sa.URL, patience: timedelta) -> sa.Engine:
     settings = {} if "timeout" in url.query else {"timeout": patience.total_seconds()}
-    engine = sa.create_engine(url, connect_args=settings, hide_parameters=True)
     path = url.database
+    in_file = bool(path) and path != ":memory:"
+    pool: dict[str, Any] = {"max_overflow": UNLIMITED} if in_file else {}
+    engine = sa.create_engine(url, connect_args=settings, hide_parameters=True, **pool)
 
     @event.listens_for(engine, "do_connect")
     def demand_file(dialect: Any, record: Any, args: Any, kwargs: Any) -> None:
@@ -83,7 +88,9 @@ def _sqlite(url: sa.URL, patience: timedelta) -> sa.Engine:
 def _postgres(plan: CrmPlan, url: sa.URL, patience: timedelta) -> sa.Engine:
     settings = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT}
     try:
-        engine = sa.create_engine(url, connect_args=settings, hide_parameters=True, pool_pre_ping=True)
+        engine = sa.create_engine(
+            url, connect_args=settings, hide_parameters=True, pool_pre_ping=True, max_overflow=UNLIMITED
+        )
     except ModuleNotFoundError:
         raise UsageError(
             f"{plan.rule}: CRM {plan.name} is a PostgreSQL database, and its driver is not installed",
