@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 import yaml
@@ -11,12 +10,11 @@ import yaml
 from runner.config.plan import LinkPlan
 from runner.engine.passes import Orders
 from runner.engine.runs import Runner
-from runner.mapping import compiler
 from runner.mapping.compiler import compile_mapping
 from runner.mapping.source import CrmFieldType, MappingSource
 from runner.model.diagnostics import Span
-from runner.model.record import SCHEDULE_ITEM, FieldType, Value
-from runner.model.terms import Entity, Operation, Side
+from runner.model.record import FieldType, Value
+from runner.model.terms import Operation, Side
 from runner.store import open_store
 from runner.testing.rng import SeededRng
 from runner.testing.target import FakeTarget
@@ -30,8 +28,6 @@ ENTRIES = """
 - {crm: responses, record: responses, direction: inbound}
 - {crm: organizer, record: organizer, direction: inbound}
 """
-CARRIED = {name: replace(spec, carried=True) for name, spec in SCHEDULE_ITEM.items()}
-"""Whatever the target's own connector carries by now: here the target is the fake, which carries everything."""
 ADDRESSES = CrmFieldType(FieldType.ADDRESSES)
 GUESTS: dict[str, Value] = {
     "robert.ray@example.com": "optional",
@@ -95,9 +91,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def desk(world: World) -> Iterator[Desk]:
     """On each database."""
-    monkeypatch.setattr(compiler, "SCHEMAS", {Entity.SCHEDULE_ITEM: CARRIED})
     made = Desk(world)
     yield made
     made.close()
