@@ -28,6 +28,7 @@ COMMANDS = {
     "link": "Suspend and resume links.",
     "conflicts": "List, show and resolve conflicts.",
     "quarantine": "List the items that were set aside, with the reason.",
+    "mail": "List, release and drop mail to attendees that is held.",
     "test": "Run the mapping tests that lie beside the mappings.",
     "target": "Look after targets: suspend, resume, print the SQL that the CRM needs.",
     "schema": "Print a JSON Schema.",

@@ -164,6 +164,17 @@ def settings_of(settings: FolderSettings) -> dict[str, Any]:
         "time_zone": settings.time_zone,
         "window": {end: UNLIMITED if length is None else duration_text(length) for end, length in ends.items()},
         "deny": sorted(f"{written[side]}-{operation}" for operation, side in settings.denied),
+        "mail": {
+            "send": sorted(f"{kind}s" for kind in settings.mail.send),
+            **{
+                name: UNLIMITED if budget is None else budget
+                for name, budget in (
+                    ("per_run", settings.mail.per_run),
+                    ("per_user", settings.mail.per_user),
+                    ("per_day", settings.mail.per_day),
+                )
+            },
+        },
         **{f"guards.max_{operation}s": _limit(limit) for operation, limit in by_operation.items()},
     }
 

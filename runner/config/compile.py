@@ -381,6 +381,7 @@ def _settings_digest(settings: FolderSettings, mapping: CompiledMapping, rules: 
             settings.keep_items_older_than.total_seconds() if settings.keep_items_older_than else None,
             list(astuple(settings.restrictions)),
             settings.filter,
+            [sorted(settings.mail.send), settings.mail.per_run, settings.mail.per_user, settings.mail.per_day],
             settings.time_zone,
             settings.enabled,
         ]

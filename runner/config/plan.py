@@ -13,6 +13,7 @@ from runner.model.privacy import TITLE
 from runner.model.record import FieldType
 from runner.model.terms import Entity, Folder, Private
 from runner.reconcile.attendees import AttendeeRules
+from runner.reconcile.firewall import MailPolicy
 from runner.reconcile.guards import Limits
 from runner.reconcile.restrictions import Restrictions
 from runner.reconcile.rules import ItemRules
@@ -252,6 +253,8 @@ class LinkPlan:
     """``file:line:column`` of the link in YAML."""
     digest: str
     """Over everything above; a changed digest is a changed link."""
+    mail: MailPolicy = field(default_factory=MailPolicy)
+    """What may be mailed to attendees (B-42)."""
     paused: bool = False
     """Like disabled, but said to be for a while: ``plan`` still shows what waits (B-15)."""
     private_title: str = TITLE

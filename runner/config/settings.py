@@ -2,13 +2,13 @@
 
 Levels from weakest to strongest: built-in defaults, the target's ``defaults``, ``defaults.folders.<folder>``, the link,
 ``<link>.folders.<folder>``. The strongest that states a value gives it, with three exceptions: a direction can only be
-narrowed (B-4), denied operations add up (B-5), windows and guards merge key by key.
+narrowed (B-4), denied operations add up (B-5), windows, guards and mail merge key by key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,7 @@ from runner.config.durations import timedelta_of
 from runner.config.findings import Findings
 from runner.config.plan import Window
 from runner.config.yamlsource import Path, pointer
+from runner.model.meetings import MailKind
 from runner.model.privacy import TITLE
 from runner.model.terms import (
     ConflictPolicy,
@@ -31,6 +32,7 @@ from runner.model.terms import (
     Private,
     Side,
 )
+from runner.reconcile.firewall import MailPolicy
 from runner.reconcile.guards import Limit, Limits
 from runner.reconcile.restrictions import Restrictions
 
@@ -71,6 +73,7 @@ class FolderSettings:
     window: Window
     denied: frozenset[tuple[Operation, Side]]
     limits: Limits
+    mail: MailPolicy
     enabled: bool
     origins: Mapping[str, str]
 
@@ -140,6 +143,25 @@ class _Choice:
             most |= {name: None if number == UNLIMITED else int(number) for name, number in stated.items()}
             self.origins["restrictions"] = self.levels.document.rule(*path)
         return Restrictions(**most)
+
+    def mail(self) -> MailPolicy:
+        policy = MailPolicy()
+        self.origins["mail"] = BUILT_IN
+        for stated, path in self.levels.stated("mail"):
+            rule = self.origins["mail"] = self.levels.document.rule(*path)
+            policy = replace(policy, rule=rule)
+            if "send" in stated:
+                policy = replace(policy, send=frozenset(MailKind(word.removesuffix("s")) for word in stated["send"]))
+            per_run, per_user, per_day = (
+                (None if stated[name] == UNLIMITED else int(stated[name])) if name in stated else known
+                for name, known in (
+                    ("per_run", policy.per_run),
+                    ("per_user", policy.per_user),
+                    ("per_day", policy.per_day),
+                )
+            )
+            policy = replace(policy, per_run=per_run, per_user=per_user, per_day=per_day)
+        return policy
 
     def denied(self) -> frozenset[tuple[Operation, Side]]:
         denied: set[tuple[Operation, Side]] = set()
@@ -283,6 +305,7 @@ def resolve(
         window=choice.window(),
         denied=choice.denied(),
         limits=choice.limits(guards.stated("guards")),
+        mail=choice.mail(),
         enabled=bool(choice.value("enabled", True)) and enabled,
         origins=MappingProxyType(choice.origins),
     )

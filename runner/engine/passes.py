@@ -16,6 +16,7 @@ from runner.config.plan import LinkPlan
 from runner.engine.decide import Decided, Verdicts, decide
 from runner.engine.gather import gather
 from runner.engine.loops import unlooped
+from runner.engine.mailing import RETRY
 from runner.engine.match import both_sides_hold, match
 from runner.engine.meetings import look
 from runner.engine.observe import observe_crm, observe_target
@@ -35,7 +36,8 @@ from runner.model.errors import (
     Transient,
 )
 from runner.model.lifecycle import LinkEvent, next_condition
-from runner.model.state import Commit, LinkState, Mark, PairingStatus, Quarantined, Resolution, RunRecord
+from runner.model.meetings import Mail
+from runner.model.state import Commit, LinkCondition, LinkState, Mark, PairingStatus, Quarantined, Resolution, RunRecord
 from runner.model.terms import Operation, Side
 from runner.reconcile.guards import Trip, assess
 
@@ -118,6 +120,7 @@ class _Pass:
     def _observe(self) -> None:
         meaning = meaning_of(self.link)
         self.relist = bool(self.state.mapping_digest) and self.state.mapping_digest != meaning
+        self.writer.mailroom.first = self.relist or self.state.condition is LinkCondition.NEW
         if self.relist and self.state.listed:
             self.state = replace(self.state, listed=False, target_watermark=None, target_complete=False)
         if not self.state.listed:
@@ -225,6 +228,8 @@ class _Pass:
         outcome = self._rehearsed(free) if self.orders.rehearse else self.writer.carry_out(free)
         for entry in outcome.done:
             self.report.note_change(entry.item, entry.change)
+        for mail in outcome.mails:
+            self.report.note_mail(mail)
         failures = [*gathered.failures, *verdicts.failures, *looping, *outcome.failures]
         self._commit(marks, gathered, verdicts, outcome, failures)
         for item in free:
@@ -239,10 +244,15 @@ class _Pass:
 
     def _rehearsed(self, items: Sequence[Decided]) -> Outcome:
         """Nothing is written: note what would be, and let the marks go so that each is shown once."""
+        now, mailroom = self.parts.clock.now(), self.writer.mailroom
+        mailroom.open()
+        mails: list[Mail] = []
         for item in items:
             for change in item.decision.changes:
                 self.report.note_change(item, change)
-        return Outcome(Commit(settled=tuple(mark for item in items for mark in item.subject.marks)))
+                _, _, mail = mailroom.judge(item, change, now)
+                mails += [mail] if mail else []
+        return Outcome(Commit(settled=tuple(mark for item in items for mark in item.subject.marks)), mails=mails)
 
     def _commit(
         self,
@@ -270,7 +280,8 @@ class _Pass:
             pairings.pop(ended, None)
         late, quarantined = self._set_aside(failures, by_seq, now)
         settled.update(seq for failure in failures for seq in failure.marks)
-        parked = [replace(by_seq[seq], due=due) for seq, due in verdicts.parked if seq in by_seq]
+        waiting = [(seq, now + RETRY) for seq in outcome.held]
+        parked = [replace(by_seq[seq], due=due) for seq, due in (*verdicts.parked, *waiting) if seq in by_seq]
         released: tuple[tuple[str, Side, str], ...] = ()
         if self._has_quarantine():
             places = {(by_seq[seq].side, by_seq[seq].key) for seq in settled if seq in by_seq}

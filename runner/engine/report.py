@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from runner.engine.decide import Decided
 from runner.engine.subject import Failure
 from runner.model.errors import ExsyncError
+from runner.model.meetings import SPENT, Mail, MailStatus
 from runner.model.state import Pairing
 from runner.model.terms import Operation, Side
 from runner.reconcile.changeset import Clashing, LinkChanges, Noted
@@ -27,7 +28,8 @@ def label_of(item: Decided) -> Label:
 @dataclass(slots=True)
 class PassReport:
     """The outcome of one pass over one link. ``counts``: ``crm.create``, ``target.update``, ``conflict``, ``held``,
-    ``quarantined``, ``deferred``, ``unknown``, ``detached``, ``drift``, ``matched`` → how many."""
+    ``quarantined``, ``deferred``, ``unknown``, ``detached``, ``drift``, ``matched``, ``mail`` and ``mail_held`` (people) →
+    how many."""
 
     link: str
     known: int = 0
@@ -59,6 +61,13 @@ class PassReport:
         self.counts[f"{change.side}.{change.operation}"] += 1
         if len(self.changes) < SHOWN:
             self.changes.append(Planned(label_of(item), change))
+
+    def note_mail(self, mail: Mail) -> None:
+        """Count whom a mail tells, or would tell once it is released."""
+        if mail.status in SPENT:
+            self.counts["mail"] += mail.addressees
+        elif mail.status is MailStatus.HELD:
+            self.counts["mail_held"] += mail.addressees
 
     def note_decision(self, item: Decided) -> None:
         """Count the conflicts, the drift and the detaching of an item."""

@@ -15,11 +15,13 @@ from runner.config.plan import LinkPlan
 from runner.engine.decide import Decided, leaves_window
 from runner.engine.disputes import Disputes
 from runner.engine.identity import crm_key_of, meeting_key, native_key, stamp_for
+from runner.engine.mailing import Mailroom
 from runner.engine.memory import remembered
 from runner.engine.parts import Parts
 from runner.engine.subject import Failure, Subject
 from runner.model.errors import STILL_OWNED, ConnectorError, Gone, Invalid, OutcomeUnknown, VersionMoved
 from runner.model.items import Item, LinkRef, Write, WriteResult
+from runner.model.meetings import Mail
 from runner.model.privacy import veiled
 from runner.model.record import Fields
 from runner.model.state import (
@@ -33,9 +35,10 @@ from runner.model.state import (
     Purge,
     Resolution,
 )
-from runner.model.terms import Operation, Side
+from runner.model.terms import Notice, Operation, Side
 from runner.reconcile.authority import Standing
 from runner.reconcile.decision import Change
+from runner.reconcile.firewall import Fate
 
 TAKEN_OUT = "; others hold the record too, so that only this user was taken out of it"
 """End of the reason in the ledger of a delete that left the record to its other users."""
@@ -52,6 +55,8 @@ class Sending:
     result: WriteResult | None = None
     unsent: bool = False
     """Refused before it was sent: ``result`` says why."""
+    mail: Mail | None = None
+    """What the write tells attendees."""
     held: Item | None = None
     """What the side holds after the write, when the read-back saw exactly what the write made."""
 
@@ -69,6 +74,9 @@ class Outcome:
     """Target items to be looked at again in this pass, as copies."""
     detached: list[tuple[Subject, str]] = field(default_factory=list)
     """Pairs that end because the CRM keeps a record that its user deleted, with the reason (B-39)."""
+    mails: list[Mail] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
+    """Marks of items whose write waits with its mail."""
     stop: ConnectorError | None = None
 
 
@@ -80,6 +88,7 @@ class Writer:
     ) -> None:
         self.parts, self.link, self.ref, self.run = parts, link, ref, run
         self.disputes = Disputes(parts, link, run, resolutions)
+        self.mailroom = Mailroom(parts, link, run)
         self.adopted: set[str] = set()
         self.copies: set[str | None] = set()
         """Target items whose native identity belongs to another item's record: they get records of their own."""
@@ -88,10 +97,13 @@ class Writer:
         """Write, read back and return the commit that records it all (not yet committed)."""
         now = self.parts.clock.now()
         decided, planned, failures = self._plans(decided)
+        planned, mails, held = self._judged(planned, now)
         conflicts = self.disputes.found(decided, now)
         if planned or conflicts:
-            self.parts.store.commit(Commit(intents=tuple(self._intent(p, now) for p in planned), conflicts=conflicts))
-        stop = None
+            intents = tuple(self._intent(p, now) for p in planned)
+            self.parts.store.commit(Commit(intents=intents, conflicts=conflicts, mails=tuple(mails)))
+        elif mails:
+            self.parts.store.commit(Commit(mails=tuple(mails)))
         stop = self._send(Side.CRM, [p for p in planned if p.change.side is Side.CRM])
         planned = self._known_meetings(planned)
         stop = self._send(Side.TARGET, [p for p in planned if p.change.side is Side.TARGET]) or stop
@@ -99,7 +111,32 @@ class Writer:
             self._read_back(side, [p for p in planned if p.change.side is side])
         outcome = self._record(decided, planned, now, stop)
         outcome.failures += failures
+        outcome.mails = [self.mailroom.outcome(p.mail, p.result) for p in planned if p.mail] + [m for _, m in held]
+        outcome.held = [mark for item, _ in held for mark in item.subject.marks]
+        outcome.commit = replace(outcome.commit, mails=tuple(outcome.mails))
+        self.mailroom.note(outcome.mails)
         return outcome
+
+    def _judged(
+        self, planned: Sequence[Sending], now: datetime
+    ) -> tuple[list[Sending], list[Mail], list[tuple[Decided, Mail]]]:
+        """The writes that go out, with those whom the server tells; the mails to be noted before; and what is held."""
+        out: list[Sending] = []
+        mails: list[Mail] = []
+        held: list[tuple[Decided, Mail]] = []
+        self.mailroom.open()
+        for entry in planned:
+            fate, notice, mail = self.mailroom.judge(entry.item, entry.change, now)
+            if mail is not None:
+                entry.mail = mail
+                mails.append(mail)
+            if fate is Fate.HOLD and mail is not None:
+                held.append((entry.item, mail))
+                continue
+            if notice is not Notice.NOBODY:
+                entry.write = replace(entry.write, notice=notice)
+            out.append(entry)
+        return out, mails, held
 
     def _plans(self, decided: Sequence[Decided]) -> tuple[list[Decided], list[Sending], list[Failure]]:
         """Every item's writes; one that cannot be expressed in the CRM's fields fails alone, with all of its writes."""

@@ -123,10 +123,9 @@ class LinkChanges:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """What one run would write, link by link in order of their names. ``mails`` to attendees: none in this version."""
+    """What one run would write, link by link in order of their names."""
 
     links: tuple[LinkChanges, ...] = ()
-    mails: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "links", tuple(sorted(self.links, key=lambda link: link.link)))
@@ -137,6 +136,16 @@ class ChangeSet:
     def total(self, operation: Operation) -> int:
         """Writes of one operation over all links."""
         return sum(link.writes().get(operation, 0) for link in self.links)
+
+    @property
+    def mails(self) -> int:
+        """How many people would be told by mail."""
+        return sum(link.counts.get("mail", 0) for link in self.links)
+
+    @property
+    def mails_held(self) -> int:
+        """How many more would be, once what is held is released."""
+        return sum(link.counts.get("mail_held", 0) for link in self.links)
 
     @property
     def trips(self) -> tuple[Trip, ...]:
@@ -152,6 +161,7 @@ class ChangeSet:
                 "conflicts": sum(len(link.clashes) for link in self.links),
                 "held": sum(link.held for link in self.links),
                 "mails": self.mails,
+                "mails_held": self.mails_held,
             },
         }
 

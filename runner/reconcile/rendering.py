@@ -52,7 +52,7 @@ def summary(changes: ChangeSet) -> str:
         return f"No changes: {_count(len(changes.links) - failed, 'link')} in step.{tail}"
     parts = [f"{changes.total(operation)} to {operation}" for operation in Operation]
     parts.append(_count(conflicts, "conflict") + (f" ({held} held)" if held else ""))
-    parts.append(_count(changes.mails, "mail"))
+    parts.append(_count(changes.mails, "mail") + (f" ({changes.mails_held} held)" if changes.mails_held else ""))
     return f"Plan: {', '.join(parts)}.{tail}"
 
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runner.config.plan import SyncPlan
+from runner.engine.held import decide_mail
 from runner.engine.resolve import find_conflict, resolve
 from runner.engine.selection import select_links
 from runner.engine.stated import stated_values
 from runner.model.errors import UsageError
+from runner.model.meetings import Mail
 from runner.model.ports import Queue, Store
 from runner.model.queueing import Message
 from runner.model.record import SCHEMAS
@@ -71,6 +73,13 @@ def discard_message(store: Store, queue: Queue, who: Operator, number: int) -> M
     message = queue.discard(number)
     store.commit(Commit(acts=(who.act("discard", f"message {number}", f"{message.link}: {message.reason}"),)))
     return message
+
+
+def settle_mail(store: Store, who: Operator, mail_id: str, word: str) -> Mail:
+    """Note ``release`` or ``drop`` for a held mail (B-42); the link's next pass carries it out."""
+    mail = decide_mail(store, mail_id, word, who.now)
+    store.commit(Commit(acts=(who.act(word, f"mail {mail.id[:8]}", mail.link),)))
+    return mail
 
 
 def settle_conflict(

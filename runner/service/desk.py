@@ -173,6 +173,17 @@ class Desk:
         service.queue.put(jobs_for(generation, chosen, Cause.CRM))
         return {"resumed": ended}
 
+    def mails(self, *, everything: bool) -> Data:
+        """Mail to attendees, oldest first: what is held or on its way, or all that was ever noted."""
+        return {"mails": [views.mail_view(mail) for mail in self.service.store.mails(open_only=not everything)]}
+
+    def settle_mail(self, who: Operator, mail_id: str, word: str) -> Data:
+        """Note ``release`` or ``drop``, and ask for the pass that carries it out."""
+        service = self.service
+        mail = acts.settle_mail(service.store, who, mail_id, word)
+        service.queue.put(jobs_for(service.generations.current, [mail.link], Cause.NOTIFICATION))
+        return views.mail_view(mail)
+
     def settle_conflict(self, who: Operator, conflict_id: str, take: str, values: tuple[str, ...]) -> Data:
         """Note a decision, and ask for the pass that carries it out."""
         service, generation = self.service, self.service.generations.current

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from runner.config.plan import SyncPlan
+from runner.model.meetings import Mail
 from runner.model.queueing import Message, Sample
 from runner.model.state import Act, Conflict, Quarantined, Suspension
 from runner.store import DuckStore
@@ -84,6 +85,24 @@ def quarantine_view(entry: Quarantined) -> Data:
         "last_at": text_of(entry.last_at),
         "tries": entry.tries,
         "next_try": text_of(entry.next_try),
+    }
+
+
+def mail_view(mail: Mail) -> Data:
+    """One mail to attendees."""
+    return {
+        "id": mail.id,
+        "link": mail.link,
+        "user": mail.user,
+        "crm_key": mail.crm_key,
+        "kind": mail.kind.value,
+        "addressees": mail.addressees,
+        "status": mail.status.value,
+        "reason": mail.reason,
+        "title": mail.title,
+        "rule": mail.rule,
+        "run": mail.run,
+        "at": text_of(mail.at),
     }
 
 

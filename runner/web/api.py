@@ -77,6 +77,7 @@ def _api(desk: Desk) -> list[BaseRoute]:
         "/api/v1/conflicts": lambda request, body: desk.conflicts(open_only="open" in request.query_params),
         "/api/v1/conflicts/{id}": lambda request, body: desk.conflict(request.path_params["id"]),
         "/api/v1/quarantine": lambda request, body: desk.quarantine(),
+        "/api/v1/mail": lambda request, body: desk.mails(everything="all" in request.query_params),
         "/api/v1/acts": lambda request, body: desk.acts(200),
     }
     posted: dict[str, Answer] = {
@@ -85,6 +86,12 @@ def _api(desk: Desk) -> list[BaseRoute]:
         "/api/v1/queue/{number:int}/discard": lambda request, body: desk.discard(who(request), number(request)),
         "/api/v1/conflicts/{id}/resolve": lambda request, body: desk.settle_conflict(
             who(request), request.path_params["id"], _text(body, "take"), tuple(_texts(body, "values"))
+        ),
+        "/api/v1/mail/{id}/release": lambda request, body: desk.settle_mail(
+            who(request), request.path_params["id"], "release"
+        ),
+        "/api/v1/mail/{id}/drop": lambda request, body: desk.settle_mail(
+            who(request), request.path_params["id"], "drop"
         ),
         "/api/v1/suspend": lambda request, body: desk.suspend(
             who(request), _scope(body), str(body.get("name", "")), body.get("reason")

@@ -67,6 +67,7 @@ links:
     calendar: {window: {past: unlimited}, time_zone: Asia/Tokyo, guards: {max_creates: {count: 5},
         max_writes_per_item_per_hour: 6}, enabled: false}
   on_leave: remove
+  mail: {send: [updates], per_run: unlimited}
   private_title: Busy
   private_meetings: true
   alerts: true

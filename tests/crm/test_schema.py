@@ -264,7 +264,7 @@ def test_the_command_prints_and_changes_nothing_until_asked(project: Path) -> No
         assert connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'exsync%'").fetchall() == []
     assert "in place" in _exsync(project, "target", "ddl", "crm", "--apply")
     with closing(sqlite3.connect(project / "crm.sqlite")) as connection:
-        assert len(connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'exsync%'").fetchall()) == 7
+        assert len(connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'exsync%'").fetchall()) == 24
 
 
 def test_the_command_knows_no_other_crm(project: Path) -> None:

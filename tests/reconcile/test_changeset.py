@@ -117,7 +117,15 @@ def test_json_says_before_after_and_rule_of_every_field() -> None:
     assert link["counts"] == {"crm.update": 1, "target.create": 1, "target.delete": 1}
     assert link["conflicts"][0]["held"] is True
     assert link["conflicts"][0]["crm"]["start"] == "2026-03-30T10:00:00"
-    assert out["totals"] == {"create": 1, "update": 1, "delete": 1, "conflicts": 1, "held": 1, "mails": 0}
+    assert out["totals"] == {
+        "create": 1,
+        "update": 1,
+        "delete": 1,
+        "conflicts": 1,
+        "held": 1,
+        "mails": 0,
+        "mails_held": 0,
+    }
     assert [trip["code"] for trip in link["trips"]] == ["G104"]
 
 
