@@ -75,14 +75,14 @@ class Writing:
             ],
         )
         insert(self._con, "run", [self._run(run) for run in commit.runs])
-        self._masters(commit.masters)
-        self._mails(commit.mails)
         self._suspensions(commit.resumed, commit.suspended)
         insert(
             self._con,
             "act",
             [(self._new_id(), stored(act.at), act.who, act.what, act.subject, act.detail) for act in commit.acts],
         )
+        self._masters(commit.masters)
+        self._mails(commit.mails)
         for purge in commit.purged:
             self._forget(purge)
 
@@ -102,6 +102,7 @@ class Writing:
                 *(link_id, keys, keys)
             ],
             f"DELETE FROM quarantine WHERE link_id = ? AND key IN {known}": [link_id, keys],  # noqa: S608
+            f"UPDATE mail SET title = NULL WHERE link_id = ? AND crm_key IN {known}": [link_id, keys],  # noqa: S608
         }
         for statement, values in statements.items():
             self._con.execute(statement, values).fetchall()

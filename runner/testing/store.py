@@ -300,6 +300,9 @@ def _begin(state: _State, commit: Commit) -> None:
 def _forget(state: _State, purge: Purge) -> None:
     """Take every value out of what is remembered of one item."""
     keys = {purge.crm_key, purge.target_key}
+    for name, mail in list(state.mails.items()):
+        if mail.link == purge.link and mail.crm_key in keys:
+            state.mails[name] = replace(mail, title=None)
     state.ledger = [
         replace(entry, before=None, after=None)
         if entry.link == purge.link and keys & {entry.key, entry.counterpart}

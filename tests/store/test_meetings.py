@@ -9,7 +9,7 @@ import pytest
 
 from runner.model.meetings import Mail, MailKind, MailStatus, Master, Rank, Spending
 from runner.model.ports import Store
-from runner.model.state import Commit
+from runner.model.state import Commit, Purge
 from runner.testing.store import MemoryStore
 from tests.store.samples import ANN, BOB, NASTY, NOW
 
@@ -68,3 +68,10 @@ def test_what_was_mailed_is_counted_by_run_and_user(either: Store) -> None:
     )
     spent = either.mailed_since(NOW - timedelta(days=1))
     assert list(spent) == [Spending("r1", ANN, 5), Spending("r2", BOB, 3)]
+
+
+def test_a_mail_about_what_became_private_keeps_no_title(either: Store) -> None:
+    """B-35."""
+    either.commit(Commit(mails=(mail("m1"), mail("m2", crm_key="c2"))))
+    either.commit(Commit(purged=(Purge(ANN, "c1", "t1", NOW),)))
+    assert [one.title for one in either.mails()] == [None, NASTY]
