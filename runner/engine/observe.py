@@ -69,8 +69,10 @@ def _observe_target(parts: Parts, ref: LinkRef, state: LinkState, direction: Dir
                 seen.update(hash(entry.key) for entry in page.changed)
         else:
             marks = ()
-        if marks or page.watermark != state.target_watermark:
-            state = replace(state, target_watermark=page.watermark)
+        read = whole and page.complete and not recheck
+        if marks or read or page.watermark != state.target_watermark:
+            complete = state.target_complete or read
+            state = replace(state, target_watermark=page.watermark, target_complete=complete)
             store.commit(Commit(links=(state,), marks=marks))
         if page.complete:
             break
@@ -78,7 +80,7 @@ def _observe_target(parts: Parts, ref: LinkRef, state: LinkState, direction: Dir
         return state
     if recheck:
         _recheck(parts, ref, Side.TARGET, seen)
-    if whole:
+    if not state.target_complete:
         state = replace(state, target_complete=True)
         store.commit(Commit(links=(state,)))
     return state

@@ -36,7 +36,7 @@ from runner.store.memory import Remembered
 from runner.store.opening import Opened, copy_file, limit_memory, open_file, open_memory, private_files, wal_path
 from runner.store.overview import LinkOverview, overview
 from runner.store.rows import is_sound, pairing_of
-from runner.store.tables import insert
+from runner.store.tables import insert, overwrite
 from runner.store.writing import Writing, link_row
 
 _IDLE_CHECKPOINT = 16 << 20
@@ -155,7 +155,8 @@ class DuckStore:
         with self._work() as con:
             if not self._last_mark(link):
                 return MarkCounts(due=0, paired=0)
-            return reading.mark_counts(con, self._known.link_ids[link], now)
+            link_id = self._known.link_ids[link]
+            return reading.mark_counts(con, link_id, now, pairings=link_id not in self._known.without_pairings)
 
     def pairings(
         self,
@@ -170,7 +171,7 @@ class DuckStore:
         that is not what was written."""
         with self._work() as con:
             link_id = self._known.link_ids.get(link)
-            if link_id is None:
+            if link_id is None or link_id in self._known.without_pairings:
                 return ()
             rows = reading.pairing_rows(
                 con,
@@ -191,7 +192,7 @@ class DuckStore:
         """Those keys whose paired version on this side equals the given one (B-12); an unknown version is no echo."""
         with self._work() as con:
             link_id = self._known.link_ids.get(link)
-            if link_id is None or not refs:
+            if link_id is None or link_id in self._known.without_pairings or not refs:
                 return frozenset()
             found = reading.versions(con, link_id, side, list(refs))
             return frozenset(key for key, version in found if version is not None and refs.get(key) == version)
@@ -204,7 +205,10 @@ class DuckStore:
                 return 0
             number = self._known.counts.get(link_id)
             if number is None:
-                number = self._known.counts[link_id] = reading.count_active(con, link_id)
+                some, number = reading.count_pairings(con, link_id)
+                self._known.counts[link_id] = number
+                if not some:
+                    self._known.without_pairings.add(link_id)
             return number
 
     def paired_keys(self, link: str, side: Side, *, after: int, limit: int) -> Sequence[tuple[int, str]]:
@@ -385,19 +389,20 @@ class DuckStore:
         writing.apply(commit)
         for name in (*states, *self._beats):
             link_id(name)
-        rows = [
-            link_row(known.link_ids[name], states.get(name) or LinkState(name), known.quiet_passes[name])
-            for name in dict.fromkeys((*states, *fresh))
-        ]
-        insert(self._con, "link", rows, replacing=True)
+        rows = {
+            name: link_row(known.link_ids[name], states.get(name) or LinkState(name), known.quiet_passes[name])
+            for name in (*states, *fresh)
+        }
+        insert(self._con, "link", [rows.pop(name) for name in fresh])
+        overwrite(self._con, "link", list(rows.values()))
         self._beats.write(self._con, known)
-        crms = [
-            (known.crms.get(name, (0, ""))[0] or self._new_id(), name, mark)
-            for name, mark in commit.crm_watermarks.items()
-        ]
-        insert(self._con, "crm", crms, replacing=True)
+        marks = commit.crm_watermarks
+        old = {name: (known.crms[name][0], mark) for name, mark in marks.items() if name in known.crms}
+        new = {name: (self._new_id(), mark) for name, mark in marks.items() if name not in known.crms}
+        overwrite(self._con, "crm", [(number, name, mark) for name, (number, mark) in old.items()])
+        insert(self._con, "crm", [(number, name, mark) for name, (number, mark) in new.items()])
         self._count_commit()
-        known.crms.update({name: (number, mark) for number, name, mark in crms})
+        known.crms.update({**old, **new})
         known.forget(writing.touched)
         for state in states.values():
             known.keep_state(self._beats.seen_in(state))

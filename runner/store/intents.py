@@ -1,4 +1,4 @@
-"""Open intents in batches: one row for those of one commit that share link, side, operation, fields, run and moment.
+"""Open intents in batches: a few rows for those of one commit that share link, side, operation, fields, run and moment.
 
 They become durable together, and nearly always end together with the step that they belong to. What stays open of a batch
 (an unknown outcome, writes that were never sent) stays in its row.
@@ -21,8 +21,9 @@ from runner.store.rows import Row, Texts, record_of, stored, text_of
 from runner.store.tables import columns_of, delete, insert, listed
 
 _SHARED = attrgetter("link", "side", "operation", "fields", "run", "at")
-_MOST_TEXT = 1 << 20
-"""Characters of records in one row, about: large items must not add up to one huge text."""
+_MOST_TEXT = 3500
+"""Characters of one text, about. DuckDB keeps texts of more than 4,096 bytes in blocks of their own, and a scan holds all
+of those that it passes at once, deleted rows' too: a hundred steps' worth of them is more than its memory limit."""
 
 
 def note(
@@ -51,14 +52,16 @@ def note(
 
 
 def _batches(group: Sequence[Intent], texts: Texts) -> Iterator[tuple[int, str, str]]:
+    writes = [(one.token, one.key, one.source_key, one.native) for one in group]
     records = [texts.of(one.record) or "{}" for one in group]
-    start = size = 0
-    for end, record in enumerate(records, 1):
-        size += len(record)
-        if size >= _MOST_TEXT or end == len(group):
-            writes = [(one.token, one.key, one.source_key, one.native) for one in group[start:end]]
-            yield end - start, listed(writes), f"[{','.join(records[start:end])}]"
-            start, size = end, 0
+    start, held, said = 0, 0, 0
+    for at, (write, record) in enumerate(zip(writes, records, strict=True)):
+        held, said = held + len(record), said + sum([len(word) + 3 if word else 5 for word in write])
+        if at > start and (held > _MOST_TEXT or said > _MOST_TEXT):
+            yield at - start, listed(writes[start:at]), f"[{','.join(records[start:at])}]"
+            start, held, said = at, len(record), 0
+    if group:
+        yield len(group) - start, listed(writes[start:]), f"[{','.join(records[start:])}]"
 
 
 def close(con: duckdb.DuckDBPyConnection, tokens: Sequence[str]) -> set[int]:

@@ -26,6 +26,8 @@ class Remembered:
         self.crms: dict[str, tuple[int, str]] = {name: (number, watermark) for number, name, watermark in crms}
         self.last_marks: dict[int, int] = {}
         self.counts: dict[int, int] = {}
+        self.without_pairings: set[int] = set()
+        """Links that have no pairing at all, as every link before its first sync."""
         self.without_intents: set[int] = set()
         self.without_resolutions: set[int] = set()
         self._states: dict[str, LinkState] = {}
@@ -62,5 +64,6 @@ class Remembered:
             self.last_marks.pop(link_id, None)
         for link_id in touched.pairings:
             self.counts.pop(link_id, None)
+        self.without_pairings -= touched.pairings
         self.without_intents -= touched.intents
         self.without_resolutions -= touched.resolutions

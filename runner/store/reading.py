@@ -82,12 +82,12 @@ def versions(
     ).fetchall()
 
 
-def count_active(con: duckdb.DuckDBPyConnection, link_id: int) -> int:
-    """Number of the link's active pairings."""
-    [(number,)] = con.execute(
-        "SELECT count(*) FROM pairing WHERE link_id = ? AND status = 'active'", [link_id]
+def count_pairings(con: duckdb.DuckDBPyConnection, link_id: int) -> tuple[int, int]:
+    """Number of the link's pairings, and of the active ones among them."""
+    [(some, active)] = con.execute(
+        "SELECT count(*), count(*) FILTER (status = 'active') FROM pairing WHERE link_id = ?", [link_id]
     ).fetchall()
-    return int(number)
+    return int(some), int(active)
 
 
 def paired_keys(
@@ -160,21 +160,31 @@ def due_marks(
     ]
 
 
-def mark_counts(con: duckdb.DuckDBPyConnection, link_id: int, now: datetime) -> MarkCounts:
-    """How many of the link's marks are due, on which sides, and how many of those belong to an active pairing."""
-    [(due, sides, paired)] = con.execute(
-        "WITH due AS (SELECT id, side, key, key_hash, deleted FROM mark "
+def mark_counts(con: duckdb.DuckDBPyConnection, link_id: int, now: datetime, *, pairings: bool) -> MarkCounts:
+    """How many of the link's marks are due, on which sides, and how many of those belong to an active pairing, if it has
+    ``pairings`` at all."""
+    [(due, sides)] = con.execute(
+        "SELECT count(*), list(DISTINCT side) FILTER (NOT deleted) FROM mark "
+        "WHERE link_id = ? AND (due IS NULL OR due <= ?::TIMESTAMP)",
+        [link_id, stored(now)],
+    ).fetchall()
+    paired = _count_paired(con, link_id, now) if pairings else 0
+    return MarkCounts(due=due, paired=paired, sides=frozenset(Side(side) for side in sides or ()))
+
+
+def _count_paired(con: duckdb.DuckDBPyConnection, link_id: int, now: datetime) -> int:
+    [(paired,)] = con.execute(
+        "WITH due AS (SELECT id, side, key, key_hash FROM mark "
         "WHERE link_id = $1 AND (due IS NULL OR due <= $2::TIMESTAMP)), "
         "active AS (SELECT crm_key, target_key, crm_hash, target_hash FROM pairing "
         "WHERE link_id = $1 AND status = 'active') "
-        "SELECT (SELECT count(*) FROM due), (SELECT list(DISTINCT side) FROM due WHERE NOT deleted), "
-        "(SELECT count(DISTINCT due.id) FROM due JOIN active "
+        "SELECT (SELECT count(DISTINCT due.id) FROM due JOIN active "
         "ON due.side = 'crm' AND key_hash = crm_hash AND key = crm_key) + "
         "(SELECT count(DISTINCT due.id) FROM due JOIN active "
         "ON due.side = 'target' AND key_hash = target_hash AND key = target_key)",
         [link_id, stored(now)],
     ).fetchall()
-    return MarkCounts(due=due, paired=paired, sides=frozenset(Side(side) for side in sides or ()))
+    return int(paired)
 
 
 def matches(con: duckdb.DuckDBPyConnection, link_id: int) -> list[tuple[str, str]]:

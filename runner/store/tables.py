@@ -175,6 +175,7 @@ TABLES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
+_FEW_ROWS = 4
 _MOST_ROWS = 2000
 """Rows of one statement, so that a large commit needs no large texts."""
 _LIST = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
@@ -231,6 +232,22 @@ def insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row], *, r
             for same, column, (_, kind) in zip(constant, columns, TABLES[table], strict=True)
         ]
         con.execute(_insert_sql(table, constant, replacing), values).fetchall()
+
+
+def overwrite(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row]) -> None:
+    """Overwrite rows that are there, by their ids. DuckDB takes a quarter of the time over the update of a single row that
+    it takes over an upsert, most of which is planning."""
+    if len(rows) > _FEW_ROWS:
+        insert(con, table, rows, replacing=True)
+        return
+    for number, *values in rows:
+        con.execute(_update_sql(table), [*values, number]).fetchall()
+
+
+@lru_cache(maxsize=64)
+def _update_sql(table: str) -> str:
+    changes = ", ".join(f"{name} = ?" for name, _ in TABLES[table] if name != "id")
+    return f"UPDATE {table} SET {changes} WHERE id = ?"  # noqa: S608 - names are ours
 
 
 def delete(con: duckdb.DuckDBPyConnection, table: str, column: str, values: Sequence[int] | Sequence[str]) -> set[int]:

@@ -24,7 +24,7 @@ from runner.model.state import (
 )
 from runner.store import intents, meetings
 from runner.store.rows import Row, Texts, aware, hash_of, pairing_row, stored, text_of
-from runner.store.tables import delete, insert, listed, unnest
+from runner.store.tables import delete, insert, listed, overwrite, unnest
 
 
 @dataclass(slots=True)
@@ -196,7 +196,7 @@ class Writing:
             missing = sorted(replaced.keys() - {number for (number,) in known})
             if missing:
                 raise ValueError(f"pairings {missing} are to be replaced and do not exist")
-            insert(self._con, "pairing", list(replaced.values()), replacing=True)
+            overwrite(self._con, "pairing", list(replaced.values()))
         insert(self._con, "pairing", new)
 
     def _entry(self, entry: LedgerEntry) -> Row:

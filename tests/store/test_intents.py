@@ -29,11 +29,17 @@ def rows(path: Path) -> list[int]:
         return [number for (number,) in con.execute("SELECT open FROM intent_batch ORDER BY id").fetchall()]
 
 
-def test_what_one_commit_notes_stands_in_one_row(state: Path, clock: StillClock) -> None:
-    noted = tuple(intent(f"token{number}") for number in range(700))
+def test_what_one_commit_notes_stands_in_few_rows(state: Path, clock: StillClock) -> None:
+    """Few, but none with a text that DuckDB keeps in a block of its own: of those its memory would be full after a hundred
+    steps of a large first sync, since it holds deleted rows' blocks too."""
+    noted = tuple(replace(intent(f"token{number}"), source_key="k" * 150) for number in range(700))
     with open_store(state, clock=clock) as store:
         store.commit(Commit(intents=noted))
-    assert rows(state) == [700]
+    assert sum(rows(state)) == 700
+    assert len(rows(state)) < 100
+    with duckdb.connect(str(state), read_only=True) as con:
+        sizes = con.execute("SELECT max(strlen(writes)), max(strlen(records)) FROM intent_batch").fetchall()
+    assert max(sizes[0]) <= 4096
     with open_store(state, clock=clock) as store:
         assert list(store.intents(ANN)) == list(noted)
 
@@ -50,7 +56,7 @@ def test_what_differs_stands_apart(state: Path, clock: StillClock) -> None:
         store.commit(Commit(intents=noted))
     assert rows(state) == [1, 1, 1, 1]
     with open_store(state, clock=clock) as store:
-        assert [*store.intents(ANN), *store.intents(BOB)] == list(noted)
+        assert sorted([*store.intents(ANN), *store.intents(BOB)], key=lambda one: one.token) == list(noted)
 
 
 def test_what_stays_open_of_a_batch_is_kept_whole(state: Path, clock: StillClock) -> None:
@@ -66,10 +72,8 @@ def test_what_stays_open_of_a_batch_is_kept_whole(state: Path, clock: StillClock
         assert list(store.intents(ANN)) == [intent("later")]
 
 
-def test_large_records_do_not_add_up_to_one_text(
-    state: Path, clock: StillClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batches, "_MOST_TEXT", 1000)
+def test_large_records_stand_apart(state: Path, clock: StillClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "_MOST_TEXT", 1300)
     noted = tuple(replace(intent(f"token{number}"), record={"description": "x" * 600}) for number in range(5))
     with open_store(state, clock=clock) as store:
         store.commit(Commit(intents=noted))

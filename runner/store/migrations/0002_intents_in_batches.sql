@@ -1,4 +1,4 @@
--- Intents that one commit makes durable stand in one row: they are written, and nearly always closed, together. A row of
+-- Intents that one commit makes durable stand several in a row: they are written, and nearly always closed, together. A row of
 -- its own for each cost more than the pairing that comes of it.
 
 CREATE TABLE intent_batch (
