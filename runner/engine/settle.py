@@ -1,7 +1,9 @@
 """Open intents: writes that were made durable and whose outcome nobody recorded. They are settled before anything else.
 
 A create is looked up by its stamp, also among deleted items and tombstones (L4, L5); an adopted one gets the payload that
-was sent as its base on both sides (L1, L2), so that every edit or delete made meanwhile is an ordinary change.
+was sent as its base on both sides (L1, L2), so that every edit or delete made meanwhile is an ordinary change. A target takes
+a series in several requests: what of its occurrences is not there may be a user's edit or a request that was never sent, so
+it is agreed no more and filled from both sides (docs/decisions/004).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from runner.engine.memory import remembered
 from runner.engine.parts import Parts
 from runner.model.errors import ConnectorError, Gone, Invalid
 from runner.model.items import Found, Identity, Item, LinkRef
+from runner.model.overrides import OVERRIDES, is_series, patches_of
 from runner.model.record import Fields
 from runner.model.state import Base, Commit, Intent, LedgerEntry, Mark, Pairing, PairingStatus
 from runner.model.terms import Operation, Place, Side
@@ -27,6 +30,7 @@ GRACE = timedelta(seconds=120)
 """How long a write without an answer may still take effect on its server: before that, "not found" proves nothing."""
 
 Spot = tuple[Side, str]
+_OCCURRENCES = frozenset({OVERRIDES})
 
 
 def settle(parts: Parts, link: LinkPlan, ref: LinkRef, run: str) -> frozenset[Spot]:
@@ -87,6 +91,9 @@ def _adopted(link: LinkPlan, ref: LinkRef, intent: Intent, hit: Found) -> Pairin
     if intent.side is Side.TARGET and hit.place is Place.DELETED:
         key = f"{DELETED}{key}"
     moved = intent.side is Side.TARGET and hit.place is Place.ELSEWHERE
+    base = Base(intent.record, intent.record)
+    if intent.side is Side.TARGET and patches_of(intent.record):
+        base = base.without(_OCCURRENCES)
     source = intent.source_key or ""
     return Pairing(
         link=intent.link,
@@ -95,7 +102,7 @@ def _adopted(link: LinkPlan, ref: LinkRef, intent: Intent, hit: Found) -> Pairin
         target_key=key if intent.side is Side.TARGET else source,
         stamp=intent.token if intent.side is Side.TARGET else None,
         native=native_of(ref, intent.native),
-        base=remembered(link, Base(intent.record, intent.record), made=intent.side),
+        base=remembered(link, base, made=intent.side),
         status=PairingStatus.DETACHED if moved else PairingStatus.ACTIVE,
         reason="moved to another folder" if moved else None,
     )
@@ -154,13 +161,25 @@ def _settle_change(parts: Parts, link: LinkPlan, ref: LinkRef, intent: Intent, r
             else commit
         )
     record = _record(link, intent.side, held)
+    partly = intent.side is Side.TARGET and _lacks_occurrences(intent, held, record)
     if record is None or any(record.get(name) != intent.record.get(name) for name in intent.fields):
-        return commit
+        if not partly or (isinstance(held, Item) and held.version == known[0].target_version):
+            return commit
+        doubtful = replace(known[0], base=base.without(_OCCURRENCES), crm_version=None, target_version=None)
+        return replace(commit, pairings=(doubtful,))
     payload = {name: intent.record.get(name) for name in sorted(intent.fields)}
     before = {name: base.of(intent.side).get(name) for name in payload}
     merged = remembered(link, Base({**base.crm, **payload}, {**base.target, **payload}))
+    merged = merged.without(_OCCURRENCES) if partly else merged
     agreed = replace(known[0], base=merged, crm_version=None, target_version=None)
     return replace(commit, pairings=(agreed,), ledger=(_found(intent, before, payload, run, now),))
+
+
+def _lacks_occurrences(intent: Intent, held: Item | ConnectorError, record: Fields | None) -> bool:
+    """Whether a series may stand on the target without some of what was to be written of its occurrences."""
+    if isinstance(held, Gone) or not (is_series(intent.record) or (record and is_series(record))):
+        return False
+    return record is None or record.get(OVERRIDES) != intent.record.get(OVERRIDES)
 
 
 def _found(intent: Intent, before: Fields, after: Fields | None, run: str, now: datetime) -> LedgerEntry:

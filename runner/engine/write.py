@@ -293,11 +293,14 @@ class Writer:
                 out.failures += failed
             if any(_kept(entry) for entry in mine):
                 continue
+            unfinished = frozenset().union(*(p.result.unfinished for p in done if p.result))
             pairing = self._paired(item, done, now)
+            if pairing is not None and unfinished:
+                pairing = _disagreed(pairing, unfinished)
             if pairing is None and any(p.result and p.result.adopted for p in done):
                 self.copies.add(item.subject.target_key)
                 out.copies += [item.subject.target_key] if item.subject.target_key else []
-            complete = len(done) == len(item.decision.changes) and not failed
+            complete = len(done) == len(item.decision.changes) and not failed and not unfinished
             clean = all(p.change.operation is Operation.DELETE or p.held for p in done) and not any(
                 p.result and p.result.adopted for p in done
             )
@@ -314,7 +317,7 @@ class Writer:
             elif pairing is None and item.subject.pairing and complete:
                 unpaired.append(item.subject.pairing.id)
         ledger = tuple(self._entry(p, now) for p in out.done)
-        closed = tuple(p.token for p in planned if not (p.result and isinstance(p.result.error, OutcomeUnknown)))
+        closed = tuple(p.token for p in planned if not (p.result and _is_open(p.result)))
         out.commit = Commit(
             settled=tuple(settled),
             pairings=tuple(pairings),
@@ -342,10 +345,15 @@ class Writer:
             if result is None:
                 continue  # never sent: the intent closes, the mark stays
             error = result.error
-            if error is None or (isinstance(error, Gone) and entry.change.operation is Operation.DELETE):
+            gone = isinstance(error, Gone) and entry.change.operation is Operation.DELETE
+            if error is None or gone or result.unfinished:
                 done.append(entry)
                 out.done.append(entry)
-            elif _kept(entry):
+            if error is None or gone:
+                continue
+            if result.unfinished and isinstance(error, VersionMoved | Gone):
+                continue  # what is not done is looked at again: nothing of it is agreed any more
+            if _kept(entry):
                 out.detached.append((entry.item.subject, f"{error}, and others hold it too"))
             elif isinstance(error, VersionMoved) or (isinstance(error, Gone) and entry.write.key is not None):
                 out.again += 1
@@ -475,7 +483,8 @@ class Writer:
         key = planned.write.key or (planned.result.key if planned.result else None)
         whole = change.operation is not Operation.UPDATE
         before = change.before if whole else _only(change.before, change.fields)
-        after = None if change.operation is Operation.DELETE else _only(change.values, change.fields)
+        written = change.fields - (planned.result.unfinished if planned.result else frozenset())
+        after = None if change.operation is Operation.DELETE else _only(change.values, written)
         return LedgerEntry(
             run=self.run,
             link=self.link.name,
@@ -504,6 +513,17 @@ def _identity(item: Decided, change: Change, token: str) -> str | None:
     if item.uid is not None or not change.values.get("participants"):
         return item.uid
     return pairing.native if pairing and pairing.native else f"{token}@exsync"
+
+
+def _disagreed(pairing: Pairing, names: frozenset[str]) -> Pairing:
+    """A pairing of which these fields are no longer agreed: a later pass fills them from both sides (decision 004)."""
+    base = pairing.base.without(names) if pairing.base else None
+    return replace(pairing, base=base, crm_version=None, target_version=None)
+
+
+def _is_open(result: WriteResult) -> bool:
+    """Whether nobody knows what became of a write. One that was left unfinished is known to have been begun."""
+    return isinstance(result.error, OutcomeUnknown) and not result.unfinished
 
 
 def _only(record: Fields | None, names: frozenset[str]) -> Fields | None:

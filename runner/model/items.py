@@ -158,6 +158,8 @@ class WriteResult:
     ``item`` is what the side holds after the write, where it was read in the very transaction that wrote it; None: it has
     to be read back.
     ``released`` says of a delete in the CRM that other users hold the record, so that only the link's user was taken out.
+    ``unfinished`` names record fields that a write of several requests left half done (a series' occurrences); the rest of
+    it was done, whatever ``error`` stopped it, and what was agreed about these fields is agreed no more.
     """
 
     key: str | None = None
@@ -166,6 +168,7 @@ class WriteResult:
     adopted: bool = False
     item: Item | None = None
     released: bool = False
+    unfinished: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

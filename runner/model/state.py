@@ -94,6 +94,14 @@ class Base:
         """The base of one side."""
         return self.crm if side is Side.CRM else self.target
 
+    def without(self, names: frozenset[str]) -> Base:
+        """A base in which these fields were never agreed."""
+        crm, target = (
+            {name: value for name, value in self.of(side).items() if name not in names}
+            for side in (Side.CRM, Side.TARGET)
+        )
+        return Base(crm, target)
+
 
 @quick
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def test_an_unreadable_item_stands_beside_its_readable_neighbours(canned: Canned
     assert [getattr(got[key], "code", "item") for key in got] == [
         "item",
         "unknown-time-zone",
-        "recurrence-unsupported",
+        "recurrence-unknown",
         "item",
     ]
     assert len(canned.requests) == 1

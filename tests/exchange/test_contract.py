@@ -10,17 +10,12 @@ import pytest
 from runner.connectors.exchange import ExchangeConnector, connect
 from runner.model.record import Value
 from runner.sandbox.exchange import Sandbox
-from runner.sandbox.wire import Fragment
 from runner.testing.contract import TARGET_CHECKS, TASK_CHECKS, TargetBench
 from runner.testing.contract import TaskBench as TaskContract
 from runner.testing.samples import CONTACT_SAMPLE, TASK_SAMPLE
 from tests.exchange.canned import CONTACTS, TASKS, link_to, plan_for
 from tests.support.xsd import request_validator
 
-_SERIES = Fragment(
-    "<t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence>"
-    "<t:NoEndRecurrence><t:StartDate>2026-06-01</t:StartDate></t:NoEndRecurrence>"
-)
 USER = "ann.lee@example.com"
 
 
@@ -78,7 +73,7 @@ class ExchangeBench:
 
     def unreadable(self) -> str:
         when = {"Start": "2026-06-01T08:00:00Z", "End": "2026-06-01T09:00:00Z"}
-        return self._user.create(Subject="Series", Recurrence=_SERIES, **when)
+        return self._user.create(Subject="Nowhere", StartTimeZone="tzone://Microsoft/Custom", **when)
 
     def token(self) -> str:
         self._tokens += 1

@@ -13,7 +13,7 @@ from lxml import etree
 from runner.connectors.exchange.decode import Decoder, interval_of, item_shape
 from runner.connectors.exchange.names import t
 from runner.connectors.exchange.veil import veiling
-from runner.model.errors import Invalid
+from runner.model.errors import Gone, Invalid
 from runner.model.items import Item
 from runner.model.terms import Private
 from tests.exchange.canned import TYPES, item, link_to
@@ -78,6 +78,8 @@ def test_every_field_of_an_appointment_becomes_its_canonical_value() -> None:
             "participants": None,
             "participant_names": None,
             "responses": None,
+            "recurrence_rule": None,
+            "recurrence_overrides": None,
         },
     )
 
@@ -167,11 +169,42 @@ def test_an_unknown_zone_makes_the_item_invalid_not_the_page(zone: str, all_day:
     assert zone in str(fault)
 
 
-@pytest.mark.parametrize("kind", ["RecurringMaster", "Occurrence", "Exception"])
-def test_series_are_reported_as_not_yet_synchronised_never_flattened(kind: str) -> None:
-    fault = refused(item(kind=kind))
+def test_a_series_that_the_mapping_does_not_carry_is_set_aside_never_flattened() -> None:
+    """B-36."""
+    fault = refused(item(kind="RecurringMaster"), record_fields=frozenset({"title", "start"}))
     assert fault.code == "recurrence-unsupported"
-    assert "not yet synchronised" in str(fault)
+    assert "does not carry" in str(fault)
+
+
+def test_a_series_whose_pattern_nobody_knows_is_set_aside() -> None:
+    """B-36: quarantined with the reason."""
+    regenerating = (
+        "<t:Recurrence><t:DailyRegeneration><t:Interval>1</t:Interval></t:DailyRegeneration><t:NoEndRecurrence>"
+        "<t:StartDate>2026-03-29</t:StartDate></t:NoEndRecurrence></t:Recurrence>"
+    )
+    assert refused(item(kind="RecurringMaster", extra=regenerating)).code == "recurrence-unknown"
+    assert refused(item(kind="RecurringMaster")).code == "recurrence-unknown"
+
+
+def test_a_series_with_thousands_of_exceptions_is_set_aside_before_any_of_them_is_read() -> None:
+    """Issue: 5,000 exceptions are one item's fault, with the reason."""
+    pattern = (
+        "<t:Recurrence><t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence><t:NoEndRecurrence>"
+        "<t:StartDate>2026-03-29</t:StartDate></t:NoEndRecurrence></t:Recurrence>"
+    )
+    one = "<t:DeletedOccurrence><t:Start>2026-03-30T08:00:00Z</t:Start></t:DeletedOccurrence>"
+    fault = refused(
+        item(kind="RecurringMaster", extra=f"{pattern}<t:DeletedOccurrences>{one * 5000}</t:DeletedOccurrences>")
+    )
+    assert fault.code == "too-many-occurrences"
+    assert "5000" in str(fault)
+
+
+@pytest.mark.parametrize("kind", ["Occurrence", "Exception"])
+def test_an_occurrence_is_no_item_its_series_is(kind: str) -> None:
+    """Mailbox synchronization and EWS in Exchange: changes of occurrences are reported on their master."""
+    answer = Decoder(link_to())(etree.fromstring(item(kind=kind)))
+    assert isinstance(answer, Gone)
 
 
 def test_something_else_in_the_calendar_is_invalid() -> None:

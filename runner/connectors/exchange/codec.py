@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from runner.connectors.exchange.identity import Native
 from runner.connectors.exchange.item import Property
+from runner.connectors.exchange.master import Master
 from runner.connectors.exchange.names import Element
 from runner.model.errors import ConnectorError
 from runner.model.items import Item, LinkRef, Write
 from runner.model.record import Fields
 
-Decode = Callable[[Element], Item | ConnectorError]
+Decode = Callable[[Element], Item | Master | ConnectorError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Codec:
     shape: Callable[[frozenset[str]], Element]
     """The ItemShape for these record fields."""
     decoder: Callable[[LinkRef], Decode]
-    """Reads the elements of one link's items; a :class:`ConnectorError` stands in place of what cannot be carried."""
+    """Reads the elements of one link's items; a :class:`ConnectorError` stands in place of what cannot be carried, and a
+    :class:`Master` in place of a series whose occurrences are still to be read."""
     properties: Callable[[Write, LinkRef], list[Property]]
     """What a create or an update states. Raises ``Invalid`` for values that Exchange cannot hold."""
     order: tuple[str, ...]

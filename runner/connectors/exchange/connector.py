@@ -10,8 +10,11 @@ from runner.connectors.exchange import feed, search
 from runner.connectors.exchange.codec import Advance, Codec, Decode
 from runner.connectors.exchange.codecs import CODECS
 from runner.connectors.exchange.mailbox import Mailbox
+from runner.connectors.exchange.master import Master
 from runner.connectors.exchange.names import Element, add, root
+from runner.connectors.exchange.occurrences import SeriesWriter, concerns_series
 from runner.connectors.exchange.requests import create_request, delete_request, update_request
+from runner.connectors.exchange.series import read_series
 from runner.connectors.exchange.services import ITEM_ID, CreateItem, DeleteItem, GetItem, UpdateItem
 from runner.connectors.exchange.transport import EwsProtocol
 from runner.connectors.exchange.veil import veiling
@@ -81,7 +84,8 @@ class ExchangeConnector:
         return answers
 
     def write(self, link: LinkRef, writes: Sequence[Write]) -> Iterator[WriteResult]:
-        """One request per write, sent when its result is asked for and never again.
+        """One request per write, sent when its result is asked for and never again; a series takes one for its master and
+        one for each occurrence that differs.
 
         A delete is preceded by a read of the item's version: DeleteItem does not check a change key. What changes in
         the time of one round trip between the two is deleted with it (and can be taken back from Deleted Items).
@@ -135,6 +139,10 @@ class ExchangeConnector:
         answers = GetItem(mailbox, decode).ask(request)
         if len(answers) != len(keys):
             raise ProtocolFault(f"GetItem answered {len(answers)} times for {len(keys)} items", code="answers-missing")
+        answers = [
+            read_series(mailbox, link, answer, self._plan.batch) if isinstance(answer, Master) else answer
+            for answer in answers
+        ]
         if len(keys) == 1:
             # Asked for alone there is no doubt which item is meant, even if the server writes its id in another way.
             return {keys[0]: replace(only, key=keys[0]) if isinstance(only := answers[0], Item) else only}
@@ -163,6 +171,8 @@ class ExchangeConnector:
 
     def _written(self, mailbox: Mailbox, link: LinkRef, write: Write) -> WriteResult:
         codec = _codec(link)
+        if concerns_series(link, write) and (write.operation is Operation.CREATE or (write.key and write.version)):
+            return SeriesWriter(codec, mailbox, link, self._plan.batch).write(write)
         if write.operation is Operation.CREATE:
             key, version = CreateItem(mailbox).one(create_request(codec, mailbox, link, write))
             return WriteResult(key, version)

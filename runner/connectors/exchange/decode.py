@@ -22,13 +22,21 @@ from runner.connectors.exchange.item import (
     moment_of,
     text_of,
 )
+from runner.connectors.exchange.master import (
+    SERIES_URIS,
+    Master,
+    exceptions_of,
+    natural,
+    series_fields,
+)
 from runner.connectors.exchange.names import Element, t
 from runner.connectors.exchange.people import LISTS, PEOPLE, RESPONSES, address_of, people_of
 from runner.connectors.exchange.zones import iana_of
-from runner.model.errors import ConnectorError
+from runner.model.errors import ConnectorError, Gone
 from runner.model.items import Item, LinkRef
 from runner.model.moments import duration_of, local_of, zone_of
-from runner.model.record import Value
+from runner.model.overrides import LEFT_OUT, OVERRIDES, RULE, expected
+from runner.model.record import Fields, Value
 
 FREE_BUSY: Mapping[str | None, str] = {
     "Free": "free",
@@ -68,11 +76,13 @@ _READERS: Mapping[str, tuple[str, Callable[[common.Parts], Value]]] = {
 }
 
 
-def item_shape(fields: frozenset[str]) -> Element:
-    """The ItemShape that asks for exactly what :class:`Decoder` reads."""
+def item_shape(fields: frozenset[str], *, occurrence: bool = False) -> Element:
+    """The ItemShape that asks for exactly what :class:`Decoder` reads; ``occurrence``: of an exception of a series."""
     wanted = [uri for field, (uri, _) in _READERS.items() if field in fields and uri not in _ALWAYS]
-    some = (*(_WHEN if fields & INTERVAL else ()), *(_ATTENDEES if fields & PEOPLE else ()))
-    return common.shape((*wanted, *_ALWAYS, *some), STAMP)
+    when = _WHEN if fields & (INTERVAL | {RULE}) else ()
+    series = SERIES_URIS if RULE in fields and not occurrence else ()
+    people = _ATTENDEES if fields & PEOPLE and not occurrence else ()
+    return common.shape((*wanted, *_ALWAYS, *when, *people, *series), STAMP)
 
 
 class Decoder:
@@ -80,32 +90,40 @@ class Decoder:
 
     def __init__(self, link: LinkRef) -> None:
         self._own_zone = link.time_zone
-        self._when = bool(link.record_fields & INTERVAL)
+        self._series = RULE in link.record_fields
+        self._when = bool(link.record_fields & (INTERVAL | {RULE}))
         self._interval_fields = tuple(sorted(link.record_fields & INTERVAL))
         self._people = tuple(sorted(link.record_fields & PEOPLE))
         self._standing = tuple(sorted(link.record_fields & {"organizer", "my_response"}))
         # Privacy is always there: whether an item may be looked at at all is decided by it (B-35).
         self._readers = tuple((name, read) for name, (_, read) in _READERS.items() if name in link.record_fields)
 
-    def __call__(self, element: Element) -> Item | ConnectorError:
-        """The item that an element holds."""
+    def __call__(self, element: Element) -> Item | Master | ConnectorError:
+        """The item that an element holds, or the master of a series, whose exceptions are still to be read."""
         return common.read(self._item, element)
 
-    def _item(self, element: Element) -> Item:
+    def occurrence(self, element: Element, series: Fields, day: str) -> Fields | ConnectorError:
+        """The fields of an exception, those of its time as the series has them unless it was moved."""
+        return common.read(lambda one: self._occurrence(one, series, day), element)
+
+    def _item(self, element: Element) -> Item | Master | ConnectorError:
         if element.tag != _CALENDAR_ITEM:
             raise Unfit("not-an-appointment", "the calendar holds something that is no appointment")
         parts: dict[str, Element] = {child.tag: child for child in element}
         item_id = parts.get(ITEM_ID)
         if item_id is None:
             raise Unfit("undecodable", "the item has no id")
-        if text_of(parts, _TYPE) not in (None, "Single"):
-            raise Unfit("recurrence-unsupported", "a recurring series: these are not yet synchronised")
+        kind = text_of(parts, _TYPE)
+        if kind in ("Occurrence", "Exception"):
+            return Gone("an occurrence of a series: what is synchronised is its master", code="occurrence")
+        recurring = kind not in (None, "Single")
+        if recurring and not self._series:
+            raise Unfit("recurrence-unsupported", "a recurring series, which this link's mapping does not carry")
         values: dict[str, Value] = {name: read(parts) for name, read in self._readers}
         values["privacy"] = PRIVACY.get(text_of(parts, SENSITIVITY))
-        if self._when:
-            interval = self._interval(parts)
-            for name in self._interval_fields:
-                values[name] = interval[name]
+        interval: Mapping[str, Value] = self._interval(parts) if self._when else {}
+        for name in self._interval_fields:
+            values[name] = interval[name]
         shared = text_of(parts, _MEETING) == "true"
         meeting = _meeting(parts) if shared else {"organizer": None, "my_response": None}
         for name in self._standing:
@@ -114,8 +132,11 @@ class Decoder:
             people = people_of(parts, meeting["organizer"])
             for name in self._people:
                 values[name] = getattr(people, name)
+        if self._series:
+            values[RULE] = values[OVERRIDES] = None
+        exceptions = self._read_series(parts, interval, values) if recurring else {}
         extended = parts.get(EXTENDED_TAG)
-        return Item(
+        item = Item(
             key=item_id.get("Id", ""),
             version=item_id.get("ChangeKey", ""),
             values=values,
@@ -126,18 +147,49 @@ class Decoder:
             organizer=meeting["organizer"],
             response=meeting["my_response"],
         )
+        return Master(item, exceptions) if recurring else item
+
+    def _read_series(
+        self, parts: dict[str, Element], interval: Mapping[str, Value], values: dict[str, Value]
+    ) -> dict[str, str]:
+        """Put a master's rule and deleted occurrences among its values; its changed ones come back by recurrence id."""
+        zone, all_day = self._zone(parts), bool(interval["show_without_time"])
+        try:
+            values |= series_fields(parts, interval, zone)
+        except ValueError as error:
+            raise Unfit(
+                "recurrence-unknown", f"a series that Exchange's own patterns do not explain: {error}"
+            ) from None
+        exceptions, deleted = exceptions_of(parts, zone, all_day=all_day)
+        values[OVERRIDES] = dict.fromkeys(sorted(deleted), LEFT_OUT) or None
+        return exceptions
+
+    def _occurrence(self, element: Element, series: Fields, day: str) -> Fields:
+        parts: dict[str, Element] = {child.tag: child for child in element}
+        values: dict[str, Value] = {name: read(parts) for name, read in self._readers}
+        plain = expected(series, day)
+        start, end = text_of(parts, _START), text_of(parts, _END)
+        all_day = text_of(parts, _ALL_DAY) == "true"
+        if not start or not end:
+            raise Unfit("undecodable", "it has no start or no end")
+        timed = not all_day and not series.get("show_without_time") and self._zone(parts) == series.get("time_zone")
+        unmoved = timed and (moment_of(start), moment_of(end)) == natural(series, day, self._own_zone)
+        interval = plain if unmoved else self._interval(parts)
+        return values | {name: interval[name] for name in self._interval_fields}
 
     def _interval(self, parts: dict[str, Element]) -> Mapping[str, Value]:
         start, end = text_of(parts, _START), text_of(parts, _END)
         if not start or not end:
             raise Unfit("undecodable", "the item has no start or no end")
+        return interval_of(start, end, self._zone(parts), text_of(parts, _ALL_DAY) == "true")
+
+    def _zone(self, parts: dict[str, Element]) -> str:
         zone = parts.get(_ZONE)
         windows_id = None if zone is None else zone.get("Id")
         try:
-            iana = iana_of(windows_id, self._own_zone) if windows_id else self._own_zone
+            return iana_of(windows_id, self._own_zone) if windows_id else self._own_zone
         except ValueError as error:
             raise Unfit("unknown-time-zone", f"{error}: the item waits until its zone is one that is known") from None
-        return interval_of(start, end, iana, text_of(parts, _ALL_DAY) == "true")
 
 
 def _meeting(parts: common.Parts) -> Mapping[str, str | None]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import TypeVar
 
 from runner.connectors.exchange.identity import STAMP, names_property
 from runner.connectors.exchange.names import Element, add, root, t
@@ -17,6 +18,8 @@ from runner.connectors.exchange.text import canonical, carried
 from runner.model.errors import ConnectorError, Invalid
 from runner.model.items import Item
 from runner.model.record import Value
+
+T = TypeVar("T")
 
 PRIORITY: Mapping[str | None, int] = {"High": 1, "Normal": 5, "Low": 9}
 PRIVACY: Mapping[str | None, str] = {
@@ -116,7 +119,7 @@ READERS: Mapping[str, tuple[str, Callable[[Parts], Value]]] = MappingProxyType(
 """Record field → the property that it is read from, and how."""
 
 
-def read(item_of: Callable[[Element], Item], element: Element) -> Item | ConnectorError:
+def read(item_of: Callable[[Element], T], element: Element) -> T | ConnectorError:
     """What ``item_of`` makes of an element, or the ``Invalid`` in its place (B-23). Messages never quote content (B-35)."""
     try:
         return item_of(element)

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from runner.connectors.exchange.codec import Codec
 from runner.connectors.exchange.item import EXTENDED, Property, stamp
@@ -42,8 +42,11 @@ def update_request(codec: Codec, link: LinkRef, write: Write) -> Element | None:
     properties = codec.properties(write, link)
     if write.stamp:
         properties.append(stamp(write.stamp))
-    if not properties:
-        return None
+    return update_of(codec, write, properties) if properties else None
+
+
+def update_of(codec: Codec, write: Write, properties: Sequence[Property]) -> Element:
+    """UpdateItem that states these properties of the item that a write names."""
     request = root(
         "UpdateItem",
         ConflictResolution="NeverOverwrite",

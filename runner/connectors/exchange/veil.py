@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from runner.connectors.exchange.codec import Decode
 from runner.connectors.exchange.item import PRIVACY, SENSITIVITY
+from runner.connectors.exchange.master import Master
 from runner.connectors.exchange.names import Element
 from runner.model.errors import ConnectorError, Invalid
 from runner.model.items import Item, LinkRef
@@ -22,13 +23,18 @@ def veiling(decode: Decode, link: LinkRef) -> Decode:
     if not hides(link.private, link.entity):
         return decode
 
-    def read(element: Element) -> Item | ConnectorError:
+    def read(element: Element) -> Item | Master | ConnectorError:
         privacy = PRIVACY.get(element.findtext(SENSITIVITY))
         answer = decode(element)
         if not is_private({"privacy": privacy}):
             return answer
         if isinstance(answer, Item):
             return masked(replace(answer, values={**answer.values, "privacy": privacy}), link)
+        if isinstance(answer, Master):
+            # What its exceptions say is hidden where they are read (``series``).
+            return replace(
+                answer, item=masked(replace(answer.item, values={**answer.item.values, "privacy": privacy}), link)
+            )
         # The reason may quote what somebody typed, such as the name of a zone of his own.
         return Invalid("a private item that cannot be carried", code=answer.code)
 
