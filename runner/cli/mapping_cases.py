@@ -82,11 +82,13 @@ class Bench:
 
 
 def values_of(values: Mapping[str, Any]) -> dict[str, Value]:
-    """YAML's values as canonical ones: a list is a set of keywords."""
+    """YAML's values as canonical ones: a list is a set of keywords, a mapping holds patches by recurrence id."""
     return {name: _value(value) for name, value in values.items()}
 
 
 def _value(value: Any) -> Value:
+    if isinstance(value, Mapping):
+        return dict(sorted(values_of(value).items()))
     return (tuple(sorted(set(value))) or None) if isinstance(value, list) else value
 
 

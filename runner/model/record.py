@@ -100,14 +100,11 @@ SCHEDULE_ITEM = _specs(
         overridable=True,
     ),
     FieldSpec("show_without_time", FieldType.BOOLEAN, "All-day: dates, never instants (B-46)", overridable=True),
-    FieldSpec(
-        "recurrence_rule", FieldType.RECURRENCE, "The pattern of a series; null for a single item (B-36)", carried=False
-    ),
+    FieldSpec("recurrence_rule", FieldType.RECURRENCE, "The pattern of a series; null for a single item (B-36)"),
     FieldSpec(
         "recurrence_overrides",
         FieldType.OVERRIDES,
         "What single occurrences of a series have of their own, and which are left out (B-36)",
-        carried=False,
     ),
     FieldSpec("priority", FieldType.INTEGER, PRIORITY, overridable=True),
     FieldSpec("privacy", FieldType.TEXT, "Sensitivity", values=PRIVACY),

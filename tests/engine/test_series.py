@@ -14,10 +14,9 @@ from runner.model.record import Fields, Value
 from runner.model.terms import ConflictPolicy, EditVsDelete, Side
 from runner.testing.store import MemoryStore
 from tests.engine.conftest import MakeWorld
-from tests.engine.world import World, event, link_plan, row
-from tests.mapping.test_series import OCCURRENCES, REST, WHEN, carried
+from tests.engine.world import World, event, link_plan, mapping, row
 
-MAPPING = carried(WHEN + OCCURRENCES + REST + "- {crm: notes, record: description}\n")
+MAPPING = mapping()
 DAYS = ("2026-03-03", "2026-03-10", "2026-03-17", "2026-03-24", "2026-03-31")  # Tuesdays; the clocks change on the 29th
 WEEKLY = "FREQ=WEEKLY;BYDAY=TU"
 
@@ -34,12 +33,11 @@ def in_world(world: World) -> World:
 
 @pytest.fixture
 def world(make_world: MakeWorld) -> World:
-    return in_world(make_world(link_plan(compiled=MAPPING)))
+    return in_world(make_world(link_plan()))
 
 
 def in_crm(world: World, title: str, patches: Mapping[str, Fields] | None = None, **more: Value) -> str:
-    values = row(title, **{"recurrence_rule": WEEKLY, "occurrences": patches, **more})
-    return world.crm.user_create("7", {"rrule": values.pop("recurrence_rule"), **values})
+    return world.crm.user_create("7", row(title, **{"recurrence_rule": WEEKLY, "occurrences": patches, **more}))
 
 
 def series_of(world: World, title: str) -> tuple[Fields, Fields]:
@@ -108,7 +106,7 @@ def test_b36_occurrences_edited_on_both_sides_merge_and_the_series_goes_on(world
 def test_b63_an_occurrence_edited_here_and_deleted_there(
     make_world: MakeWorld, editor: Side, policy: EditVsDelete, left: Fields | None
 ) -> None:
-    world = in_world(make_world(link_plan(compiled=MAPPING, edit_vs_delete=policy)))
+    world = in_world(make_world(link_plan(edit_vs_delete=policy)))
     key = in_crm(world, "Jour fixe")
     world.sync()
     crm, target = ({"subject": "Edited"}, LEFT_OUT) if editor is Side.CRM else (LEFT_OUT, {"title": "Edited"})
@@ -149,7 +147,7 @@ def test_b37_this_and_all_following_in_the_crm(world: World) -> None:
     key = in_crm(world, "Old", {**early, **late})
     world.sync()
     before = world.outlook()["Old"].key
-    world.crm.user_edit(key, rrule=CUT, occurrences=early)
+    world.crm.user_edit(key, recurrence_rule=CUT, occurrences=early)
     in_crm(world, "New", {DAYS[3]: {"subject": "Own"}, DAYS[4]: {"place": "Garden"}}, **REST_OF_IT)
     report = world.sync()
     in_step(world, "New", "Old")
@@ -168,7 +166,7 @@ def test_b37_rows_that_the_crm_left_behind_the_end_are_no_difference(world: Worl
     patches = {DAYS[1]: {"place": "Hall"}, DAYS[3]: {"subject": "Own"}}
     key = in_crm(world, "Old", patches)
     world.sync()
-    world.crm.user_edit(key, rrule=CUT)
+    world.crm.user_edit(key, recurrence_rule=CUT)
     world.sync()
     in_step(world, "Old")
     assert world.outlook()["Old"].values[OVERRIDES] == {DAYS[1]: {"location": "Hall"}}
@@ -192,10 +190,10 @@ def test_b37_this_and_all_following_in_outlook(world: World) -> None:
 
 
 def test_b37_an_occurrence_edited_in_outlook_behind_the_crms_cut_is_kept_in_the_ledger(make_world: MakeWorld) -> None:
-    world = in_world(make_world(link_plan(compiled=MAPPING, conflict=ConflictPolicy.TARGET_WINS)))
+    world = in_world(make_world(link_plan(conflict=ConflictPolicy.TARGET_WINS)))
     key = in_crm(world, "Old")
     world.sync()
-    world.crm.user_edit(key, rrule=CUT)
+    world.crm.user_edit(key, recurrence_rule=CUT)
     world.target.user_edit(world.outlook()["Old"].key, recurrence_overrides={DAYS[3]: {"title": "Edited"}})
     world.sync()
     in_step(world, "Old")
@@ -242,12 +240,16 @@ def test_a_series_that_starts_at_another_hour_keeps_its_occurrences(world: World
 
 
 def test_five_thousand_exceptions_merge_one_by_one() -> None:
-    world = in_world(World(link_plan(compiled=MAPPING), store=MemoryStore()))
+    world = in_world(World(link_plan(), store=MemoryStore()))
     record = event("Daily", recurrence_rule="FREQ=DAILY;COUNT=5000")
     start = MAPPING.inbound(record)["starts_at"]
     days = [str(day) for day in _days(5000)]
     key = in_crm(
-        world, "Daily", {day: {"subject": day} for day in days}, rrule="FREQ=DAILY;COUNT=5000", starts_at=start
+        world,
+        "Daily",
+        {day: {"subject": day} for day in days},
+        recurrence_rule="FREQ=DAILY;COUNT=5000",
+        starts_at=start,
     )
     world.sync()
     world.crm.user_edit(key, occurrences={day: {"subject": "x" if n == 7 else day} for n, day in enumerate(days)})
@@ -290,7 +292,7 @@ edits = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(edits)
 def test_whatever_both_sides_do_to_a_series_they_end_alike(steps: list[tuple[str, object]]) -> None:
-    world = in_world(World(link_plan(compiled=MAPPING), store=MemoryStore()))
+    world = in_world(World(link_plan(), store=MemoryStore()))
     key = in_crm(world, "Jour fixe", {DAYS[1]: {"subject": "Own"}})
     world.sync()
     for who, what in steps:
@@ -300,7 +302,7 @@ def test_whatever_both_sides_do_to_a_series_they_end_alike(steps: list[tuple[str
         elif who == "target":
             world.target.user_edit(item.key, recurrence_overrides=what or None)  # type: ignore[arg-type]
         elif who == "cut crm":
-            world.crm.user_edit(key, rrule=str(what))
+            world.crm.user_edit(key, recurrence_rule=str(what))
         elif who == "cut target":
             world.target.user_edit(item.key, recurrence_rule=str(what))
         else:

@@ -49,6 +49,11 @@ ANN, BOB = "ann.lee@example.com", "bob.ray@example.com"
 CAL = "cal.day@example.com"
 OWNERS = {ANN: "7", BOB: "8", CAL: "9"}
 MAPPING = Path(__file__).parents[2] / "mappings" / "schedule_item.yaml"
+INNER = frozenset(
+    ["subject", "notes", "place", "starts_at", "ends_at", "time_zone", "all_day", "priority", "show_as", "categories"]
+)
+"""What the stock CRM's occurrences can have of their own."""
+
 CRM_TYPES = {
     "subject": CrmFieldType(FieldType.TEXT),
     "notes": CrmFieldType(FieldType.TEXT),
@@ -57,6 +62,8 @@ CRM_TYPES = {
     "ends_at": CrmFieldType(FieldType.INSTANT),
     "time_zone": CrmFieldType(FieldType.ZONE),
     "all_day": CrmFieldType(FieldType.BOOLEAN, nullable=False),
+    "recurrence_rule": CrmFieldType(FieldType.RECURRENCE),
+    "occurrences": CrmFieldType(FieldType.OVERRIDES, inner=INNER),
     "priority": CrmFieldType(FieldType.TEXT, nullable=False),
     "sensitivity": CrmFieldType(FieldType.TEXT, nullable=False),
     "show_as": CrmFieldType(FieldType.TEXT, nullable=False),
@@ -85,6 +92,8 @@ def event(title: str, /, **changes: Value) -> dict[str, Value]:
         "time_zone": "Europe/Vienna",
         "duration": "PT1H",
         "show_without_time": False,
+        "recurrence_rule": None,
+        "recurrence_overrides": None,
         "priority": 5,
         "privacy": "public",
         "free_busy_status": "busy",
@@ -102,6 +111,8 @@ def row(title: str, /, **changes: Value) -> dict[str, Value]:
         "ends_at": "2026-03-03T10:00:00Z",
         "time_zone": "Europe/Vienna",
         "all_day": False,
+        "recurrence_rule": None,
+        "occurrences": None,
         "priority": "B",
         "sensitivity": "Normal",
         "show_as": "Busy",
@@ -121,12 +132,11 @@ def link_plan(
     limits: Limits | None = None,
     window: Window | None = None,
     private: Private = Private.SYNC,
-    compiled: CompiledMapping | None = None,
     on_leave: OnLeave = OnLeave.DETACH,
     **settings: Any,
 ) -> LinkPlan:
-    """A calendar link of this user with the shipped mapping, or another one."""
-    compiled = compiled or mapping()
+    """A calendar link of this user with the shipped mapping."""
+    compiled = mapping()
     rules = ItemRules(
         units=tuple(
             Unit(

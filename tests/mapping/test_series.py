@@ -9,12 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.mapping import compiler
-from runner.mapping.compiled import CompiledMapping
 from runner.model.errors import Invalid
 from runner.model.overrides import LEFT_OUT, canonical_overrides
-from runner.model.record import SCHEDULE_ITEM, Fields, FieldType, Value
-from runner.model.terms import Entity
+from runner.model.record import Fields, FieldType, Value
 from tests.mapping.yamls import CRM, CrmFieldType, entries, findings
 
 INNER = frozenset({"subject", "notes", "place", "starts_at", "ends_at", "priority", "categories"})
@@ -35,15 +32,7 @@ REST = """\
 """
 
 
-def carried(text: str, crm: Mapping[str, CrmFieldType] = SERIES_CRM) -> CompiledMapping:
-    """These entries, compiled as by a version whose connectors carry series."""
-    whole = {name: replace(spec, carried=True) for name, spec in SCHEDULE_ITEM.items()}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiler, "SCHEMAS", {Entity.SCHEDULE_ITEM: whole})
-        return entries(text, crm)
-
-
-MAPPING = carried(WHEN + OCCURRENCES + REST)
+MAPPING = entries(WHEN + OCCURRENCES + REST, SERIES_CRM)
 DAYS = ("2026-03-26", "2026-04-02", "2026-04-09")  # the clocks change on 29 March
 
 
@@ -120,7 +109,7 @@ def test_b36_a_pattern_without_counterpart_sets_the_item_aside() -> None:
 
 def test_an_occurrence_that_the_crm_cannot_hold_sets_the_item_aside() -> None:
     narrow = dict(SERIES_CRM, occurrences=replace(SERIES_CRM["occurrences"], inner=INNER - {"place"}))
-    mapping = carried(WHEN + OCCURRENCES + REST, narrow)
+    mapping = entries(WHEN + OCCURRENCES + REST, narrow)
     record = {**MAPPING.outbound(crm()), "recurrence_overrides": {DAYS[0]: {"location": "Room 2"}}}
     with pytest.raises(Invalid, match=r"m\.yaml:7:3: one occurrence has a 'place' of its own"):
         mapping.inbound(record)
@@ -130,15 +119,9 @@ def test_an_occurrence_that_the_crm_cannot_hold_sets_the_item_aside() -> None:
 
 
 def test_a_mapping_carries_series_whole_or_not_at_all() -> None:
-    for half in (WHEN, OCCURRENCES + REST):
-        with pytest.raises(AssertionError, match="half-a-series"):
-            carried(half)
-
-
-def test_b36_no_mapping_carries_series_before_the_connectors_do() -> None:
-    """A rule that the CRM sends and Exchange never gets would flatten the series in silence."""
-    assert findings(WHEN, SERIES_CRM) == ["6:26 not-carried"]
-    assert findings(OCCURRENCES, SERIES_CRM) == ["6:30 not-carried"]
+    """A rule without its exceptions would flatten the series in silence."""
+    assert findings(WHEN, SERIES_CRM) == ["6:3 half-a-series"]
+    assert findings(OCCURRENCES + REST, SERIES_CRM) == ["6:3 half-a-series"]
 
 
 def test_all_day_series_are_dates() -> None:

@@ -20,6 +20,8 @@ CRM_ITEM = {
     "ends_at": "2026-03-29T02:30:00Z",
     "time_zone": "Europe/Vienna",
     "all_day": False,
+    "recurrence_rule": None,
+    "occurrences": None,
     "priority": "A",
     "sensitivity": "Confidential",
     "show_as": "OOF",
@@ -33,6 +35,8 @@ RECORD = {
     "time_zone": "Europe/Vienna",
     "duration": "PT3H",
     "show_without_time": False,
+    "recurrence_rule": None,
+    "recurrence_overrides": None,
     "priority": 1,
     "privacy": "secret",
     "free_busy_status": "out_of_office",
@@ -55,7 +59,7 @@ def test_inbound_gives_every_crm_field_back() -> None:
 
 def test_the_interval_merges_as_one_unit() -> None:
     units = {unit.name: unit for unit in stock().units}
-    assert units["interval"].fields == ("start", "time_zone", "duration", "show_without_time")
+    assert units["interval"].fields == ("start", "time_zone", "duration", "show_without_time", "recurrence_rule")
     assert all(unit.direction is Direction.BOTH and unit.conflict is None for unit in units.values())
     assert units["interval"].rule == "mappings/schedule_item.yaml:11:3"
 
@@ -74,10 +78,7 @@ def test_a_mapping_says_what_it_needs() -> None:
     assert mapping.match == (("uid",), ("title", "start"))
     assert mapping.inbound_fields(["title"]) == {"subject"}
     assert mapping.inbound_fields(["duration", "privacy"]) == {
-        "starts_at",
-        "ends_at",
-        "time_zone",
-        "all_day",
+        *("starts_at", "ends_at", "time_zone", "all_day", "recurrence_rule", "occurrences"),
         "sensitivity",
     }
     assert mapping.inbound_fields(["uid"]) == frozenset()

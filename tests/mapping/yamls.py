@@ -15,6 +15,11 @@ from runner.model.record import FieldType
 
 STOCK = Path(__file__).parents[2] / "mappings" / "schedule_item.yaml"
 
+INNER = frozenset(
+    ["subject", "notes", "place", "starts_at", "ends_at", "time_zone", "all_day", "priority", "show_as", "categories"]
+)
+"""What the stock CRM's occurrences can have of their own."""
+
 CRM: Mapping[str, CrmFieldType] = {
     "subject": CrmFieldType(FieldType.TEXT),
     "notes": CrmFieldType(FieldType.TEXT),
@@ -23,6 +28,8 @@ CRM: Mapping[str, CrmFieldType] = {
     "ends_at": CrmFieldType(FieldType.INSTANT),
     "time_zone": CrmFieldType(FieldType.ZONE),
     "all_day": CrmFieldType(FieldType.BOOLEAN, nullable=False),
+    "recurrence_rule": CrmFieldType(FieldType.RECURRENCE),
+    "occurrences": CrmFieldType(FieldType.OVERRIDES, inner=INNER),
     "priority": CrmFieldType(FieldType.TEXT, nullable=False),
     "sensitivity": CrmFieldType(FieldType.TEXT, nullable=False),
     "show_as": CrmFieldType(FieldType.TEXT, nullable=False),
