@@ -264,7 +264,13 @@ def test_the_command_prints_and_changes_nothing_until_asked(project: Path) -> No
         assert connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'exsync%'").fetchall() == []
     assert "in place" in _exsync(project, "target", "ddl", "crm", "--apply")
     with closing(sqlite3.connect(project / "crm.sqlite")) as connection:
-        assert len(connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'exsync%'").fetchall()) == 24
+        made = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'exsync%'")}
+    assert {
+        "exsync_keys",
+        "exsync_outbox",
+        "exsync_version_schedule_item",
+        "exsync_outbox_schedule_item_insert",
+    } <= made
 
 
 def test_the_command_knows_no_other_crm(project: Path) -> None:
