@@ -9,14 +9,21 @@ it is open it never lies in the past, however long ago it was due: nobody is don
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 
 from runner.model.moments import UTC_ZONE, length_of, moment_at
+from runner.model.overrides import RULE
 from runner.model.record import Fields
+from runner.model.recurrence import days_of
 from runner.model.tasks import COMPLETED
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
+COUNTED = 5000
+"""Occurrences that are counted to find a series' end."""
+_UNTIL = re.compile(r"UNTIL=(\d{8})")
 _TASKS_OWN = frozenset({"due", "status"})
 """Record fields that only tasks have."""
 
@@ -33,6 +40,7 @@ def span_of(record: Fields, zone: str) -> tuple[datetime, datetime] | None:
     """Start and end of an item as UTC instants; None without a start. Raises ``ValueError`` for damaged values.
 
     Whole days end at the midnight of their last day in ``zone``, however many hours its clock changes leave in between.
+    A series spans all of its occurrences; one without end, or with very many, never ends.
     """
     if not _TASKS_OWN.isdisjoint(record):
         return _task_span(record, zone)
@@ -40,10 +48,26 @@ def span_of(record: Fields, zone: str) -> tuple[datetime, datetime] | None:
     if start is None:
         return None
     length = max(length_of(str(duration)) if duration is not None else timedelta(), timedelta())
+    rule = record.get(RULE)
+    last = _last_start(rule, str(start)) if isinstance(rule, str) else str(start)
     if record.get("show_without_time"):
-        return moment_at(str(start), zone), moment_at((datetime.fromisoformat(str(start)) + length).isoformat(), zone)
-    begin = moment_at(str(start), str(record.get("time_zone") or zone))
-    return begin, begin + length
+        begin = moment_at(str(start), zone)
+        return begin, _NEVER if last is None else moment_at((datetime.fromisoformat(last) + length).isoformat(), zone)
+    own = str(record.get("time_zone") or zone)
+    return moment_at(str(start), own), _NEVER if last is None else moment_at(last, own) + length
+
+
+def _last_start(rule: str, start: str) -> str | None:
+    """The local start of a series' last occurrence, or a later one; None when it is too far to be counted."""
+    if until := _UNTIL.search(rule):
+        day = datetime.strptime(until[1], "%Y%m%d").date()  # noqa: DTZ007 - local by definition
+        return max(day.isoformat(), start[:10]) + start[10:]
+    if "COUNT=" not in rule:
+        return None
+    days = list(islice(days_of(rule, start), COUNTED + 1))
+    if len(days) > COUNTED:
+        return None
+    return (days[-1].isoformat() if days else start[:10]) + start[10:]
 
 
 def _task_span(record: Fields, zone: str) -> tuple[datetime, datetime] | None:

@@ -42,6 +42,29 @@ def test_an_item_takes_part_when_it_overlaps_the_window(record: Fields, expected
     assert in_window(record, DAY, DAY, NOW) is expected
 
 
+def weekly(end: str = "", start: str = "2020-03-01T10:00:00") -> Fields:
+    return {**meeting(start), "recurrence_rule": f"FREQ=WEEKLY{end};BYDAY=SU"}
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (weekly(), Scope.INSIDE),  # begun six years ago, and going on
+        (weekly(";UNTIL=20260329"), Scope.INSIDE),
+        (weekly(";UNTIL=20260322"), Scope.PAST),
+        (weekly(";COUNT=318"), Scope.INSIDE),  # the 318th Sunday is 29 March 2026
+        (weekly(";COUNT=317"), Scope.PAST),
+        (weekly(";COUNT=1000000"), Scope.INSIDE),
+        (weekly(start="2026-04-05T10:00:00"), Scope.FUTURE),
+        ({**whole_days("2020-03-01"), "recurrence_rule": "FREQ=DAILY;UNTIL=20260328"}, Scope.PAST),
+        ({**whole_days("2020-03-01"), "recurrence_rule": "FREQ=DAILY;UNTIL=20260329"}, Scope.INSIDE),
+    ],
+)
+def test_a_series_takes_part_while_any_of_its_occurrences_can(record: Fields, expected: Scope) -> None:
+    """B-47: its range counts, not its first occurrence."""
+    assert in_window(record, DAY / 2, DAY, NOW) is expected
+
+
 @pytest.mark.parametrize("record", [meeting("1970-01-01T00:00:00"), meeting("2999-01-01T00:00:00")])
 def test_an_open_end_lets_everything_in(record: Fields) -> None:
     assert in_window(record, None, None, NOW) is Scope.INSIDE
