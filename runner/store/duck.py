@@ -307,7 +307,9 @@ class DuckStore:
     def suspensions(self) -> Sequence[Suspension]:
         """What operators have suspended and not resumed, oldest first."""
         with self._work() as con:
-            return reading.suspensions(con)
+            if self._known.suspensions is None:
+                self._known.suspensions = reading.suspensions(con)
+            return self._known.suspensions
 
     def acts(self, limit: int) -> Sequence[Act]:
         """What operators did by command, newest first."""
@@ -404,6 +406,8 @@ class DuckStore:
         self._count_commit()
         known.crms.update({**old, **new})
         known.forget(writing.touched)
+        if commit.suspended or commit.resumed:
+            known.suspensions = None
         for state in states.values():
             known.keep_state(self._beats.seen_in(state))
 

@@ -3,9 +3,9 @@ file and every change passes through the store."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from runner.model.state import LinkState
+from runner.model.state import LinkState, Suspension
 from runner.store.writing import Touched
 
 _MOST_TEXT = 32 << 20
@@ -30,6 +30,8 @@ class Remembered:
         """Links that have no pairing at all, as every link before its first sync."""
         self.without_intents: set[int] = set()
         self.without_resolutions: set[int] = set()
+        self.suspensions: Sequence[Suspension] | None = None
+        """What is paused, once it was asked for: every pass asks."""
         self._states: dict[str, LinkState] = {}
         self._text = 0
 
