@@ -8,10 +8,10 @@ WORKERS ?= 2
 .PHONY: demo demo-stop test lint bench lock clean
 
 demo: .venv/.run
-	@$(BIN)/python -m runner.cli.demo
+	@$(BIN)/python -m runner.cli.story
 
 demo-stop: .venv/.run
-	@$(BIN)/python -m runner.cli.demo --stop
+	@$(BIN)/python -m runner.cli.story --stop
 
 test: .venv/.dev debs lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal

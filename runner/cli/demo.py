@@ -1,7 +1,7 @@
-"""``make demo``: the main job end to end on this machine alone, with the commands that an operator would type.
+"""The running parts of ``make demo``: the sandbox is the Exchange, an SQLite file the CRM.
 
-The sandbox is the Exchange, an SQLite file the CRM. Edits "in Outlook" go over EWS with stock exchangelib, edits "in the
-CRM" over SQL; exsync itself runs as a command of its own each time. The sandbox stays up for an hour for own trials.
+Edits "in Outlook" go over EWS with stock exchangelib, edits "in the CRM" over SQL; exsync itself runs as a command of its
+own each time. The sandbox stays up for an hour for own trials. What is shown is told by :mod:`runner.cli.story`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,14 @@ CALENDARS = {
 """Real calendars (Outlook, Google, RFC samples) that the library icalendar ships."""
 
 
+OTHER_FOLDERS = """\
+    tasks: {entity: task, mapping: task, direction: both}
+    contacts: {entity: contact, mapping: contact, direction: outbound}
+  private: busy_only
+"""
+"""What the demo adds to the sample target's defaults."""
+
+
 class Demo:
     """The running parts of the demo."""
 
@@ -65,9 +73,8 @@ class Demo:
         self.port = _free_port()
         target = self.home / "targets.d" / "sandbox.yaml"
         text = target.read_text(encoding="utf-8").replace("127.0.0.1:8025", f"127.0.0.1:{self.port}")
-        target.write_text(
-            text.replace("window: {past: 30d, future: 365d}", "window: {past: 20000d, future: 3650d}"), encoding="utf-8"
-        )
+        text = text.replace("window: {past: 30d, future: 365d}", "window: {past: 20000d, future: 3650d}")
+        target.write_text(text.replace("links:\n", f"{OTHER_FOLDERS}links:\n"), encoding="utf-8")
         self._start_sandbox()
 
     def _start_sandbox(self) -> None:
@@ -110,9 +117,17 @@ class Demo:
             connection.execute(statement, values)
         connection.close()
 
-    def outlook(self, user: str, title: str) -> CalendarItem:
-        """The item that the user sees in Outlook, read over EWS."""
-        account = Account(
+    def show(self, what: str, query: str, values: Sequence[object] = ()) -> None:
+        """What the CRM holds now, a line for each row."""
+        connection = sqlite3.connect(self.crm_file)
+        rows = connection.execute(query, values).fetchall()
+        connection.close()
+        for row in rows:
+            click.echo(f"   {what}: " + " · ".join("" if value is None else str(value) for value in row))
+
+    def account(self, user: str) -> Account:
+        """A user's mailbox as Outlook reaches it."""
+        return Account(
             user,
             config=Configuration(
                 service_endpoint=f"http://127.0.0.1:{self.port}/EWS/Exchange.asmx",
@@ -124,50 +139,17 @@ class Demo:
             access_type=IMPERSONATION,
             default_timezone=UTC,
         )
-        item = account.calendar.filter(subject=title)[0]
+
+    def outlook(self, user: str, title: str) -> CalendarItem:
+        """The appointment that the user sees in Outlook, read over EWS."""
+        item = self.account(user).calendar.filter(subject=title)[0]
         if not isinstance(item, CalendarItem):
             raise click.ClickException(f"{user} has no appointment {title!r}")
         return item
 
 
-def run(demo: Demo) -> None:
-    """The story: first sync, an edit on either side, a conflict, a delete, and a pass that writes nothing."""
-    demo.prepare()
-    demo.say("The operator's YAML holds: one CRM, one Exchange, two users.")
-    demo.exsync("validate")
-    demo.say("The CRM gets its triggers and its key table (printed without --apply).")
-    demo.exsync("target", "ddl", "crm", "--apply")
-    demo.say("What would the first sync do? A plan writes nothing.")
-    demo.exsync("plan", "ann.lee@example.com")
-    demo.say("First sync: calendars from Outlook, Google and RFC samples meet the CRM's appointments.")
-    demo.exsync("run", "--once")
-    demo.say("Ann renames an appointment in Outlook; the CRM follows.")
-    item = demo.outlook(ANN, "Review")
-    item.subject, item.location = "Review with the board", "Room 4"
-    item.save(update_fields=["subject", "location"], send_meeting_invitations="SendToNone")
-    demo.exsync("apply", ANN)
-    demo.say("Somebody moves it in the CRM, with a note; Outlook follows.")
-    demo.sql("UPDATE appointment SET notes = ? WHERE subject = ?", ("Bring the figures", "Review with the board"))
-    demo.exsync("apply", ANN)
-    demo.say(
-        "Both sides change the same title to different values: a conflict. The YAML says who wins; nothing is lost."
-    )
-    item = demo.outlook(ANN, "Review with the board")
-    item.subject = "Review (Outlook's name)"
-    item.save(update_fields=["subject"], send_meeting_invitations="SendToNone")
-    demo.sql("UPDATE appointment SET subject = ? WHERE notes = ?", ("Review (the CRM's name)", "Bring the figures"))
-    demo.exsync("apply", ANN)
-    demo.exsync("conflicts", "list")
-    demo.say("Ann deletes it in Outlook; the CRM's record is deleted with it.")
-    demo.outlook(ANN, "Review (the CRM's name)").move_to_trash(send_meeting_cancellations="SendToNone")
-    demo.exsync("apply", ANN)
-    demo.say("One more pass over everything writes nothing.")
-    demo.exsync("run", "--once")
-    demo.exsync("status")
-    demo.exsync("quarantine", "list")
-
-
-def _farewell(demo: Demo) -> None:
+def farewell(demo: Demo) -> None:
+    """What to try next on the running parts."""
     exports = [f"export {name}={demo.environment[name]}" for name in demo.environment if name.startswith("EXSYNC_")]
     click.echo("\nThe sandbox stays up for an hour (make demo-stop ends it). To go on by yourself:\n")
     for line in exports:
@@ -195,22 +177,3 @@ def stop(home: Path) -> None:
     if command.exists() and b"runner\0sandbox" in command.read_bytes():
         os.kill(pid, signal.SIGTERM)
     file.unlink()
-
-
-@click.command()
-@click.option("--stop", "only_stop", is_flag=True, help="End the sandbox of an earlier demo.")
-def main(only_stop: bool) -> None:
-    """Run the demo in ./.demo."""
-    home = HOME.resolve()
-    stop(home)
-    if only_stop:
-        return
-    begun = time.monotonic()
-    demo = Demo(home, Path.cwd())
-    run(demo)
-    click.echo(f"\nDone in {time.monotonic() - begun:.0f} s.")
-    _farewell(demo)
-
-
-if __name__ == "__main__":
-    main()

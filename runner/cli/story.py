@@ -1,0 +1,148 @@
+"""``make demo``: the main job end to end on this machine alone, with the commands that an operator would type."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+from exchangelib import CalendarItem, EWSDateTime, Mailbox
+from exchangelib.items import SEND_ONLY_TO_ALL, SEND_TO_NONE
+from exchangelib.properties import Attendee
+from exchangelib.recurrence import Recurrence, WeeklyPattern
+
+from runner.cli.demo import ANN, BOB, HOME, Demo, farewell, stop
+
+
+def tell(demo: Demo) -> None:
+    """First sync, an edit on either side, a conflict, a delete; then series, meetings, private items, tasks and contacts;
+    and a pass that writes nothing."""
+    demo.prepare()
+    demo.say("The operator's YAML holds: one CRM, one Exchange, two users with calendar, tasks and contacts.")
+    demo.exsync("validate")
+    demo.say("The CRM gets its triggers and its key table (printed without --apply).")
+    demo.exsync("target", "ddl", "crm", "--apply")
+    demo.say("What would the first sync do? A plan writes nothing.")
+    demo.exsync("plan", f"sandbox/{ANN}/calendar")
+    demo.say(
+        "First sync: calendars from Outlook, Google and RFC samples meet the CRM's appointments, tasks and persons."
+    )
+    demo.exsync("run", "--once")
+    _edits(demo)
+    _series(demo)
+    _meeting(demo)
+    _private(demo)
+    _tasks_and_contacts(demo)
+    demo.say("One more pass over everything writes nothing.")
+    demo.exsync("run", "--once")
+    demo.exsync("status")
+    demo.exsync("quarantine", "list")
+
+
+def _edits(demo: Demo) -> None:
+    demo.say("Ann renames an appointment in Outlook; the CRM follows.")
+    item = demo.outlook(ANN, "Review")
+    item.subject, item.location = "Review with the board", "Room 4"
+    item.save(update_fields=["subject", "location"], send_meeting_invitations=SEND_TO_NONE)
+    demo.exsync("apply", f"sandbox/{ANN}/calendar")
+    demo.say("Somebody adds a note in the CRM; Outlook follows.")
+    demo.sql("UPDATE appointment SET notes = ? WHERE subject = ?", ("Bring the figures", "Review with the board"))
+    demo.exsync("apply", f"sandbox/{ANN}/calendar")
+    demo.say("Both sides change the same title: a conflict. The YAML says who wins; the losing value is kept.")
+    item = demo.outlook(ANN, "Review with the board")
+    item.subject = "Review (Outlook's name)"
+    item.save(update_fields=["subject"], send_meeting_invitations=SEND_TO_NONE)
+    demo.sql("UPDATE appointment SET subject = ? WHERE notes = ?", ("Review (the CRM's name)", "Bring the figures"))
+    demo.exsync("apply", f"sandbox/{ANN}/calendar")
+    demo.exsync("conflicts", "list")
+    demo.say("Ann deletes it in Outlook; the CRM's record is deleted with it.")
+    demo.outlook(ANN, "Review (the CRM's name)").move_to_trash(send_meeting_cancellations=SEND_TO_NONE)
+    demo.exsync("apply", f"sandbox/{ANN}/calendar")
+
+
+def _ahead(days: int, hour: int) -> EWSDateTime:
+    day = datetime.now(UTC) + timedelta(days=days)
+    return EWSDateTime.from_datetime(day.replace(hour=hour, minute=0, second=0, microsecond=0))
+
+
+def _appointment(demo: Demo, user: str, title: str, start: EWSDateTime, **more: object) -> CalendarItem:
+    account = demo.account(user)
+    end = start + timedelta(hours=1)
+    return CalendarItem(account=account, folder=account.calendar, subject=title, start=start, end=end, **more)
+
+
+def _series(demo: Demo) -> None:
+    demo.say(
+        "Ann makes a weekly series in Outlook and moves one occurrence to another room: one record, one row for it."
+    )
+    start = _ahead(2, 9)
+    pattern = WeeklyPattern(interval=1, weekdays=[start.strftime("%A")])
+    series = _appointment(
+        demo, ANN, "Sales huddle", start, recurrence=Recurrence(pattern=pattern, start=start.date(), number=6)
+    ).save(send_meeting_invitations=SEND_TO_NONE)
+    second = series.occurrence(index=2)
+    second.location = "Room 7"
+    second.save(update_fields=["location"], send_meeting_invitations=SEND_TO_NONE)
+    demo.exsync("apply", f"sandbox/{ANN}/calendar")
+    demo.show(
+        "appointment", "SELECT subject, rule FROM appointment WHERE rule IS NOT NULL AND subject = 'Sales huddle'"
+    )
+    demo.show("occurrence", "SELECT original_day, location FROM appointment_occurrence WHERE location = 'Room 7'")
+
+
+def _meeting(demo: Demo) -> None:
+    demo.say("Ann invites Bob. Two mailboxes hold the meeting, the CRM has one record of it; exsync mails nobody.")
+    bob = Attendee(mailbox=Mailbox(email_address=BOB), response_type="Unknown")
+    _appointment(demo, ANN, "Quarter planning", _ahead(3, 13), required_attendees=[bob]).save(
+        send_meeting_invitations=SEND_ONLY_TO_ALL
+    )
+    demo.exsync("run", "--once")
+    demo.show("records of it", "SELECT count(*), min(subject) FROM appointment WHERE subject = 'Quarter planning'")
+
+
+def _private(demo: Demo) -> None:
+    demo.say("A private appointment comes in as busy time only: none of its words is kept on our side.")
+    _appointment(demo, BOB, "Interview at Contoso", _ahead(4, 8), sensitivity="Private", location="Secret").save(
+        send_meeting_invitations=SEND_TO_NONE
+    )
+    demo.exsync("apply", f"sandbox/{BOB}/calendar")
+    demo.show("appointment", "SELECT subject, location, show_as FROM appointment WHERE subject = 'Private'")
+
+
+def _tasks_and_contacts(demo: Demo) -> None:
+    demo.say("A task of both users: each has a copy. Bob completes his; the CRM and Ann's copy follow.")
+    demo.sql("INSERT INTO task (subject, due_on) VALUES ('Call Northwind back', date('now', '+5 days'))")
+    demo.sql(
+        "INSERT INTO task_user SELECT task.id, crm_user.id FROM task, crm_user WHERE subject = 'Call Northwind back'"
+    )
+    demo.exsync("run", "--once")
+    task = demo.account(BOB).tasks.filter(subject="Call Northwind back")[0]
+    task.complete()
+    demo.exsync("run", "--once")
+    demo.show("task", "SELECT subject, status, percent FROM task WHERE subject = 'Call Northwind back'")
+    demo.say("Ann covers a person: it is among her contacts. She covers it no more: the copy that we made goes.")
+    demo.sql("INSERT INTO person (first_name, last_name, email) VALUES ('Nora', 'Winter', 'nora@northwind.example')")
+    demo.sql("INSERT INTO person_cover SELECT person.id, 1 FROM person WHERE last_name = 'Winter'")
+    demo.exsync("apply", f"sandbox/{ANN}/contacts")
+    demo.sql("DELETE FROM person_cover WHERE person_id = (SELECT id FROM person WHERE last_name = 'Winter')")
+    demo.exsync("apply", f"sandbox/{ANN}/contacts")
+
+
+@click.command()
+@click.option("--stop", "only_stop", is_flag=True, help="End the sandbox of an earlier demo.")
+def main(only_stop: bool) -> None:
+    """Run the demo in ./.demo."""
+    home = HOME.resolve()
+    stop(home)
+    if only_stop:
+        return
+    begun = time.monotonic()
+    demo = Demo(home, Path.cwd())
+    tell(demo)
+    click.echo(f"\nDone in {time.monotonic() - begun:.0f} s.")
+    farewell(demo)
+
+
+if __name__ == "__main__":
+    main()
