@@ -13,6 +13,7 @@ from runner.model.diagnostics import Span
 from runner.model.record import FieldType, Value
 from runner.model.terms import Direction, Entity, Folder
 from runner.reconcile.rules import Unit
+from runner.testing.store import MemoryStore
 from runner.testing.target import Shelf
 from tests.engine.world import ANN, OWNERS, World, link_plan
 
@@ -120,6 +121,22 @@ def test_completed_in_outlook_it_is_the_same(make_world: MakeWorld) -> None:
     world.settled()
     assert records(world) == outlook(world) == GONE_ON
     world.quiet()
+
+
+def test_a_lost_state_pairs_the_series_and_its_one_off_as_they_were(make_world: MakeWorld) -> None:
+    """B-72: both bear the series' stamp; the CRM's key table knows the one-off by its native identity."""
+    world = make_world(tasks())
+    in_crm(world, "Report", rule=WEEKLY)
+    world.settled()
+    (series,) = world.target.items(ANN, Folder.TASKS)
+    world.target.user_edit(series.key, status="completed", percent_complete=100)
+    world.settled()
+    world.store.close()
+    world.store = MemoryStore()
+    before = world.boundary.calls
+    world.settled()
+    assert not world.boundary.writes(since=before)
+    assert records(world) == outlook(world) == GONE_ON
 
 
 def test_what_a_write_did_beyond_its_fields_comes_back_in_the_same_run(make_world: MakeWorld) -> None:
