@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 
@@ -36,12 +37,49 @@ CALENDARS = {
 """Real calendars (Outlook, Google, RFC samples) that the library icalendar ships."""
 
 
-OTHER_FOLDERS = """\
+_PEOPLE_TABLES = """
+ALTER TABLE appointment ADD COLUMN organizer VARCHAR(254);
+CREATE TABLE appointment_user (appointment_id INTEGER NOT NULL, user_id INTEGER NOT NULL, invited_as VARCHAR(254),
+  role VARCHAR(20), answer VARCHAR(20), PRIMARY KEY (appointment_id, user_id));
+CREATE TABLE appointment_guest (id INTEGER PRIMARY KEY, appointment_id INTEGER NOT NULL, email VARCHAR(254),
+  name VARCHAR(100), role VARCHAR(20), answer VARCHAR(20));
+"""
+_PEOPLE = """\
+    owners:
+    - {column: owner_id}
+    - {table: appointment_user, item: appointment_id, user: user_id, defaults: {role: holder}}
+    participants:
+      organizer: organizer
+      users: {table: appointment_user, item: appointment_id, user: user_id, address: invited_as, role: role, response: answer}
+      external: {table: appointment_guest, item: appointment_id, address: email, name: name, role: role, response: answer}
+"""
+_PEOPLE_ENTRIES = """
+- {crm: participants, record: participants}
+- {crm: participant_names, record: participant_names, direction: inbound}
+- {crm: responses, record: responses, direction: inbound}
+- {crm: organizer, record: organizer, direction: inbound}
+"""
+_OTHER_FOLDERS = """\
     tasks: {entity: task, mapping: task, direction: both}
     contacts: {entity: contact, mapping: contact, direction: outbound}
   private: busy_only
+links:
 """
-"""What the demo adds to the sample target's defaults."""
+_EDITS = {
+    "targets.d/crm.yaml": {
+        "    owner: owner_id\n": _PEOPLE,
+        "      notes: text\n      place:": "      organizer: text\n      notes: text\n      place:",
+    },
+    "targets.d/sandbox.yaml": {
+        "window: {past: 30d, future: 365d}": "window: {past: 20000d, future: 3650d}",
+        "links:\n": _OTHER_FOLDERS,
+        "  folders: {calendar: {conflict: target_wins}}\n": "",
+    },
+    "mappings/schedule_item.yaml": {
+        "- {crm: categories, record: keywords}\n": f"- {{crm: categories, record: keywords}}{_PEOPLE_ENTRIES}"
+    },
+}
+"""What the demo adds to the sample files: tasks, contacts, private items, and who takes part in meetings."""
 
 
 class Demo:
@@ -71,11 +109,20 @@ class Demo:
         shutil.copytree(self.source / "mappings", self.home / "mappings")
         create_demo_crm(self.crm_file)
         self.port = _free_port()
-        target = self.home / "targets.d" / "sandbox.yaml"
-        text = target.read_text(encoding="utf-8").replace("127.0.0.1:8025", f"127.0.0.1:{self.port}")
-        text = text.replace("window: {past: 30d, future: 365d}", "window: {past: 20000d, future: 3650d}")
-        target.write_text(text.replace("links:\n", f"{OTHER_FOLDERS}links:\n"), encoding="utf-8")
+        with closing(sqlite3.connect(self.crm_file)) as connection:
+            connection.executescript(_PEOPLE_TABLES)
+        for file, edits in _EDITS.items():
+            for old, new in edits.items():
+                self._edit(file, old, new)
+        self._edit("targets.d/sandbox.yaml", "127.0.0.1:8025", f"127.0.0.1:{self.port}")
         self._start_sandbox()
+
+    def _edit(self, file: str, old: str, new: str) -> None:
+        path = self.home / file
+        text = path.read_text(encoding="utf-8")
+        if old not in text:
+            raise click.ClickException(f"{file} no longer has {old!r}")
+        path.write_text(text.replace(old, new), encoding="utf-8")
 
     def _start_sandbox(self) -> None:
         calendars = [f"--load={files('icalendar').joinpath(name)}={user}" for name, user in CALENDARS.items()]

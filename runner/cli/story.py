@@ -85,9 +85,7 @@ def _series(demo: Demo) -> None:
     second.location = "Room 7"
     second.save(update_fields=["location"], send_meeting_invitations=SEND_TO_NONE)
     demo.exsync("apply", f"sandbox/{ANN}/calendar")
-    demo.show(
-        "appointment", "SELECT subject, rule FROM appointment WHERE rule IS NOT NULL AND subject = 'Sales huddle'"
-    )
+    demo.show("appointment", "SELECT subject, recurrence_rule FROM appointment WHERE subject = 'Sales huddle'")
     demo.show("occurrence", "SELECT original_day, location FROM appointment_occurrence WHERE location = 'Room 7'")
 
 
@@ -119,6 +117,7 @@ def _tasks_and_contacts(demo: Demo) -> None:
     demo.exsync("run", "--once")
     task = demo.account(BOB).tasks.filter(subject="Call Northwind back")[0]
     task.complete()
+    demo.exsync("run", "--once")
     demo.exsync("run", "--once")
     demo.show("task", "SELECT subject, status, percent FROM task WHERE subject = 'Call Northwind back'")
     demo.say("Ann covers a person: it is among her contacts. She covers it no more: the copy that we made goes.")

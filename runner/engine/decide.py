@@ -22,6 +22,7 @@ from runner.reconcile.decision import ABSENT, Decision, Presented, Settlement
 from runner.reconcile.discretion import Discretion, behind_placeholder, reconcile_private, unmasking_base
 from runner.reconcile.leaving import leave
 from runner.reconcile.merge import reconcile
+from runner.reconcile.ordering import called
 from runner.reconcile.restrictions import exceeded
 from runner.reconcile.rules import ItemRules
 from runner.reconcile.ruling import PLACES
@@ -50,8 +51,7 @@ class Decided:
         """What people call the item."""
         if self.subject.target is not None and self.subject.target.masked:
             return UNNAMED
-        record = self.crm or self.target or {}
-        return str(record.get("title") or "(no subject)")
+        return called(self.crm or self.target or {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from runner.model.terms import Operation, Side
 from runner.reconcile.changeset import Clashing, LinkChanges, Noted
 from runner.reconcile.decision import Change
 from runner.reconcile.guards import Trip
-from runner.reconcile.ordering import Label, Planned
+from runner.reconcile.ordering import Label, Planned, called
 
 SHOWN = 1000
 """Changes of one pass that are kept for display; all of them are counted, and every write is in the ledger."""
@@ -84,7 +84,7 @@ class PassReport:
 
     def note_detached(self, pairing: Pairing, reason: str) -> None:
         """Count a pair that is left alone from now on."""
-        title = str((pairing.base.crm.get("title") if pairing.base else None) or "(no subject)")
+        title = called(pairing.base.crm if pairing.base else {})
         self._note_detached(Label(title, pairing.crm_key, pairing.target_key), reason)
 
     def _note_detached(self, label: Label, reason: str) -> None:

@@ -9,10 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from runner.model.record import Fields
 from runner.model.terms import Operation
 from runner.reconcile.decision import Change
 
 _RANK = {Operation.DELETE: 0, Operation.UPDATE: 1, Operation.CREATE: 2}
+
+
+_NAMES = (("title",), ("full_name",), ("given_name", "surname"), ("company",), ("email_1",))
+
+
+def called(record: Fields) -> str:
+    """What people call the item of a record: its title, or what a person is known by."""
+    for names in _NAMES:
+        words = [str(record[name]) for name in names if record.get(name)]
+        if words:
+            return " ".join(words)
+    return "(no subject)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ import json
 import random
 from dataclasses import replace
 
+import pytest
+
 from runner.model.record import Fields
 from runner.model.state import Base
 from runner.model.terms import ConflictPolicy, Direction, Operation, Side
@@ -14,7 +16,7 @@ from runner.reconcile.decision import Change, Decision, Presented
 from runner.reconcile.guards import Limit, Limits, assess, measure
 from runner.reconcile.matching import Unsure
 from runner.reconcile.merge import reconcile
-from runner.reconcile.ordering import Label, Planned
+from runner.reconcile.ordering import Label, Planned, called
 from runner.reconcile.rendering import COMMENT, as_json, markdown, printable, shortened, shown, summary, text
 from runner.reconcile.rules import ItemRules, Unit
 
@@ -218,3 +220,18 @@ def test_a_created_items_line_ends_with_a_whole_field() -> None:
         'start "2026-03-29T10:00:00", field_0 "xxxxxxxxxxxxxxxxxxxx", field_1 "xxxxxxxxxxxxxxxxxxxx" … and 6 more'
     )
     assert len(line) <= 120
+
+
+@pytest.mark.parametrize(
+    ("record", "name"),
+    [
+        ({"title": "Review", "given_name": "Nora"}, "Review"),
+        ({"full_name": "Dr. Nora Winter", "surname": "Winter"}, "Dr. Nora Winter"),
+        ({"given_name": "Nora", "surname": "Winter", "company": "Northwind"}, "Nora Winter"),
+        ({"surname": "Winter"}, "Winter"),
+        ({"company": "Northwind", "email_1": "office@northwind.example"}, "Northwind"),
+        ({"title": None}, "(no subject)"),
+    ],
+)
+def test_an_item_is_called_what_people_call_it(record: dict[str, str | None], name: str) -> None:
+    assert called(record) == name
