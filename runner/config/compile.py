@@ -287,6 +287,7 @@ class LinkCompiler:
                 limits=settings.limits,
                 window=settings.window,
                 private=settings.private,
+                mail=settings.mail,
                 private_title=settings.private_title,
                 private_meetings=settings.private_meetings,
                 keep_items_older_than=settings.keep_items_older_than,
