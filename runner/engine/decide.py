@@ -20,6 +20,7 @@ from runner.model.terms import Private, Side
 from runner.reconcile.authority import Standing
 from runner.reconcile.decision import ABSENT, Decision, Presented, Settlement
 from runner.reconcile.discretion import Discretion, behind_placeholder, reconcile_private, unmasking_base
+from runner.reconcile.joining import keeping_block
 from runner.reconcile.leaving import leave
 from runner.reconcile.merge import reconcile
 from runner.reconcile.ordering import called
@@ -131,6 +132,9 @@ def _decision(
     """What the rules say of one item that takes part."""
     pairing = subject.pairing
     base = pairing.base if pairing else None
+    if base is not None and is_series(target or crm or {}):
+        # A series' own reminder goes along when it is made; those of its customised occurrences always do (B-43).
+        crm, target = _kept_alert(crm, base.crm), _kept_alert(target, base.target)
     ours = Presented(crm, subject.crm.modified) if subject.crm else ABSENT
     theirs = Presented(target, subject.target.modified) if subject.target else ABSENT
     if subject.target is not None and subject.target.masked:
@@ -146,13 +150,17 @@ def _decision(
             rules = behind_placeholder(base, rules)
         elif crm is not None:
             base = unmasking_base(base, crm, rules, link.private_title)
-    return reconcile(base, ours, theirs, rules, settlements)
+    return keeping_block(reconcile(base, ours, theirs, rules, settlements), target)
 
 
 def _is_ours(subject: Subject) -> bool:
     """Whether the target's item bears the stamp that its pairing knows."""
     known = subject.pairing and subject.pairing.stamp
     return bool(known) and subject.target is not None and subject.target.stamp == known
+
+
+def _kept_alert(record: Fields | None, base: Fields) -> Fields | None:
+    return {**record, "alert": base["alert"]} if record is not None and "alert" in base else record
 
 
 def leaves_window(link: LinkPlan, record: Fields, now: datetime) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from runner.config.compile import ALERTS
 from runner.config.plan import LinkPlan
 from runner.model.items import LinkRef
 from runner.model.ports import Clock, CrmConnector, Rng, Store, TargetConnector
@@ -27,6 +28,12 @@ class Parts:
     """Who is synchronised, as each link sees it, for meetings (B-41)."""
 
 
+def _unwanted(link: LinkPlan) -> frozenset[str]:
+    """Reminders of a link that does not keep them in step: they are not even asked for (B-43)."""
+    wanted = {unit.fields for unit in link.rules.units}
+    return frozenset(name for fields in ALERTS if fields not in wanted for name in fields)
+
+
 def ref_of(link: LinkPlan, owner: str | None) -> LinkRef:
     """What connectors need to know of a link whose user has this CRM key."""
     return LinkRef(
@@ -36,7 +43,7 @@ def ref_of(link: LinkPlan, owner: str | None) -> LinkRef:
         folder=link.folder,
         entity=link.entity,
         time_zone=link.time_zone,
-        record_fields=link.mapping.record_fields,
+        record_fields=link.mapping.record_fields - _unwanted(link),
         crm_fields=link.mapping.crm_fields,
         owner=owner,
         private=link.private,

@@ -40,7 +40,7 @@ def masked(item: Item, link: LinkRef) -> Item:
     """The item as a link may see it: a target's connector passes everything that it has read through here."""
     if not hides(link.private, link.entity) or not is_private(item.values):
         return item
-    return replace(item, values=veiled(item.values), masked=True)
+    return replace(item, values=veiled(item.values), organizer=None, masked=True)
 
 
 def hides(policy: Private, entity: Entity) -> bool:

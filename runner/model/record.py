@@ -121,7 +121,6 @@ SCHEDULE_ITEM = _specs(
         FieldType.INTEGER,
         "Reminder: minutes before the start; null: none (B-43)",
         overridable=True,
-        carried=False,
     ),
     FieldSpec(
         "participants",
@@ -155,7 +154,7 @@ SCHEDULE_ITEM = _specs(
         values=("organizer", "needs_action", "accepted", "tentative", "declined"),
         writable=False,
     ),
-    FieldSpec("online_meeting_url", FieldType.TEXT, "Where to join online", writable=False, carried=False),
+    FieldSpec("online_meeting_url", FieldType.TEXT, "Where to join online (B-44)", writable=False),
     FieldSpec("uid", FieldType.TEXT, "iCalendar UID, set by the target", writable=False),
 )
 

@@ -37,6 +37,7 @@ CREATE TABLE appointment (
   sensitivity VARCHAR(20) NOT NULL DEFAULT 'Normal',
   show_as VARCHAR(20) NOT NULL DEFAULT 'Busy',
   categories TEXT,
+  alarm_minutes INTEGER,
   owner_id INTEGER REFERENCES crm_user (id),
   deleted BOOLEAN NOT NULL DEFAULT 0,
   row_version INTEGER NOT NULL DEFAULT 1,

@@ -68,6 +68,7 @@ CRM_TYPES = {
     "sensitivity": CrmFieldType(FieldType.TEXT, nullable=False),
     "show_as": CrmFieldType(FieldType.TEXT, nullable=False),
     "categories": CrmFieldType(FieldType.KEYWORDS),
+    "alarm": CrmFieldType(FieldType.INTEGER),
 }
 
 
@@ -133,6 +134,7 @@ def link_plan(
     window: Window | None = None,
     private: Private = Private.SYNC,
     on_leave: OnLeave = OnLeave.DETACH,
+    alerts: bool = False,
     **settings: Any,
 ) -> LinkPlan:
     """A calendar link of this user with the shipped mapping."""
@@ -147,6 +149,7 @@ def link_plan(
                 unit.rule,
             )
             for unit in compiled.units
+            if alerts or unit.fields != ("alert",)
         ),
         direction=direction,
         rule="targets.d/sandbox.yaml:17:3",

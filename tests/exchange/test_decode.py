@@ -72,6 +72,8 @@ def test_every_field_of_an_appointment_becomes_its_canonical_value() -> None:
             "privacy": "private",
             "free_busy_status": "out_of_office",
             "keywords": ("Blue", "Red"),
+            "alert": None,
+            "online_meeting_url": None,
             "uid": "UID-AAMk1",
             "organizer": None,
             "my_response": None,
@@ -308,3 +310,20 @@ def test_an_attendee_without_an_address_is_kept_by_name() -> None:
 def test_800_attendees_are_read() -> None:
     one = decoded(meeting(*(attendee(f"p{n}@example.com") for n in range(800))))
     assert len(cast("dict[str, str]", one.values["participants"])) == 800
+
+
+@pytest.mark.parametrize(
+    ("reminds", "minutes", "alert"), [("true", "15", 15), ("false", "15", None), ("true", None, None)]
+)
+def test_a_reminder_counts_when_it_is_set(reminds: str, minutes: str | None, alert: int | None) -> None:
+    """B-43: Exchange keeps the minutes of a reminder that is switched off."""
+    told = f"<t:ReminderMinutesBeforeStart>{minutes}</t:ReminderMinutesBeforeStart>" if minutes else ""
+    one = decoded(item(extra=f"<t:ReminderIsSet>{reminds}</t:ReminderIsSet>{told}"))
+    assert one.values["alert"] == alert
+
+
+def test_where_to_join_online_is_read() -> None:
+    """B-44."""
+    link = "https://meet.contoso.com/ann.lee/ABC123"
+    one = decoded(item(extra=f"<t:JoinOnlineMeetingUrl>{link}</t:JoinOnlineMeetingUrl>"))
+    assert one.values["online_meeting_url"] == link

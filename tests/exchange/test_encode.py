@@ -272,3 +272,13 @@ def test_mail_goes_out_only_as_the_write_says(notice: Notice, create: str, updat
     assert sent.get("SendMeetingInvitationsOrCancellations") == update
     gone = delete_request(Write(Operation.DELETE, "AAMk1", "CQ1", notice=notice), {})
     assert gone.get("SendMeetingCancellations") == create
+
+
+@pytest.mark.parametrize(("alert", "stated"), [(15, ("true", "15")), (0, ("true", "0")), (None, ("false", None))])
+def test_a_reminder_is_stated_where_it_is_wanted(alert: int | None, stated: tuple[str, str | None]) -> None:
+    """B-43."""
+    told = ("ReminderIsSet", "ReminderMinutesBeforeStart")
+    for request in (created(TIMED | {"alert": alert}), updated(TIMED | {"alert": alert}, "alert")):
+        assert tuple(properties(request).get(name) for name in told) == stated
+    assert properties(created(TIMED))["ReminderIsSet"] == "false"
+    assert "ReminderIsSet" not in properties(updated(TIMED, "title"))

@@ -26,6 +26,7 @@ CRM_ITEM = {
     "sensitivity": "Confidential",
     "show_as": "OOF",
     "categories": ("sales", "Kunde"),
+    "alarm": 15,
 }
 RECORD = {
     "title": "Board",
@@ -41,6 +42,7 @@ RECORD = {
     "privacy": "secret",
     "free_busy_status": "out_of_office",
     "keywords": ("Kunde", "sales"),
+    "alert": 15,
 }
 
 

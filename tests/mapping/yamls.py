@@ -34,6 +34,7 @@ CRM: Mapping[str, CrmFieldType] = {
     "sensitivity": CrmFieldType(FieldType.TEXT, nullable=False),
     "show_as": CrmFieldType(FieldType.TEXT, nullable=False),
     "categories": CrmFieldType(FieldType.KEYWORDS),
+    "alarm": CrmFieldType(FieldType.INTEGER),
     "case_no": CrmFieldType(FieldType.INTEGER, nullable=False),
     "rank": CrmFieldType(FieldType.INTEGER),
     "hidden": CrmFieldType(FieldType.BOOLEAN),

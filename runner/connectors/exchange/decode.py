@@ -62,6 +62,7 @@ _WHEN = ("calendar:Start", "calendar:End", "calendar:IsAllDayEvent", "calendar:S
 
 _CALENDAR_ITEM, _FREE_BUSY = t("CalendarItem"), t("LegacyFreeBusyStatus")
 _START, _END, _ALL_DAY, _ZONE = t("Start"), t("End"), t("IsAllDayEvent"), t("StartTimeZone")
+_REMINDS, _REMIND_MINUTES = t("ReminderIsSet"), t("ReminderMinutesBeforeStart")
 _UID, _MEETING, _TYPE = t("UID"), t("IsMeeting"), t("CalendarItemType")
 _MY_RESPONSE, _ORGANIZER, _MAILBOX = t("MyResponseType"), t("Organizer"), t("Mailbox")
 
@@ -72,13 +73,22 @@ _READERS: Mapping[str, tuple[str, Callable[[common.Parts], Value]]] = {
         "calendar:LegacyFreeBusyStatus",
         lambda parts: FREE_BUSY.get(text_of(parts, _FREE_BUSY)),
     ),
+    "online_meeting_url": common.reader("calendar:JoinOnlineMeetingUrl"),
+    "alert": ("item:ReminderMinutesBeforeStart", lambda parts: _alert(parts)),
     "uid": ("calendar:UID", lambda parts: text_of(parts, _UID)),
 }
+
+
+def _alert(parts: common.Parts) -> Value:
+    """Minutes before the start. What Exchange keeps of a reminder that is switched off is none (B-43)."""
+    minutes = text_of(parts, _REMIND_MINUTES)
+    return int(minutes) if minutes and text_of(parts, _REMINDS) == "true" else None
 
 
 def item_shape(fields: frozenset[str], *, occurrence: bool = False) -> Element:
     """The ItemShape that asks for exactly what :class:`Decoder` reads; ``occurrence``: of an exception of a series."""
     wanted = [uri for field, (uri, _) in _READERS.items() if field in fields and uri not in _ALWAYS]
+    wanted += ["item:ReminderIsSet"] if "alert" in fields else []
     when = _WHEN if fields & (INTERVAL | {RULE}) else ()
     series = SERIES_URIS if RULE in fields and not occurrence else ()
     people = _ATTENDEES if fields & PEOPLE and not occurrence else ()

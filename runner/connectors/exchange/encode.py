@@ -44,7 +44,23 @@ def properties(write: Write, link: LinkRef) -> list[Property]:
         stated += [_attendees(tag, people) for tag, people in changed_lists(write.values, write.before).items()]
     if write.uid:
         stated.append(plain("calendar:UID", "UID", write.uid))
-    return [*stated, NO_REMINDER] if new else stated
+    if "alert" in fields:
+        stated += _reminder(write.values.get("alert"))
+    elif new:
+        stated.append(NO_REMINDER)
+    return stated
+
+
+def _reminder(alert: Value) -> list[Property]:
+    """A reminder so many minutes before the start, or none: then what Exchange keeps of it stays as it is (B-43)."""
+    if not isinstance(alert, int) or isinstance(alert, bool):
+        return [NO_REMINDER]
+    if alert < 0:
+        raise Invalid("a reminder after the start", code="alert-invalid")
+    return [
+        plain("item:ReminderIsSet", "ReminderIsSet", "true"),
+        plain("item:ReminderMinutesBeforeStart", "ReminderMinutesBeforeStart", str(alert)),
+    ]
 
 
 def _attendees(tag: str, addresses: tuple[str, ...]) -> Property:
@@ -153,8 +169,8 @@ _ENCODERS: Mapping[str, Callable[[Value], Property]] = {
 }
 
 ORDER = (
-    *("Subject", "Sensitivity", "Body", "Categories", "Importance", "ReminderIsSet", "ExtendedProperty"),
-    *("UID", "Start", "End", "IsAllDayEvent", "LegacyFreeBusyStatus", "Location"),
+    *("Subject", "Sensitivity", "Body", "Categories", "Importance", "ReminderIsSet", "ReminderMinutesBeforeStart"),
+    *("ExtendedProperty", "UID", "Start", "End", "IsAllDayEvent", "LegacyFreeBusyStatus", "Location"),
     *("RequiredAttendees", "OptionalAttendees", "Resources", "Recurrence", "StartTimeZone", "EndTimeZone"),
 )
 """The order that the schema prescribes inside CalendarItem."""
