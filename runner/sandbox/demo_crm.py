@@ -57,6 +57,7 @@ CREATE TABLE appointment_occurrence (
   time_zone VARCHAR(64),
   all_day BOOLEAN,
   priority VARCHAR(1),
+  alarm_minutes INTEGER,
   show_as VARCHAR(20),
   categories TEXT
 );

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from runner.mapping.source import CrmFieldType
 from runner.model.overrides import OVERRIDES
-from runner.model.record import FieldType
 from tests.engine.conftest import MakeWorld
 from tests.engine.test_series import DAYS, WEEKLY, canonical
 from tests.engine.world import link_plan
-from tests.mapping.test_series import INNER, OCCURRENCES, REST, SERIES_CRM, WHEN, carried
-
-ALARM = CrmFieldType(FieldType.INTEGER)
-FIELDS = {**SERIES_CRM, "alarm": ALARM, "occurrences": replace(SERIES_CRM["occurrences"], inner=INNER | {"alarm"})}
-SERIES = carried(WHEN + OCCURRENCES + REST + "- {crm: alarm, record: alert}\n", FIELDS)
 
 
 def test_reminders_stay_where_they_are_unless_they_are_wanted(make_world: MakeWorld) -> None:
@@ -61,7 +52,7 @@ def test_reminders_that_come_to_be_wanted_are_filled(make_world: MakeWorld) -> N
 
 def test_the_reminder_of_a_series_goes_along_once_and_those_of_occurrences_always(make_world: MakeWorld) -> None:
     """B-43."""
-    world = make_world(link_plan(compiled=SERIES, alerts=True))
+    world = make_world(link_plan(alerts=True))
     world.target.normalise = canonical
     key = world.in_outlook("Jour fixe", recurrence_rule=WEEKLY, alert=15)
     world.sync()

@@ -50,7 +50,19 @@ CAL = "cal.day@example.com"
 OWNERS = {ANN: "7", BOB: "8", CAL: "9"}
 MAPPING = Path(__file__).parents[2] / "mappings" / "schedule_item.yaml"
 INNER = frozenset(
-    ["subject", "notes", "place", "starts_at", "ends_at", "time_zone", "all_day", "priority", "show_as", "categories"]
+    [
+        "alarm",
+        "subject",
+        "notes",
+        "place",
+        "starts_at",
+        "ends_at",
+        "time_zone",
+        "all_day",
+        "priority",
+        "show_as",
+        "categories",
+    ]
 )
 """What the stock CRM's occurrences can have of their own."""
 

@@ -16,7 +16,19 @@ from runner.model.record import FieldType
 STOCK = Path(__file__).parents[2] / "mappings" / "schedule_item.yaml"
 
 INNER = frozenset(
-    ["subject", "notes", "place", "starts_at", "ends_at", "time_zone", "all_day", "priority", "show_as", "categories"]
+    [
+        "alarm",
+        "subject",
+        "notes",
+        "place",
+        "starts_at",
+        "ends_at",
+        "time_zone",
+        "all_day",
+        "priority",
+        "show_as",
+        "categories",
+    ]
 )
 """What the stock CRM's occurrences can have of their own."""
 
