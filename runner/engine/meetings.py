@@ -148,17 +148,26 @@ def look(parts: Parts, link: LinkPlan, subjects: Sequence[Subject]) -> Meetings:
     store = parts.store
     natives = sorted({copy.native for copy in copies} | gone)
     masters = store.masters(natives)
-    claims = {c.native: c for copy in copies if (c := claim(copy, circle, masters.get(copy.native)))}
-    if claims:
-        store.commit(Commit(masters=tuple(claims.values())))
-        masters = store.masters(natives)
     others: dict[str, dict[str, str | None]] = {}
+    left: set[tuple[str | None, str]] = set()
     for crm_key, links in store.paired_links(sorted(shared)).items():
         for other in links - {link.name}:
             if other in circle.links:
                 for pairing in store.pairings(other, crm_keys=[crm_key]):
                     if pairing.status is PairingStatus.ACTIVE:
                         others.setdefault(crm_key, {})[other] = pairing.native
+                    else:
+                        left.add((crm_key, other))
+    claims: dict[str, Master] = {}
+    for subject in subjects:
+        copy = copy_in(subject.target)
+        master = masters.get(copy.native) if copy else None
+        gone_from = master is not None and (subject.crm_key, master.link) in left
+        if copy and (asked := claim(copy, circle, master, left=gone_from)):
+            claims[copy.native] = asked
+    if claims:
+        store.commit(Commit(masters=tuple(claims.values())))
+        masters = store.masters(natives)
     mails = [mail for other in {o for held in others.values() for o in held} for mail in store.mails(other)]
     return Meetings(circle, masters, others, mails if invited else ())
 

@@ -89,11 +89,11 @@ def standing(copy: Copy | None, circle: Circle, master: Master | None) -> Standi
     return Standing.SPEAKS if master is None or master.link == circle.link else Standing.FOLLOWS
 
 
-def claim(copy: Copy, circle: Circle, master: Master | None) -> Master | None:
+def claim(copy: Copy, circle: Circle, master: Master | None, *, left: bool = False) -> Master | None:
     """What this copy asks to be noted as when it comes in, or None when the meeting's master stays who it is.
 
-    A stronger right takes over, the same does not; a master who is no longer synchronised gives way to anyone. An answer
-    that is taken back does not cost the place: somebody has to speak.
+    A stronger right takes over, the same does not; a master who is no longer synchronised, or whose pair of the meeting is
+    detached (``left``), gives way to anyone. An answer that is taken back does not cost the place: somebody has to speak.
     """
     if circle.is_mine(copy):
         rank = Rank.ORGANIZER
@@ -103,7 +103,7 @@ def claim(copy: Copy, circle: Circle, master: Master | None) -> Master | None:
         rank = Rank.ACCEPTED if copy.response == "accepted" else Rank.FIRST
     if master is None:
         return Master(copy.native, circle.link, rank)
-    gone = master.link != circle.link and master.link not in circle.links
+    gone = master.link != circle.link and (left or master.link not in circle.links)
     return Master(copy.native, circle.link, rank, master.link) if gone or rank.weight > master.rank.weight else None
 
 

@@ -40,6 +40,11 @@ GUESTS: dict[str, Value] = {
 def _link(user: str) -> LinkPlan:
     text = MAPPING.read_text()
     data = yaml.safe_load(text)
+    # This CRM knows neither series nor reminders.
+    data["fields"] = [e for e in data["fields"] if e.get("record") not in {"alert", "recurrence_overrides"}]
+    for entry in data["fields"]:
+        if entry.get("codec") == "interval":
+            entry["crm"].pop("rule", None)
     known = {entry.get("record") for entry in data["fields"]}
     data["fields"] += [entry for entry in yaml.safe_load(ENTRIES) if entry["record"] not in known]
     types = CRM_TYPES | dict.fromkeys(("participants", "participant_names", "responses"), ADDRESSES)

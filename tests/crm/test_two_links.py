@@ -15,11 +15,21 @@ from runner.store import open_store
 from runner.testing.rng import SeededRng
 from runner.testing.target import FakeTarget
 from tests.engine.world import ANN, BOB, event, link_plan, sync_plan
+from tests.mapping.yamls import entries
 from tests.support.crm import APPOINTMENT, PLAN, World
 
 TABLE = """
 CREATE TABLE appointment_user (appointment_id {0} NOT NULL, user_id {0} NOT NULL, PRIMARY KEY (appointment_id, user_id))
 """
+MAPPING = entries(
+    """
+    - {crm: subject, record: title}
+    - {crm: notes, record: description}
+    - {crm: place, record: location}
+    - codec: interval
+      crm: {start: starts_at, end: ends_at, zone: time_zone, all_day: all_day}
+    """
+)
 SHARED = replace(APPOINTMENT, relations=(OwnerRelation("appointment_user", "appointment_id", "user_id"),))
 
 
@@ -37,7 +47,7 @@ class Pair:
         for user in (ANN, BOB):
             self.target.add_mailbox(user)
         self.store = open_store(None, clock=self.clock)
-        links = [link_plan(ANN), link_plan(BOB)]
+        links = [link_plan(user, compiled=MAPPING) for user in (ANN, BOB)]
         self.links = links
         self.runner = Runner(
             sync_plan(*links), self.store, self.world.crm, lambda name: self.target, self.clock, self.rng

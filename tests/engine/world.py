@@ -147,10 +147,11 @@ def link_plan(
     private: Private = Private.SYNC,
     on_leave: OnLeave = OnLeave.DETACH,
     alerts: bool = False,
+    compiled: CompiledMapping | None = None,
     **settings: Any,
 ) -> LinkPlan:
-    """A calendar link of this user with the shipped mapping."""
-    compiled = mapping()
+    """A calendar link of this user with the shipped mapping, or another."""
+    compiled = compiled or mapping()
     rules = ItemRules(
         units=tuple(
             Unit(

@@ -158,3 +158,11 @@ def test_who_is_among_the_participants_does_not_organize() -> None:
     assert not is_invited({"participants": {EVE: "required"}}, circle())
     assert not is_invited({"participants": None}, circle())
     assert not is_invited(None, circle())
+
+
+def test_a_master_whose_pair_was_detached_gives_way_to_the_next_copy() -> None:
+    """B-41: otherwise nobody's changes would come in any more."""
+    circle = Circle("hq/bob/calendar", links=frozenset({"hq/ann/calendar", "hq/bob/calendar"}))
+    copy, ann = Copy("uid", None, None), Master("uid", "hq/ann/calendar", Rank.ACCEPTED)
+    assert claim(copy, circle, ann) is None
+    assert claim(copy, circle, ann, left=True) == Master("uid", "hq/bob/calendar", Rank.FIRST, "hq/ann/calendar")
