@@ -11,7 +11,7 @@ from runner.model.items import LinkRef
 from runner.model.ports import Clock, CrmConnector, Rng, Store, TargetConnector
 from runner.reconcile.authority import Circle
 
-STEP = 1024
+STEP = 768
 """Marks that one step of a pass takes: what is held in memory at a time, and what one commit covers."""
 
 

@@ -32,7 +32,7 @@ _SETTINGS = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
-_MEMORY_LIMIT = "40MB"
+_MEMORY_LIMIT = "36MB"
 """Keeps the process nearly as small with a hundred thousand items as with a thousand; a smaller cache costs nothing
 measurable, since a pass joins one step's ids at a time."""
 REHEARSAL_LIMIT = "192MB"
