@@ -88,7 +88,7 @@ class Service:
             self._swap(first)
             self.configuration.confirm(first)
             self.reloader.tell(first)
-        except BaseException:
+        except BaseException:  # an interrupt, too, must give the state back; it goes on up
             self.store.close()
             raise
 

@@ -61,7 +61,7 @@ def open_store(path: Path | None, *, clock: Clock) -> DuckStore:
     try:
         with explained(opened.name, opening=True):
             return DuckStore(opened, clock)
-    except BaseException:
+    except BaseException:  # an interrupt, too, must let go of the file's lock; it goes on up
         opened.close(checkpoint=False)
         raise
 
@@ -342,7 +342,7 @@ class DuckStore:
                 self._con.begin()
                 yield
                 self._make_durable()
-        except BaseException:
+        except BaseException:  # an interrupt, or a simulated crash, must not leave a transaction open; it goes on up
             self._undo()
             raise
         if self._opened.counter is not None:

@@ -55,6 +55,6 @@ def migrate(con: duckdb.DuckDBPyConnection, steps: Sequence[Migration], *, state
                 con.execute(step.sql).fetchall()
                 con.execute("INSERT INTO migration VALUES (?, ?)", [step.number, step.name]).fetchall()
                 con.commit()
-            except BaseException:
+            except BaseException:  # an interrupted step must leave no half of a schema; it goes on up
                 con.rollback()
                 raise

@@ -226,7 +226,7 @@ def _open(path: Path, steps: Sequence[Migration], count: Count | None) -> Opened
                 copy_file(path, path.with_name(f"{path.name}.before-{steps[-1].number:04d}"))
             migrate(con, steps, state=name)
         opened = Opened(con, name, path, CommitCounter(counter_path(path), identity, commits))
-    except BaseException:
+    except BaseException:  # an interrupt, too, must let go of a file that was not changed; it goes on up
         con.execute("PRAGMA disable_checkpoint_on_shutdown").fetchall()
         con.close()
         raise

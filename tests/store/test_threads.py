@@ -18,13 +18,13 @@ LINKS = [f"hq/user{number}@example.com/calendar" for number in range(4)]
 
 def test_passes_of_different_links_do_not_disturb_each_other(path: Path, clock: StillClock) -> None:
     """Four passes, the CRM's reader, the queue's journal and a plan's copy at the same time; then a fresh process looks."""
-    faults: list[BaseException] = []
+    faults: list[Exception] = []
 
     def guarded(work: Callable[[], None]) -> Callable[[], None]:
         def run() -> None:
             try:
                 work()
-            except BaseException as error:
+            except Exception as error:
                 faults.append(error)
                 raise
 
