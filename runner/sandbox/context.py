@@ -10,22 +10,16 @@ from zoneinfo import ZoneInfo
 from runner.sandbox.failures import EwsError, SchemaViolation, SoapFault
 from runner.sandbox.faults import BadPage, Fault, ItemAnswer, PageFault
 from runner.sandbox.items import StoredItem
+from runner.sandbox.limits import Limits
 from runner.sandbox.mailboxes import Folder, Mailbox
 from runner.sandbox.meetings import Post
+from runner.sandbox.messages import failure as failure
+from runner.sandbox.messages import success as success
+from runner.sandbox.notices import Notices
 from runner.sandbox.occurrences import occurrence_at
-from runner.sandbox.wire import Element, T, children, escape, local
+from runner.sandbox.wire import Element, T, children, local
 
 Entry = TypeVar("Entry")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the server allows. ``page`` caps SyncFolderItems below the documented 512; ``find`` and ``find_restricted``
-    cap FindItem (EWS throttling in Exchange: 1000, and 250 with a restriction)."""
-
-    page: int = 512
-    find: int = 1000
-    find_restricted: int = 250
 
 
 @dataclass(slots=True)
@@ -39,6 +33,9 @@ class Context:
     limits: Limits
     faults: list[Fault]
     post: Post
+    notices: Notices
+    account: str
+    """The name of the account that asks."""
     may_open: Callable[[Mailbox], bool] = lambda _mailbox: False
     open: set[str] = field(default_factory=set)
 
@@ -93,25 +90,6 @@ class Context:
     def page_fault(self) -> PageFault | None:
         """The fault that hits a SyncFolderItems page."""
         return next((fault.effect.how for fault in self.faults if isinstance(fault.effect, BadPage)), None)
-
-
-def success(operation: str, content: str = "") -> str:
-    """One response message of class Success."""
-    return (
-        f'<m:{operation}ResponseMessage ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>'
-        f"{content}</m:{operation}ResponseMessage>"
-    )
-
-
-def failure(operation: str, error: EwsError, tail: str = "", *, severity: str = "Error") -> str:
-    """One response message of class Error or Warning; ``tail`` is what the operation adds to its errors."""
-    values = "".join(f'<t:Value Name="{escape(name)}">{escape(text)}</t:Value>' for name, text in error.values.items())
-    return (
-        f'<m:{operation}ResponseMessage ResponseClass="{severity}"><m:MessageText>{escape(error.text)}</m:MessageText>'
-        f"<m:ResponseCode>{error.code}</m:ResponseCode><m:DescriptiveLinkKey>0</m:DescriptiveLinkKey>"
-        + (f"<m:MessageXml>{values}</m:MessageXml>" if values else "")
-        + f"{tail}</m:{operation}ResponseMessage>"
-    )
 
 
 def each(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from runner.sandbox.accounts import Accounts, Principal
-from runner.sandbox.context import Limits
 from runner.sandbox.faults import Effect, Fault
 from runner.sandbox.ids import IdMint
+from runner.sandbox.limits import Limits
 from runner.sandbox.mailboxes import Clock, Mail, Mailbox
+from runner.sandbox.notices import Notices
 from runner.sandbox.outlook import OutlookUser
 from runner.sandbox.requests import RequestLog
 from runner.sandbox.server import PATH, EwsHttpServer
@@ -62,8 +64,9 @@ class Sandbox:
         self._keep_bodies = keep_bodies
         self._accounts = Accounts()
         self._users: dict[str, OutlookUser] = {}
+        allowed = limits or Limits(page=page)
         self._service = Service(
-            limits=limits or Limits(page=page), validator=validator, response_validator=response_validator
+            Notices(allowed, clock), limits=allowed, validator=validator, response_validator=response_validator
         )
         self._server: EwsHttpServer | None = None
         self._past = RequestLog()
@@ -89,8 +92,9 @@ class Sandbox:
         return self
 
     def stop(self) -> None:
-        """End every connection and stop listening."""
+        """End every connection and stop listening; subscriptions are forgotten, as a restarted server forgets them."""
         if self._server is not None:
+            self.notices.stop()
             self._server.stop()
             self._server = None
 
@@ -120,6 +124,7 @@ class Sandbox:
         """A new mailbox; with ``password`` its owner can log on as himself."""
         with self._service.lock:
             mailbox = Mailbox(address, name or _spoken(address), self._mint, self._clock)
+            mailbox.tell = partial(self._service.notices.happened, address.lower())
             self._service.mailboxes[address.lower()] = mailbox
             user = self._users[address.lower()] = OutlookUser(mailbox, self._service.lock, self._service.post)
         if password is not None:
@@ -159,6 +164,37 @@ class Sandbox:
     def clear_faults(self) -> None:
         """Disarm all faults."""
         self._service.faults.clear()
+
+    # --- notifications
+
+    @property
+    def notices(self) -> Notices:
+        """Subscriptions, open streams and posts."""
+        return self._service.notices
+
+    def lose_subscriptions(self, code: str = "ErrorSubscriptionNotFound", mailbox: str | None = None) -> int:
+        """The server loses subscriptions, all or one mailbox's; who asks is answered with this code. How many it were."""
+        with self._service.lock:
+            lost = [each for each in self.notices.subscriptions if mailbox in (None, each.mailbox)]
+            for each in lost:
+                self.notices.subscriptions.lose(each, code)
+            return len(lost)
+
+    def drop_streams(self) -> int:
+        """Every open stream's line is cut; how many it were."""
+        with self._service.lock:
+            streams = list(self.notices.streams)
+            for stream in streams:
+                stream.cut()
+            return len(streams)
+
+    def hush_streams(self) -> int:
+        """Every open stream dies without a word: its line stays, and nothing comes over it any more."""
+        with self._service.lock:
+            streams = list(self.notices.streams)
+            for stream in streams:
+                stream.hush()
+            return len(streams)
 
     # --- what was seen
 

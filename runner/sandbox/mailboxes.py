@@ -7,8 +7,9 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from runner.sandbox import occurrences
+from runner.sandbox import events, occurrences
 from runner.sandbox.changelog import Change, ChangeLog
+from runner.sandbox.events import Event
 from runner.sandbox.failures import EwsError
 from runner.sandbox.ids import IdMint, well_formed, well_formed_change_key
 from runner.sandbox.items import StoredItem, new_uid, search_key_of
@@ -76,6 +77,8 @@ class Mailbox:
         """Goes up when the server forgets every synchronisation state of this mailbox."""
         self._mint = mint
         self._clock = clock
+        self.tell: Callable[[Iterator[Event]], None] | None = None
+        """Hears of everything that happens here, for notifications."""
         self.folders: dict[str, Folder] = {}
         self.distinguished: dict[str, Folder] = {}
         self._homes: dict[str, Folder] = {}
@@ -189,16 +192,26 @@ class Mailbox:
         """Put a drafted item into its folder."""
         if item.element == "CalendarItem" and not item.props.get("UID"):
             item.props["UID"] = new_uid(item.id)
+        self._put(item, folder)
+        self._happened(events.created(item, folder, self.now()))
+        return item
+
+    def _put(self, item: StoredItem, folder: Folder) -> None:
         self._homes[item.id] = folder
         folder.items[item.id] = item
         folder.log.note(item.id, Change.CREATE)
-        return item
+
+    def _happened(self, told: Iterator[Event]) -> None:
+        if self.tell is not None:
+            self.tell(told)
 
     def change(self, item: StoredItem, names: frozenset[str], *, modifier: str | None = None) -> StoredItem:
         """Note that an item changed: one new change key, one entry in the log."""
         only_read = names == frozenset(["IsRead"])
         item.touch(self._mint.change_key(item.element), self.now(), names, modifier or self.display_name)
-        self.home(item).log.note(item.id, Change.READ_FLAG if only_read else Change.UPDATE)
+        home = self.home(item)
+        home.log.note(item.id, Change.READ_FLAG if only_read else Change.UPDATE)
+        self._happened(events.modified(item, home, self.now()))
         return item
 
     def change_occurrence(
@@ -215,12 +228,21 @@ class Mailbox:
 
     def remove(self, item: StoredItem) -> None:
         """Take an item out of the store for good."""
+        self._happened(events.deleted(item, self._taken(item), self.now()))
+
+    def _taken(self, item: StoredItem) -> Folder:
         folder = self._homes.pop(item.id)
         del folder.items[item.id]
         folder.log.note(item.id, Change.DELETE)
+        return folder
 
     def copy(self, item: StoredItem, to: Folder) -> StoredItem:
         """A copy in another folder: a new id; content, extended properties, UID and search key come along."""
+        twin = self._twin(item, to)
+        self._happened(events.copied(item, self.home(item), twin, to, self.now()))
+        return twin
+
+    def _twin(self, item: StoredItem, to: Folder) -> StoredItem:
         if item.master is not None:
             raise EwsError("ErrorCalendarCannotMoveOrCopyOccurrence")
         twin = self.draft(to, item.element)
@@ -228,15 +250,17 @@ class Mailbox:
         twin.extended = dict(item.extended)
         twin.exceptions, twin.deleted = deepcopy(item.exceptions), set(item.deleted)
         twin.search_key = item.search_key
-        return self.add(twin, to)
+        self._put(twin, to)
+        return twin
 
     def move(self, item: StoredItem, to: Folder) -> StoredItem:
         """Move an item: it is deleted here and new there, under a new id (Move and copy email messages by using EWS).
 
         The change key stays (Deleting items by using EWS in Exchange), and so do the times and every property.
         """
-        moved = self.copy(item, to)
+        moved = self._twin(item, to)
         moved.created, moved.modified, moved.change_key = item.created, item.modified, item.change_key
         moved.history, moved.changes = list(item.history), item.changes
-        self.remove(item)
+        source = self._taken(item)
+        self._happened(events.moved(item, source, moved, to, self.now()))
         return moved

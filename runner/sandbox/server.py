@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from typing import Any
@@ -66,11 +66,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.note(reply, body, tuple(self.headers.items()))
         if reply.delay and self.server.stopping.wait(reply.delay):
             self.close_connection = True
-            return
-        if reply.drop is not None:
+        elif reply.stream is not None:
+            self._stream(reply)
+        elif reply.drop is not None:
             self._hang_up(reply)
-            return
-        self._send(reply)
+        else:
+            self._send(reply)
 
     def _principal(self) -> Principal | None:
         """The account behind this request; None when a 401 was sent instead."""
@@ -111,9 +112,33 @@ class _Handler(BaseHTTPRequestHandler):
         if ("connection", "close") in {(name.lower(), value.lower()) for name, value in reply.headers}:
             self.close_connection = True
 
+    def _stream(self, reply: Reply) -> None:
+        """An answer without an end in sight: one document a chunk (RFC 9112 §7.1). A drop cuts it after the first."""
+        self.send_response(reply.status)
+        self.send_header("Content-Type", "text/xml; charset=utf-8")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        documents = reply.stream or iter(())
+        try:
+            for document in documents:
+                if document is None:
+                    self.close_connection = True
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(document), document))
+                self.wfile.flush()
+                if reply.drop is not None:
+                    self._hang_up(reply)
+                    return
+            self.wfile.write(b"0\r\n\r\n")
+            self.wfile.flush()
+        finally:
+            if isinstance(documents, Generator):
+                documents.close()
+
     def _hang_up(self, reply: Reply) -> None:
         self.close_connection = True
-        if reply.drop is not None and reply.drop.after_bytes is not None:
+        if reply.drop is not None and reply.drop.after_bytes is not None and reply.stream is None:
             self.send_response(reply.status)
             self.send_header("Content-Type", "text/xml; charset=utf-8")
             self.send_header("Content-Length", str(len(reply.body)))

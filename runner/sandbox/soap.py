@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
 from zoneinfo import ZoneInfo
@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 from lxml import etree
 
 from runner.sandbox.accounts import Principal
-from runner.sandbox.context import Context, Limits
+from runner.sandbox.context import Context
 from runner.sandbox.failures import TEXTS, EwsError, SchemaViolation, SoapFault
 from runner.sandbox.faults import Delay, Drop, Fault, FaultScript, HttpAnswer, WholeFault
+from runner.sandbox.limits import Limits
 from runner.sandbox.mailboxes import Mail, Mailbox
 from runner.sandbox.meetings import Post
-from runner.sandbox.operations.registry import OPERATIONS
+from runner.sandbox.notices import Notices
+from runner.sandbox.operations.registry import OPERATIONS, STREAMS
 from runner.sandbox.wire import ERRORS, MESSAGES, SOAP, TYPES, Element, S, T, children, escape, local
 from runner.sandbox.zones import zone_of
 
@@ -45,12 +47,15 @@ class Reply:
     operation: str = "?"
     mailbox: str | None = None
     items: tuple[str, ...] = ()
+    stream: Iterator[bytes | None] | None = None
+    """Instead of the body: documents that follow one another; None cuts the line."""
 
 
 @dataclass(slots=True)
 class Service:
     """The mailboxes behind one endpoint."""
 
+    notices: Notices
     mailboxes: dict[str, Mailbox] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     faults: FaultScript = field(default_factory=FaultScript)
@@ -59,7 +64,11 @@ class Service:
     schema_violations: list[str] = field(default_factory=list)
     response_validator: Validator | None = None
     response_violations: list[str] = field(default_factory=list)
-    lock: RLock = field(default_factory=RLock)
+
+    @property
+    def lock(self) -> RLock:
+        """Held by whoever looks at the mailboxes or changes them."""
+        return self.notices.lock
 
     @property
     def post(self) -> Post:
@@ -85,7 +94,7 @@ class Service:
         reply = self._after(struck) or reply
         delay = sum(fault.effect.seconds for fault in struck if isinstance(fault.effect, Delay))
         drop = next((fault.effect for fault in struck if isinstance(fault.effect, Drop)), None)
-        return Reply(reply.status, reply.body, reply.headers, drop, delay, operation, address, named)
+        return Reply(reply.status, reply.body, reply.headers, drop, delay, operation, address, named, reply.stream)
 
     def _before(self, struck: list[Fault]) -> Reply | None:
         return next((_effect_reply(fault) for fault in struck if not fault.after and _replaces(fault)), None)
@@ -95,27 +104,42 @@ class Service:
 
     def _run(self, envelope: Element, request: Element, principal: Principal, struck: list[Fault]) -> Reply:
         try:
-            if request.tag != f"{{{MESSAGES}}}{local(request)}" or local(request) not in OPERATIONS:
+            name = local(request)
+            if request.tag != f"{{{MESSAGES}}}{name}" or (name not in OPERATIONS and name not in STREAMS):
                 raise SoapFault("ErrorInvalidRequest", f"The sandbox does not know the operation {local(request)}.")
             if self.validator is not None and (findings := self.validator(request)):
                 self.schema_violations.extend(findings)
                 raise SchemaViolation(findings[0])
             with self.lock:
                 context = self._context(envelope.find(S + "Header"), principal, struck)
-                messages = "".join(OPERATIONS[local(request)](context, request))
+                if name in STREAMS:
+                    return Reply(200, b"", stream=self._streamed(name, STREAMS[name](context, request)))
+                messages = "".join(OPERATIONS[name](context, request))
         except SoapFault as fault:
             return _fault_reply(fault)
-        name = f"{local(request)}Response"
+        return Reply(200, self._document(name, messages))
+
+    def _streamed(self, name: str, documents: Iterator[str | None]) -> Iterator[bytes | None]:
+        try:
+            for messages in documents:
+                yield None if messages is None else self._document(name, messages)
+        finally:
+            if isinstance(documents, Generator):
+                documents.close()  # a client that went away ends the stream, too
+
+    def _document(self, operation: str, messages: str) -> bytes:
+        name = f"{operation}Response"
         text = (
             f'{_HEADER}<m:{name} xmlns:m="{MESSAGES}" xmlns:t="{TYPES}"><m:ResponseMessages>'
             f"{messages}</m:ResponseMessages></m:{name}>{_FOOTER}"
         )
-        answer = text.encode()
         if self.response_validator is not None:
-            body = etree.fromstring(answer, _parser()).find(S + "Body")
+            # Microsoft's own examples have m:Notification in streams, where its schema wants t:Notification.
+            lawful = text.replace("m:Notification>", "t:Notification>") if operation in STREAMS else text
+            body = etree.fromstring(lawful.encode(), _parser()).find(S + "Body")
             found = [self.response_validator(element) for element in children(body)] if body is not None else []
             self.response_violations.extend(f"{name}: {finding}" for findings in found for finding in findings)
-        return Reply(200, answer)
+        return text.encode()
 
     def _context(self, header: Element | None, principal: Principal, struck: list[Fault]) -> Context:
         version = header.find(T + "RequestServerVersion") if header is not None else None
@@ -137,6 +161,8 @@ class Service:
             self.limits,
             struck,
             self.post,
+            self.notices,
+            principal.name,
             lambda box: principal.may_open(box.address),
         )
 

@@ -14,6 +14,7 @@ from runner.sandbox.operations import (
     get_item,
     lookups,
     move_item,
+    notifications,
     sync_folder_items,
     update_item,
 )
@@ -39,5 +40,13 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "ConvertId": lookups.convert_id,
         "ResolveNames": lookups.resolve_names,
         "GetServerTimeZones": lookups.get_server_time_zones,
+        "Subscribe": notifications.subscribe,
+        "Unsubscribe": notifications.unsubscribe,
+        "GetEvents": notifications.get_events,
     }
 )
+
+Streaming = Callable[[Context, Element], Iterator[str | None]]
+
+STREAMS: Mapping[str, Streaming] = MappingProxyType({"GetStreamingEvents": notifications.get_streaming_events})
+"""Operations that answer with one document after the other; None in place of one: the line is cut."""
