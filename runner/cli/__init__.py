@@ -27,6 +27,7 @@ COMMANDS = {
     "queue": "Show the service's queue; retry and discard its messages.",
     "link": "Suspend and resume links.",
     "conflicts": "List, show and resolve conflicts.",
+    "ledger": "List and show every write with what was there before; prove that the ledger is whole.",
     "quarantine": "List the items that were set aside, with the reason.",
     "mail": "List, release and drop mail to attendees that is held.",
     "test": "Run the mapping tests that lie beside the mappings.",

@@ -32,6 +32,7 @@ from runner.model.state import (
     Commit,
     Conflict,
     Intent,
+    LedgerEntry,
     LinkState,
     Mark,
     MarkCounts,
@@ -240,6 +241,19 @@ class Store(Protocol):
 
     def item_writes_since(self, link: str, keys: Sequence[str], since: datetime) -> Mapping[str, int]:
         """For each of these keys (of either side) that was updated since an instant: how often. The loop breaker's (B-65)."""
+        ...
+
+    def ledger(
+        self,
+        link: str | None = None,
+        *,
+        run: str | None = None,
+        key: str | None = None,
+        before: int = 0,
+        limit: int = 200,
+    ) -> Sequence[LedgerEntry]:
+        """Every write that happened, newest first: of a link, of a run, of an item (its key on either side); entries with
+        an id below ``before`` (0: any)."""
         ...
 
     def quarantined(self, link: str | None = None) -> Sequence[Quarantined]:

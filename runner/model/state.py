@@ -145,7 +145,8 @@ class Intent:
 @quick
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One write that happened: before and after in record fields, and the rule (``file:line:column``) that decided."""
+    """One write that happened: before and after in record fields, and the rule (``file:line:column``) that decided. ``id``
+    is 0 until stored; both values are None once the item became private (B-35)."""
 
     run: str
     link: str
@@ -158,6 +159,7 @@ class LedgerEntry:
     reason: str
     rule: str
     at: datetime
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from runner.config.plan import SyncPlan
 from runner.engine.held import decide_mail
@@ -16,6 +16,10 @@ from runner.model.ports import Queue, Store
 from runner.model.queueing import Message
 from runner.model.record import SCHEMAS
 from runner.model.state import Act, Commit, Conflict, Scope, Suspension
+from runner.store import DuckStore
+
+LEDGER_LEAST = timedelta(days=7)
+"""What of the ledger is kept in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,19 @@ def discard_message(store: Store, queue: Queue, who: Operator, number: int) -> M
     message = queue.discard(number)
     store.commit(Commit(acts=(who.act("discard", f"message {number}", f"{message.link}: {message.reason}"),)))
     return message
+
+
+def prune_ledger(store: DuckStore, who: Operator, keep: timedelta) -> int:
+    """Drop entries of the ledger that are older than ``keep``. Returns how many; raises ``UsageError`` for less than
+    :data:`LEDGER_LEAST`."""
+    if keep < LEDGER_LEAST:
+        raise UsageError(
+            f"the ledger's last {LEDGER_LEAST.days} days cannot be dropped: guards and loop breaker count by them",
+            remedy=f"give --keep {LEDGER_LEAST.days} or more",
+        )
+    dropped = store.prune_ledger(who.now - keep)
+    store.commit(Commit(acts=(who.act("prune", "ledger", f"{dropped} entries older than {keep.days} days"),)))
+    return dropped
 
 
 def settle_mail(store: Store, who: Operator, mail_id: str, word: str) -> Mail:

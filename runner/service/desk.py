@@ -135,6 +135,15 @@ class Desk:
         """One conflict."""
         return views.conflict_view(find_conflict(self.service.store, conflict_id))
 
+    def ledger(self, *, link: str | None, run: str | None, key: str | None, before: int, limit: int) -> Data:
+        """Writes that happened, newest first."""
+        found = self.service.store.ledger(link, run=run, key=key, before=before, limit=limit)
+        return {"entries": [views.ledger_view(entry) for entry in found]}
+
+    def verify_ledger(self, noted: str | None) -> Data:
+        """Whether the ledger is what was written."""
+        return views.proof_view(self.service.store.verify_ledger(noted))
+
     def quarantine(self) -> Data:
         """Items that were set aside."""
         return {"items": [views.quarantine_view(entry) for entry in self.service.store.quarantined()]}
@@ -183,6 +192,10 @@ class Desk:
         mail = acts.settle_mail(service.store, who, mail_id, word)
         service.queue.put(jobs_for(service.generations.current, [mail.link], Cause.NOTIFICATION))
         return views.mail_view(mail)
+
+    def prune_ledger(self, who: Operator, days: int) -> Data:
+        """Drop the ledger's oldest entries."""
+        return {"dropped": acts.prune_ledger(self.service.store, who, timedelta(days=days))}
 
     def settle_conflict(self, who: Operator, conflict_id: str, take: str, values: tuple[str, ...]) -> Data:
         """Note a decision, and ask for the pass that carries it out."""

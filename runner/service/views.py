@@ -10,8 +10,8 @@ from typing import Any
 from runner.config.plan import SyncPlan
 from runner.model.meetings import Mail
 from runner.model.queueing import Message, Sample
-from runner.model.state import Act, Conflict, Quarantined, Suspension
-from runner.store import DuckStore
+from runner.model.state import Act, Conflict, LedgerEntry, Quarantined, Suspension
+from runner.store import DuckStore, LedgerProof
 
 Data = dict[str, Any]
 
@@ -70,6 +70,38 @@ def conflict_view(entry: Conflict) -> Data:
         "at": text_of(entry.at),
         "resolved_at": text_of(entry.resolved_at),
         "resolution": entry.resolution,
+    }
+
+
+def ledger_view(entry: LedgerEntry) -> Data:
+    """One write that happened."""
+    return {
+        "id": entry.id,
+        "at": text_of(entry.at),
+        "run": entry.run,
+        "link": entry.link,
+        "side": entry.side.value,
+        "operation": entry.operation.value,
+        "key": entry.key,
+        "counterpart": entry.counterpart,
+        "before": dict(entry.before) if entry.before is not None else None,
+        "after": dict(entry.after) if entry.after is not None else None,
+        "reason": entry.reason,
+        "rule": entry.rule,
+    }
+
+
+def proof_view(proof: LedgerProof) -> Data:
+    """What a check of the ledger found."""
+    return {
+        "whole": proof.whole,
+        "head": proof.head,
+        "entries": proof.entries,
+        "forgotten": proof.forgotten,
+        "older": proof.older,
+        "pruned": proof.pruned,
+        "unfound": proof.unfound,
+        "breaks": [{"id": one.number, "what": one.what} for one in proof.breaks],
     }
 
 

@@ -11,6 +11,7 @@ changed anything is refused with its name, never replaced by an empty state.
 
 from runner.store.duck import DuckStore, open_store
 from runner.store.journal import Journal
+from runner.store.ledger import LedgerProof
 from runner.store.overview import LinkOverview
 
-__all__ = ["DuckStore", "Journal", "LinkOverview", "open_store"]
+__all__ = ["DuckStore", "Journal", "LedgerProof", "LinkOverview", "open_store"]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
-from runner.model.errors import StateError
 from runner.model.meetings import Mail, Master, Spending
 from runner.model.ports import Clock
 from runner.model.state import (
@@ -19,6 +17,7 @@ from runner.model.state import (
     Commit,
     Conflict,
     Intent,
+    LedgerEntry,
     LinkState,
     Mark,
     MarkCounts,
@@ -29,19 +28,18 @@ from runner.model.state import (
     Suspension,
 )
 from runner.model.terms import Side
-from runner.store import intents, meetings, reading
+from runner.store import intents, ledger, meetings, reading
+from runner.store.chain import Chain
 from runner.store.faults import damaged, explained
 from runner.store.heartbeats import Heartbeats
+from runner.store.ledger import LedgerProof
 from runner.store.memory import Remembered
-from runner.store.opening import Opened, copy_file, limit_memory, open_file, open_memory, private_files, wal_path
+from runner.store.opening import Opened, open_file, open_memory
 from runner.store.overview import LinkOverview, overview
 from runner.store.rows import is_sound, pairing_of
+from runner.store.session import BUSY_CHECKPOINT, IDLE_CHECKPOINT, Session
 from runner.store.tables import insert, overwrite
 from runner.store.writing import Writing, link_row
-
-_IDLE_CHECKPOINT = 16 << 20
-_BUSY_CHECKPOINT = 128 << 20
-"""Bytes of write-ahead log at which an idle moment, or even a commit, is used for a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +68,10 @@ class DuckStore:
     """The state in DuckDB. Safe to share between threads: one at a time works on the connection."""
 
     def __init__(self, opened: Opened, clock: Clock) -> None:
-        self._opened = opened
-        self._con = opened.con
-        self._name = opened.name
         self._clock = clock
-        self._lock = threading.RLock()
-        self._rehearsing = False
-        self._closed = self._broken = False
-        self._commits = self._last_id = 0
         self._beats = Heartbeats(clock.monotonic())
-        self._recall()
+        self._session = Session(opened, self._recall)
+        self._session.recall()
 
     def __enter__(self) -> DuckStore:
         return self
@@ -88,25 +80,14 @@ class DuckStore:
         self.close()
 
     def _recall(self) -> None:
-        """Read anew what is kept in memory: at the start, and after anything was undone."""
-        [(self._commits, self._last_id)] = self._con.execute("SELECT commits, last_id FROM state").fetchall()
+        con = self._session.con
         self._known = Remembered(
-            links=self._con.execute("SELECT id, name, quiet_passes FROM link").fetchall(),
-            crms=self._con.execute("SELECT id, name, watermark FROM crm").fetchall(),
+            links=con.execute("SELECT id, name, quiet_passes FROM link").fetchall(),
+            crms=con.execute("SELECT id, name, watermark FROM crm").fetchall(),
         )
 
-    @contextmanager
-    def _work(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._lock:
-            if self._closed:
-                raise StateError(f"the state {self._name} is closed")
-            if self._broken:
-                raise StateError(
-                    f"the state {self._name} could not be written before and is not used any further",
-                    remedy="see the first error; then start again",
-                )
-            with explained(self._name):
-                yield self._con
+    def _work(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return self._session.work()
 
     def links(self) -> Mapping[str, LinkState]:
         """Every link that the state knows (anything of it was ever stored), by name."""
@@ -147,7 +128,7 @@ class DuckStore:
             return 0
         seq = self._known.last_marks.get(link_id)
         if seq is None:
-            seq = self._known.last_marks[link_id] = reading.last_mark(self._con, link_id)
+            seq = self._known.last_marks[link_id] = reading.last_mark(self._session.con, link_id)
         return seq
 
     def mark_counts(self, link: str, now: datetime) -> MarkCounts:
@@ -180,7 +161,9 @@ class DuckStore:
             )
             for row in rows:
                 if not is_sound(row):
-                    raise damaged(self._name, f"the row of pairing {row[0]} (link {link}) is not what was written")
+                    raise damaged(
+                        self._session.name, f"the row of pairing {row[0]} (link {link}) is not what was written"
+                    )
             crm, target, stamp, native = set(crm_keys), set(target_keys), set(stamps), set(natives)
             return [
                 pairing_of(row, link)
@@ -274,6 +257,37 @@ class DuckStore:
             link_id = self._known.link_ids.get(link)
             return {} if link_id is None or not keys else reading.item_writes_since(con, link_id, keys, since)
 
+    def ledger(
+        self,
+        link: str | None = None,
+        *,
+        run: str | None = None,
+        key: str | None = None,
+        before: int = 0,
+        limit: int = 200,
+    ) -> Sequence[LedgerEntry]:
+        """Every write that happened, newest first; entries with an id below ``before`` (0: any)."""
+        with self._work() as con:
+            link_id = None if link is None else self._known.link_ids.get(link, 0)
+            names = self._known.link_names
+            return ledger.entries(con, names, link_id=link_id, run=run, key=key, before=before, limit=limit)
+
+    def verify_ledger(self, noted: str | None = None) -> LedgerProof:
+        """Recompute the ledger's chain. ``noted``: a head from an earlier check that must still be part of it."""
+
+        def page(after: int) -> ledger.Page:
+            with self._work() as con:
+                return ledger.page(con, after)
+
+        with self._work() as con:
+            proof = ledger.beginning(con)
+        return ledger.verified(proof, page, noted)
+
+    def prune_ledger(self, before: datetime) -> int:
+        """Drop entries written before an instant; the chain goes on from there. Returns how many."""
+        with self.changing() as change:
+            return ledger.prune(change.con, before)
+
     def quarantined(self, link: str | None = None) -> Sequence[Quarantined]:
         """Items set aside, oldest first."""
         with self._work() as con:
@@ -326,84 +340,43 @@ class DuckStore:
         with self._work():
             if not commit:
                 return
-            with self._transaction():
+            with self._session.transaction():
                 self._write(commit)
             self._beats.written(self._clock.monotonic())
-            self._checkpoint_beyond(_BUSY_CHECKPOINT)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """One durable transaction that also counts as a commit; within a rehearsal, a part of its transaction."""
-        if self._rehearsing:
-            yield
-            return
-        try:
-            with private_files():
-                self._con.begin()
-                yield
-                self._make_durable()
-        except BaseException:  # an interrupt, or a simulated crash, must not leave a transaction open; it goes on up
-            self._undo()
-            raise
-        if self._opened.counter is not None:
-            try:
-                self._opened.counter.write(self._commits)
-            except OSError as error:
-                self._broken = True
-                raise StateError(
-                    f"the commit counter of {self._name} cannot be written: {error.strerror}",
-                    remedy="check the disk and the rights of the .counter file, then start again",
-                ) from error
-
-    def _make_durable(self) -> None:
-        try:
-            self._con.commit()
-        except duckdb.Error:
-            self._broken = True  # the log may end in a part of this commit: opening it anew drops that part
-            raise
-
-    def _undo(self) -> None:
-        if self._broken:
-            return
-        with explained(self._name):
-            with suppress(duckdb.TransactionException):  # a failed COMMIT has already ended it
-                self._con.rollback()
-            self._recall()
-
-    def _new_id(self) -> int:
-        self._last_id += 1
-        return self._last_id
+            self._session.checkpoint_beyond(BUSY_CHECKPOINT)
 
     def _write(self, commit: Commit) -> None:
-        known = self._known
+        known, session = self._known, self._session
         states = {state.name: state for state in commit.links}
         fresh: list[str] = []
 
         def link_id(name: str) -> int:
             number = known.link_ids.get(name)
             if number is None:
-                number = self._new_id()
+                number = session.new_id()
                 known.add_link(number, name)
                 fresh.append(name)
             return number
 
-        writing = Writing(self._con, self._new_id, link_id, known.link_names.__getitem__)
+        chain = Chain(session.ledger_head)
+        writing = Writing(session.con, session.new_id, link_id, known.link_names.__getitem__, chain)
         writing.apply(commit)
+        session.ledger_head = chain.head
         for name in (*states, *self._beats):
             link_id(name)
         rows = {
             name: link_row(known.link_ids[name], states.get(name) or LinkState(name), known.quiet_passes[name])
             for name in (*states, *fresh)
         }
-        insert(self._con, "link", [rows.pop(name) for name in fresh])
-        overwrite(self._con, "link", list(rows.values()))
-        self._beats.write(self._con, known)
+        insert(session.con, "link", [rows.pop(name) for name in fresh])
+        overwrite(session.con, "link", list(rows.values()))
+        self._beats.write(session.con, known)
         marks = commit.crm_watermarks
         old = {name: (known.crms[name][0], mark) for name, mark in marks.items() if name in known.crms}
-        new = {name: (self._new_id(), mark) for name, mark in marks.items() if name not in known.crms}
-        overwrite(self._con, "crm", [(number, name, mark) for name, (number, mark) in old.items()])
-        insert(self._con, "crm", [(number, name, mark) for name, (number, mark) in new.items()])
-        self._count_commit()
+        new = {name: (session.new_id(), mark) for name, mark in marks.items() if name not in known.crms}
+        overwrite(session.con, "crm", [(number, name, mark) for name, (number, mark) in old.items()])
+        insert(session.con, "crm", [(number, name, mark) for name, (number, mark) in new.items()])
+        session.count_commit()
         known.crms.update({**old, **new})
         known.forget(writing.touched)
         if commit.suspended or commit.resumed:
@@ -411,16 +384,12 @@ class DuckStore:
         for state in states.values():
             known.keep_state(self._beats.seen_in(state))
 
-    def _count_commit(self) -> None:
-        self._commits += 1
-        self._con.execute("UPDATE state SET commits = ?, last_id = ?", [self._commits, self._last_id]).fetchall()
-
     @contextmanager
     def changing(self) -> Iterator[Change]:
         """One durable transaction on a table that no :class:`Commit` speaks of; undone whole when anything raises."""
-        with self._work() as con, self._transaction():
-            yield Change(con, self._new_id)
-            self._count_commit()
+        with self._work() as con, self._session.transaction():
+            yield Change(con, self._session.new_id)
+            self._session.count_commit()
 
     @contextmanager
     def querying(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -432,13 +401,13 @@ class DuckStore:
         """Note a pass without effect; written with the next commit, on close, or after a minute."""
         with self._work():
             self._beats.note(link, now)
-            if not self._rehearsing and self._beats.are_due(self._clock.monotonic()):
+            if not self._session.rehearsing and self._beats.are_due(self._clock.monotonic()):
                 self._flush()
-                self._checkpoint_beyond(_IDLE_CHECKPOINT)
+                self._session.checkpoint_beyond(IDLE_CHECKPOINT)
 
     def _flush(self) -> None:
         if self._beats:
-            with self._transaction():
+            with self._session.transaction():
                 self._write(Commit())
         self._beats.written(self._clock.monotonic())
 
@@ -446,59 +415,24 @@ class DuckStore:
     def rehearsal(self) -> Iterator[None]:
         """Inside, commits are visible to reads; at the end all of them are undone and nothing on disk has changed."""
         with self._work():
-            if self._rehearsing:
-                raise RuntimeError("a rehearsal cannot be held inside another one")
             beats = self._beats.copy()
-            self._limit_memory(rehearsing=True)
-            self._con.begin()
-            self._rehearsing = True
             try:
-                yield
+                with self._session.rehearsal():
+                    yield
             finally:
-                self._rehearsing = False
                 self._beats.beats = dict(beats)
-                self._undo()
-                self._limit_memory(rehearsing=False)
-
-    def _limit_memory(self, *, rehearsing: bool) -> None:
-        if self._opened.path is not None and not self._broken:
-            limit_memory(self._con, rehearsing=rehearsing)
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the file; for idle moments."""
-        with self._work() as con, private_files():
-            if not self._rehearsing:
-                con.execute("CHECKPOINT").fetchall()
+        with self._work():
+            self._session.checkpoint()
 
     def copy_to(self, path: Path) -> None:
         """A copy of the whole state as it is now, for looking at things without holding anybody up (not of a state in
         memory). It has no commit counter."""
-        with self._work() as con, private_files():
-            if self._opened.path is None or self._rehearsing:
-                raise RuntimeError("only a state in a file can be copied, and not within a rehearsal")
-            con.execute("CHECKPOINT").fetchall()
-            copy_file(self._opened.path, path)
-
-    def _checkpoint_beyond(self, size: int) -> None:
-        path = self._opened.path
-        if path is None or self._rehearsing:
-            return
-        try:
-            pending = wal_path(path).stat().st_size
-        except FileNotFoundError:
-            return
-        if pending > size:
-            self.checkpoint()
+        with self._work():
+            self._session.copy_to(path)
 
     def close(self) -> None:
         """Flush heartbeats, checkpoint, and give the state file back. Closing twice is allowed."""
-        with self._lock:
-            if self._closed:
-                return
-            try:
-                if not self._broken:
-                    with explained(self._name):
-                        self._flush()
-            finally:
-                self._closed = True
-                self._opened.close(checkpoint=not self._broken)
+        self._session.close(self._flush)

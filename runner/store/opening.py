@@ -106,7 +106,7 @@ def open_memory() -> Opened:
     """A fresh state that lives in memory only."""
     con = duckdb.connect(":memory:", config=dict(_SETTINGS))
     migrate(con, migrations(), state="in memory")
-    con.execute("INSERT INTO state VALUES (1, ?, 0, 0)", [uuid.uuid4().hex]).fetchall()
+    con.execute("INSERT INTO state (id, identity, commits, last_id) VALUES (1, ?, 0, 0)", [uuid.uuid4().hex]).fetchall()
     return Opened(con, "in memory")
 
 
@@ -168,7 +168,9 @@ def _create(path: Path, steps: Sequence[Migration]) -> None:
             con = _connect(draft)
             try:
                 migrate(con, steps, state=str(path))
-                con.execute("INSERT INTO state VALUES (1, ?, 0, 0)", [uuid.uuid4().hex]).fetchall()
+                con.execute(
+                    "INSERT INTO state (id, identity, commits, last_id) VALUES (1, ?, 0, 0)", [uuid.uuid4().hex]
+                ).fetchall()
             finally:
                 con.close()
         counter_path(path).unlink(missing_ok=True)

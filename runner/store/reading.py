@@ -28,6 +28,7 @@ from runner.model.state import (
     Suspension,
 )
 from runner.model.terms import Side
+from runner.store.chain import FORGOTTEN
 from runner.store.rows import Row, aware, fields_of, hash_of, stored
 from runner.store.tables import columns_of, listed, unnest
 
@@ -211,8 +212,9 @@ def writes_since(con: duckdb.DuckDBPyConnection, link_id: int, since: datetime) 
     """Ledger counts per operation, both sides together."""
     return dict(
         con.execute(
-            "SELECT operation, count(*) FROM ledger WHERE link_id = ? AND written_at >= ?::TIMESTAMP GROUP BY operation",
-            [link_id, stored(since)],
+            "SELECT operation, count(*) FROM ledger WHERE link_id = ? AND written_at >= ?::TIMESTAMP "
+            "AND operation <> ? GROUP BY operation",
+            [link_id, stored(since), FORGOTTEN],
         ).fetchall()
     )
 

@@ -68,6 +68,9 @@ TABLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("reason", "VARCHAR"),
         ("rule", "VARCHAR"),
         ("written_at", "TIMESTAMP"),
+        ("salt", "VARCHAR"),
+        ("content", "VARCHAR"),
+        ("chain", "VARCHAR"),
     ),
     "conflict": (
         *_LINK,

@@ -23,8 +23,11 @@ from runner.model.state import (
     earlier,
 )
 from runner.store import intents, meetings
+from runner.store.chain import FORGOTTEN, Chain
 from runner.store.rows import Row, Texts, aware, hash_of, pairing_row, stored, text_of
 from runner.store.tables import delete, insert, listed, overwrite, unnest
+
+_BECAME_PRIVATE = "the item became private: what was kept of its values is forgotten"
 
 
 @dataclass(slots=True)
@@ -39,7 +42,7 @@ class Touched:
 
 class Writing:
     """Applies one commit. ``new_id`` gives out ids, ``link_id`` the surrogate of a link's name (known or new),
-    ``link_name`` the name of a known surrogate."""
+    ``link_name`` the name of a known surrogate; ``chain`` is the ledger's."""
 
     def __init__(
         self,
@@ -47,11 +50,13 @@ class Writing:
         new_id: Callable[[], int],
         link_id: Callable[[str], int],
         link_name: Callable[[int], str],
+        chain: Chain,
     ) -> None:
         self._con = con
         self._new_id = new_id
         self._link_id = link_id
         self._link_name = link_name
+        self._chain = chain
         self._texts = Texts()
         self.touched = Touched()
 
@@ -62,7 +67,7 @@ class Writing:
         self._marks(commit.marks)
         self._pairings(commit)
         self.touched.intents |= intents.note(self._con, commit.intents, self._texts, self._new_id, self._link_id)
-        insert(self._con, "ledger", [self._entry(entry) for entry in commit.ledger])
+        insert(self._con, "ledger", self._chain.extended(self._entry(entry) for entry in commit.ledger))
         self._conflicts(commit.conflicts)
         self._resolutions(commit.resolutions)
         self._quarantined(commit.quarantined)
@@ -91,7 +96,7 @@ class Writing:
         link_id, keys = self._link_id(purge.link), listed((purge.crm_key, purge.target_key))
         known = f"(SELECT {unnest('VARCHAR')})"
         statements = {
-            "UPDATE ledger SET before_fields = NULL, after_fields = NULL WHERE link_id = ? AND "  # noqa: S608
+            "UPDATE ledger SET before_fields = NULL, after_fields = NULL, salt = NULL WHERE link_id = ? AND "  # noqa: S608
             f"(key IN {known} OR counterpart IN {known})": [link_id, keys, keys],
             "UPDATE conflict SET base = NULL, crm = NULL, target = NULL, "  # noqa: S608
             "resolved_at = coalesce(resolved_at, CAST(? AS TIMESTAMP)), resolution = coalesce(resolution, 'purged') "
@@ -107,6 +112,8 @@ class Writing:
         for statement, values in statements.items():
             self._con.execute(statement, values).fetchall()
         self.touched.resolutions.add(link_id)
+        noted = (self._new_id(), link_id, "", "", FORGOTTEN, purge.crm_key, purge.target_key, None, None)
+        insert(self._con, "ledger", self._chain.extended([(*noted, _BECAME_PRIVATE, "", stored(purge.at))]))
 
     def _masters(self, asked: tuple[Master, ...]) -> None:
         if asked:

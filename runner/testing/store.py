@@ -161,6 +161,25 @@ class MemoryStore:
             if e.link == link and e.at >= since and e.operation is Operation.UPDATE and e.key in wanted
         )
 
+    def ledger(
+        self,
+        link: str | None = None,
+        *,
+        run: str | None = None,
+        key: str | None = None,
+        before: int = 0,
+        limit: int = 200,
+    ) -> Sequence[LedgerEntry]:
+        """Every write that happened, newest first; entries with an id below ``before`` (0: any)."""
+        return [
+            entry
+            for entry in reversed(self._state.ledger)
+            if link in {None, entry.link}
+            and run in {None, entry.run}
+            and (key is None or key in {entry.key, entry.counterpart})
+            and (not before or entry.id < before)
+        ][:limit]
+
     def quarantined(self, link: str | None = None) -> Sequence[Quarantined]:
         """Items set aside, oldest first."""
         return [entry for entry in self._state.quarantine.values() if link in {None, entry.link}]
@@ -204,10 +223,6 @@ class MemoryStore:
     def acts(self, limit: int) -> Sequence[Act]:
         """What operators did by command, newest first."""
         return self._state.acts[::-1][:limit]
-
-    def ledger(self) -> Sequence[LedgerEntry]:
-        """Every write ever recorded, oldest first (not part of the port)."""
-        return tuple(self._state.ledger)
 
     # -- writes ------------------------------------------------------------------------------------------------------
 
@@ -276,7 +291,7 @@ def _begin(state: _State, commit: Commit) -> None:
         number = pairing.id or state.next()
         state.pairings[number] = replace(pairing, id=number)
     state.intents.update({intent.token: intent for intent in commit.intents})
-    state.ledger += commit.ledger
+    state.ledger += [replace(entry, id=state.next()) for entry in commit.ledger]
     state.conflicts.update({conflict.id: conflict for conflict in commit.conflicts})
     state.resolutions.update({entry.conflict: entry for entry in commit.resolutions})
     state.quarantine.update({(entry.link, entry.side, entry.key): entry for entry in commit.quarantined})

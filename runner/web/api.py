@@ -33,6 +33,9 @@ _STATUS = {64: 400, 78: 422, 75: 503, 69: 503, 74: 503, 77: 403, 4: 409}
 _OPEN = ("/-/healthy", "/-/ready", "/metrics")
 """What needs no token: for probes and scrapers."""
 
+MOST_ENTRIES = 1000
+"""Entries of the ledger in one answer."""
+
 Answer = Callable[[Request, dict[str, Any]], Any]
 
 
@@ -77,6 +80,8 @@ def _api(desk: Desk) -> list[BaseRoute]:
         "/api/v1/conflicts": lambda request, body: desk.conflicts(open_only="open" in request.query_params),
         "/api/v1/conflicts/{id}": lambda request, body: desk.conflict(request.path_params["id"]),
         "/api/v1/quarantine": lambda request, body: desk.quarantine(),
+        "/api/v1/ledger": lambda request, body: _ledger(desk, request.query_params),
+        "/api/v1/ledger/proof": lambda request, body: desk.verify_ledger(request.query_params.get("head")),
         "/api/v1/mail": lambda request, body: desk.mails(everything="all" in request.query_params),
         "/api/v1/acts": lambda request, body: desk.acts(200),
     }
@@ -93,6 +98,7 @@ def _api(desk: Desk) -> list[BaseRoute]:
         "/api/v1/mail/{id}/drop": lambda request, body: desk.settle_mail(
             who(request), request.path_params["id"], "drop"
         ),
+        "/api/v1/ledger/prune": lambda request, body: desk.prune_ledger(who(request), int(body.get("days", 0))),
         "/api/v1/suspend": lambda request, body: desk.suspend(
             who(request), _scope(body), str(body.get("name", "")), body.get("reason")
         ),
@@ -136,6 +142,12 @@ async def _body(request: Request) -> dict[str, Any]:
 def _refusal(error: ExsyncError) -> JSONResponse:
     told = {"code": error.code, "message": str(error), "remedy": error.remedy, "exit_code": error.exit_code}
     return JSONResponse({"error": told}, _STATUS.get(error.exit_code, 500))
+
+
+def _ledger(desk: Desk, query: Mapping[str, str]) -> Any:
+    limit = max(1, min(int(query.get("limit", "200")), MOST_ENTRIES))
+    before = int(query.get("before", "0"))
+    return desk.ledger(link=query.get("link"), run=query.get("run"), key=query.get("key"), before=before, limit=limit)
 
 
 def _minutes(query: Mapping[str, str]) -> int:

@@ -52,7 +52,14 @@ def test_changes_travel_by_themselves_and_commands_go_through_the_service(operat
         applied = operator.exsync("apply", ANN)
         assert applied.code == 0
         assert "Ordered" in titles(operator, ANN)
-        for command in (["queue", "list"], ["queue", "stats"], ["conflicts", "list"], ["quarantine", "list"]):
+        for command in (
+            ["queue", "list"],
+            ["queue", "stats"],
+            ["conflicts", "list"],
+            ["quarantine", "list"],
+            ["ledger", "list"],
+            ["ledger", "verify"],
+        ):
             assert operator.exsync(*command).code == 0
         assert operator.exsync("queue", "retry", "4711").code == 64
 

@@ -350,12 +350,13 @@ def test_every_write_is_in_the_ledger_with_before_and_after() -> None:
     world.target.user_edit(world.outlook()["Lunch"].key, location="Garden")
     world.crm.user_delete(world.records()["Dinner"].key)
     world.sync()
-    written = [(entry.side, entry.operation, entry.key) for entry in store.ledger()]
+    entries = store.ledger()[::-1]
+    written = [(entry.side, entry.operation, entry.key) for entry in entries]
     assert len(written) == len(world.boundary.writes())
-    update = next(entry for entry in store.ledger() if entry.operation is Operation.UPDATE)
+    update = next(entry for entry in entries if entry.operation is Operation.UPDATE)
     assert (update.before, update.after) == ({"location": "Room 4"}, {"location": "Garden"})
     assert update.rule
-    delete = next(entry for entry in store.ledger() if entry.operation is Operation.DELETE)
+    delete = next(entry for entry in entries if entry.operation is Operation.DELETE)
     assert delete.before is not None
     assert (delete.before["title"], delete.after) == ("Dinner", None)
 

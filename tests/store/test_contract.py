@@ -18,6 +18,7 @@ from runner.model.state import (
     MarkCounts,
     MatchCandidate,
     PairingStatus,
+    Purge,
     Scope,
     Suspension,
 )
@@ -481,3 +482,28 @@ def test_a_rehearsal_that_fails_is_undone_too(store: Store) -> None:
 def test_an_empty_commit_is_no_commit(store: Store) -> None:
     store.commit(Commit())
     assert store.links() == {}
+
+
+def test_the_ledger_is_read_newest_first_by_link_run_and_item(store: Store) -> None:
+    """P17: every write with what was there before."""
+    mine = replace(entry(Operation.UPDATE), key="c1", counterpart="t1", before={"title": "a"}, after={"title": "b"})
+    other = replace(entry(link=BOB), run="run-2", key="t9", counterpart="c9", side=Side.TARGET)
+    store.commit(Commit(ledger=(mine, other)))
+    store.commit(Commit(ledger=(replace(mine, operation=Operation.DELETE, after=None),)))
+    found = store.ledger()
+    assert [replace(one, id=0) for one in found] == [replace(mine, operation=Operation.DELETE, after=None), other, mine]
+    assert [one.id for one in found] == sorted((one.id for one in found), reverse=True)
+    assert [one.operation for one in store.ledger(ANN)] == [Operation.DELETE, Operation.UPDATE]
+    assert [one.link for one in store.ledger(run="run-2")] == [BOB]
+    assert [one.key for one in store.ledger(key="c9")] == ["t9"]
+    assert [one.operation for one in store.ledger(key="t1", limit=1)] == [Operation.DELETE]
+    assert [one.id for one in store.ledger(before=found[1].id)] == [found[2].id]
+    assert list(store.ledger("nobody")) == []
+
+
+def test_a_purge_takes_the_values_out_of_the_ledger_and_is_no_write(store: Store) -> None:
+    """B-35."""
+    store.commit(Commit(ledger=(entry(), replace(entry(), key="c2", counterpart="t2"))))
+    store.commit(Commit(purged=(Purge(ANN, "c1", "t1", NOW),)))
+    assert [(one.key, one.after) for one in store.ledger()] == [("c2", RECORD), ("c1", None)]
+    assert store.writes_since(ANN, NOW) == {"create": 2}
