@@ -9,13 +9,23 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
+import orjson
+
 from runner.model.record import Fields, Value, frozen
 from runner.model.state import Base, Pairing, PairingStatus
 from runner.model.terms import Entity
 
 Row = tuple[Any, ...]
 
-_encoded = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_beyond = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+
+def encoded(value: object) -> str:
+    """Canonical JSON text: keys in order, no spaces. It is read with :mod:`json`: orjson makes floats of large numbers."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # a whole number of more than 64 bits
+        return _beyond(value)
 
 
 class Texts:
@@ -30,13 +40,13 @@ class Texts:
             return None
         known = self._known.get(id(fields))
         if known is None:
-            known = self._known[id(fields)] = (fields, _encoded(fields if type(fields) is dict else dict(fields)))
+            known = self._known[id(fields)] = (fields, encoded(fields if type(fields) is dict else dict(fields)))
         return known[1]
 
 
 def text_of(value: Mapping[str, Any] | Iterable[str]) -> str:
     """Canonical JSON text of a mapping or of a list of strings."""
-    return _encoded(dict(value) if isinstance(value, Mapping) else list(value))
+    return encoded(dict(value) if isinstance(value, Mapping) else list(value))
 
 
 def fields_of(text: str | None) -> Fields | None:

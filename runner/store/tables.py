@@ -12,14 +12,13 @@ parsing JSON inside JSON would cost more than the rest of the row.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
 
 import duckdb
 
-from runner.store.rows import PAIRING_COLUMNS, Row
+from runner.store.rows import PAIRING_COLUMNS, Row, encoded
 
 _JSON = "JSON"
 """The type of columns that hold JSON texts, here; to DuckDB they are VARCHAR."""
@@ -181,7 +180,6 @@ TABLES: dict[str, tuple[tuple[str, str], ...]] = {
 _FEW_ROWS = 4
 _MOST_ROWS = 2000
 """Rows of one statement, so that a large commit needs no large texts."""
-_LIST = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 
 
 def unnest(kind: str) -> str:
@@ -191,7 +189,7 @@ def unnest(kind: str) -> str:
 
 def listed(values: Iterable[object]) -> str:
     """A list as the parameter of :func:`unnest`."""
-    return _LIST.encode(list(values))
+    return encoded(list(values))
 
 
 @lru_cache(maxsize=64)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from exchangelib import IMPERSONATION, UTC, Account, Build, Configuration, Credentials, Version
 from exchangelib.folders import Calendar
 
@@ -36,6 +40,17 @@ def calendar(url: str) -> tuple[Account, Calendar]:
         default_timezone=UTC,
     )
     return account, account.calendar
+
+
+@contextmanager
+def collecting_as_ever() -> Iterator[None]:
+    """The interpreter's own thresholds of garbage collection, as a script of anybody's has them: exsync sets others."""
+    ours = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*ours)
 
 
 def sync_and_fetch(account: Account, folder: Calendar, fields: tuple[str, ...]) -> int:

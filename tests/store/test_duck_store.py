@@ -11,6 +11,7 @@ import pytest
 from runner.model.state import Commit, LinkCondition, LinkState, Mark, MatchCandidate, PairingStatus
 from runner.model.terms import Side
 from runner.store import DuckStore, LinkOverview, open_store
+from runner.store.rows import Texts, fields_of
 from tests.store.committing import numbered
 from tests.store.samples import ANN, BOB, HOUR, NOW, StillClock, aside, conflict, intent, pairing
 
@@ -160,3 +161,9 @@ def test_rows_that_lie_scattered_are_found_like_rows_that_stand_together(store: 
         for count in (1, 10, 90):
             found = store.pairings(links[number], crm_keys=keys[:count])
             assert [one.crm_key for one in found] == keys[:count]
+
+
+def test_a_number_beyond_64_bits_is_remembered_to_its_last_digit(tmp_path: Path) -> None:
+    """A CRM's NUMERIC column may hold it; a base that differs by one would be a change that nobody made."""
+    number = 2**64 + 1
+    assert fields_of(Texts().of({"number": number})) == {"number": number}
