@@ -21,8 +21,9 @@ from runner.connectors.crm.materialising import Materialising
 from runner.connectors.crm.occurrences import columns_of
 from runner.connectors.crm.owners import OWNER_PARAMETER, held_by, is_user
 from runner.connectors.crm.participants import check_people
+from runner.connectors.crm.reflection import reflect
 from runner.connectors.crm.rows import KEYS_PARAMETER, Shape, key_values, shape
-from runner.connectors.crm.schema import CrmSchema, EntityTable, raw, reflect
+from runner.connectors.crm.schema import CrmSchema, EntityTable, raw
 from runner.connectors.crm.users import BATCH, batches, users_by_address
 from runner.connectors.crm.version_feed import VersionFeed
 from runner.connectors.crm.watch import Watch
@@ -56,7 +57,7 @@ class SqlCrmConnector:
         """Everything a pass needs: reachable, tables and columns as described, our tables and triggers, right to read.
 
         Reads the schema anew. Raises ``Unreachable``, ``AuthRefused``, ``AccessDenied`` or ``ContainerGone`` (codes as in
-        :func:`runner.connectors.crm.schema.reflect`; ``ddl-missing`` names ``exsync target ddl``).
+        :func:`runner.connectors.crm.reflection.reflect`; ``ddl-missing`` names ``exsync target ddl``).
         """
         self._schema = None
         schema = self._reflected()
