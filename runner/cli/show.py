@@ -17,6 +17,7 @@ from runner.config.secrets import SecretRef
 from runner.config.settings import UNLIMITED, FolderSettings
 from runner.config.yamlsource import Path
 from runner.model.errors import ConfigurationInvalid
+from runner.model.files import FileRules
 from runner.model.terms import Side
 from runner.reconcile.guards import Limit
 
@@ -159,6 +160,7 @@ def settings_of(settings: FolderSettings) -> dict[str, Any]:
         if settings.keep_items_older_than
         else None,
         "restrictions": {n: UNLIMITED if most is None else most for n, most in asdict(settings.restrictions).items()},
+        "attachments": _files(settings.files),
         "filter": settings.filter,
         "clock_tolerance": f"{settings.clock_tolerance:g}s",
         "time_zone": settings.time_zone,
@@ -177,6 +179,12 @@ def settings_of(settings: FolderSettings) -> dict[str, Any]:
         },
         **{f"guards.max_{operation}s": _limit(limit) for operation, limit in by_operation.items()},
     }
+
+
+def _files(rules: FileRules | None) -> dict[str, Any] | bool:
+    if rules is None:
+        return False
+    return {"max_bytes": rules.one, "max_total_bytes": rules.total, "blocked_extensions": sorted(rules.blocked)}
 
 
 def _limit(limit: Limit) -> dict[str, Any]:

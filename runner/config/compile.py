@@ -19,6 +19,7 @@ from runner.config.plan import (
     PARTICIPANTS,
     PEOPLE,
     AuthPlan,
+    CrmAttachments,
     CrmEntity,
     CrmField,
     CrmMaterialised,
@@ -39,6 +40,7 @@ from runner.mapping import compile_mapping
 from runner.mapping.compiled import CompiledMapping, MappedUnit
 from runner.mapping.condition import Condition, compile_condition
 from runner.mapping.source import CrmFieldType, MappingSource
+from runner.model.files import ATTACHMENTS
 from runner.model.record import SCHEDULE_ITEM, FieldType
 from runner.model.terms import ContactVisibility, Entity
 from runner.reconcile.attendees import AttendeeRules
@@ -47,6 +49,8 @@ from runner.reconcile.rules import ItemRules, Unit
 
 ALERTS = (("alert",), ("alert_at",))
 """Units of reminders (B-43): without ``alerts`` they are no units at all, so that they are filled once they are wanted."""
+FILES = ((ATTACHMENTS,),)
+"""Likewise those of attachments (B-45)."""
 ROLES = SCHEDULE_ITEM["participants"].values
 ANSWERS = SCHEDULE_ITEM["responses"].values
 
@@ -60,6 +64,8 @@ def crm_fields(document: Document, entity: str) -> Mapping[str, CrmFieldType] | 
     types = {name: CrmFieldType(each.type, each.nullable, each.writable) for name, each in fields.items()}
     if OCCURRENCES in described:
         types[OCCURRENCES] = CrmFieldType(FieldType.OVERRIDES, inner=frozenset(described[OCCURRENCES]["fields"]))
+    if ATTACHMENTS in described:
+        types[ATTACHMENTS] = CrmFieldType(FieldType.FILES)
     if PARTICIPANTS in described:
         types |= dict.fromkeys(PEOPLE, CrmFieldType(FieldType.ADDRESSES))
     return types
@@ -173,7 +179,13 @@ def _entity(entity: Entity, given: Mapping[str, Any]) -> CrmEntity:
         materialised=_materialised(given["materialise"]) if "materialise" in given else None,
         relations=tuple(_relation(each) for each in owners if "column" not in each),
         participants=_participants(given[PARTICIPANTS]) if PARTICIPANTS in given else None,
+        attachments=_attachments(given[ATTACHMENTS]) if ATTACHMENTS in given else None,
     )
+
+
+def _attachments(given: Mapping[str, Any]) -> CrmAttachments:
+    names = {role: given[role] for role in ("table", "item", "name", "content")}
+    return CrmAttachments(**names, key=given.get("key"), defaults=MappingProxyType(dict(given.get("defaults", {}))))
 
 
 def _participants(given: Mapping[str, Any]) -> CrmParticipants:
@@ -292,6 +304,7 @@ class LinkCompiler:
                 private_meetings=settings.private_meetings,
                 keep_items_older_than=settings.keep_items_older_than,
                 restrictions=settings.restrictions,
+                files=settings.files,
                 filter=self.filters.get(filter_key(settings)),
                 time_zone=settings.time_zone,
                 enabled=settings.enabled,
@@ -338,9 +351,10 @@ def compile_filters(
 def item_rules(settings: FolderSettings, mapping: CompiledMapping) -> ItemRules:
     """A mapping's units under a link's settings: directions narrowed, policies filled in, each with its deciding line."""
     origins = settings.origins
+    unwanted = (() if settings.alerts else ALERTS) + (() if settings.files else FILES)
     deciding = [origins[key] for key in ("edit_vs_delete", "direction") if origins[key] != BUILT_IN]
     return ItemRules(
-        units=tuple(_unit(unit, settings) for unit in mapping.units if settings.alerts or unit.fields not in ALERTS),
+        units=tuple(_unit(unit, settings) for unit in mapping.units if unit.fields not in unwanted),
         direction=settings.direction,
         rule=deciding[0],
         denied=settings.denied,
@@ -381,6 +395,7 @@ def _settings_digest(settings: FolderSettings, mapping: CompiledMapping, rules: 
             [settings.private, settings.private_title, settings.private_meetings],
             settings.keep_items_older_than.total_seconds() if settings.keep_items_older_than else None,
             list(astuple(settings.restrictions)),
+            [settings.files.one, settings.files.total, sorted(settings.files.blocked)] if settings.files else None,
             settings.filter,
             [sorted(settings.mail.send), settings.mail.per_run, settings.mail.per_user, settings.mail.per_day],
             settings.time_zone,

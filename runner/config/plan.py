@@ -9,6 +9,7 @@ from datetime import timedelta
 from runner.config.secrets import SecretRef
 from runner.mapping.compiled import CompiledMapping
 from runner.mapping.condition import Condition
+from runner.model.files import FileRules
 from runner.model.privacy import TITLE
 from runner.model.record import FieldType
 from runner.model.terms import Entity, Folder, Private
@@ -107,6 +108,20 @@ class CrmParticipants:
 
 
 @dataclass(frozen=True, slots=True)
+class CrmAttachments:
+    """The table of files that are attached to records, one row each (B-45)."""
+
+    table: str
+    item: str
+    name: str
+    content: str
+    """Column with the bytes."""
+    key: str | None = None
+    """The table's own key column, where it has one."""
+    defaults: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CrmMaterialised:
     """A table of ours to fill, one row for each occurrence of every series up to ``horizon`` from now (B-38).
 
@@ -164,6 +179,7 @@ class CrmEntity:
     materialised: CrmMaterialised | None = None
     relations: tuple[OwnerRelation, ...] = ()
     participants: CrmParticipants | None = None
+    attachments: CrmAttachments | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +283,8 @@ class LinkPlan:
     """Thresholds over which items are set aside (B-40)."""
     filter: Condition | None = None
     """What an item must say to take part (B-47)."""
+    files: FileRules | None = None
+    """What takes part of attachments; None: nothing does (B-45)."""
 
 
 @dataclass(frozen=True, slots=True)

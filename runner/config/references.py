@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import available_timezones
 
+from runner.config.attachments import check_attachments
 from runner.config.documents import Document
 from runner.config.findings import Findings, did_you_mean
 from runner.config.occurrences import check_occurrences
@@ -114,6 +115,7 @@ def check_crm(document: Document, findings: Findings) -> None:
             _check_columns(document, entity, described, findings)
             check_occurrences(document, entity, described, findings)
             check_participants(document, entity, described, findings)
+            check_attachments(document, entity, described, findings)
 
 
 def _check_password(document: Document, url: str, findings: Findings) -> None:

@@ -18,6 +18,7 @@ from runner.config.durations import timedelta_of
 from runner.config.findings import Findings
 from runner.config.plan import Window
 from runner.config.yamlsource import Path, pointer
+from runner.model.files import FileRules
 from runner.model.meetings import MailKind
 from runner.model.privacy import TITLE
 from runner.model.terms import (
@@ -66,6 +67,7 @@ class FolderSettings:
     alerts: bool
     keep_items_older_than: timedelta | None
     restrictions: Restrictions
+    files: FileRules | None
     filter: str | None
     filter_path: Path
     clock_tolerance: float
@@ -143,6 +145,24 @@ class _Choice:
             most |= {name: None if number == UNLIMITED else int(number) for name, number in stated.items()}
             self.origins["restrictions"] = self.levels.document.rule(*path)
         return Restrictions(**most)
+
+    def files(self) -> FileRules | None:
+        rules: FileRules | None = None
+        self.origins["attachments"] = BUILT_IN
+        for stated, path in self.levels.stated("attachments"):
+            self.origins["attachments"] = self.levels.document.rule(*path)
+            if stated is False:
+                rules = None
+                continue
+            given = {} if stated is True else stated
+            rules = rules or FileRules()
+            blocked = given.get("blocked_extensions")
+            rules = FileRules(
+                one=int(given.get("max_bytes", rules.one)),
+                total=int(given.get("max_total_bytes", rules.total)),
+                blocked=rules.blocked if blocked is None else frozenset(word.lower() for word in blocked),
+            )
+        return rules
 
     def mail(self) -> MailPolicy:
         policy = MailPolicy()
@@ -298,6 +318,7 @@ def resolve(
         if (kept := choice.value("keep_items_older_than", None)) is None
         else timedelta_of(kept),
         restrictions=choice.restrictions(),
+        files=choice.files(),
         filter=choice.value("filter", None),
         filter_path=filters[-1][1] if (filters := levels.stated("filter")) else (),
         clock_tolerance=timedelta_of(tolerance).total_seconds(),

@@ -11,11 +11,12 @@ from runner.engine.gather import AGED, FILTERED
 from runner.engine.meetings import Meetings, role_of
 from runner.engine.subject import Failure, Subject
 from runner.model.errors import Invalid
+from runner.model.files import ATTACHMENTS, why_over
 from runner.model.overrides import is_series
 from runner.model.privacy import hides, is_private, is_veiled
 from runner.model.quick import quick
 from runner.model.record import Fields
-from runner.model.state import PairingStatus, Resolution
+from runner.model.state import Base, PairingStatus, Resolution
 from runner.model.terms import Private, Side
 from runner.reconcile.authority import Standing
 from runner.reconcile.decision import ABSENT, Decision, Presented, Settlement
@@ -66,6 +67,8 @@ class Verdicts:
     parked: tuple[tuple[int, datetime], ...]
     detached: tuple[tuple[Subject, str], ...]
     """Pairs to be left alone from now on, with the reason: gone after leaving the window, or before they were compared."""
+    noted: tuple[Failure, ...] = ()
+    """What is said of items that take part all the same: their attachments do not (B-45)."""
 
 
 def decide(
@@ -81,6 +84,7 @@ def decide(
     ignored: list[int] = []
     parked: list[tuple[int, datetime]] = []
     detached: list[tuple[Subject, str]] = []
+    noted: list[Failure] = []
     for subject in subjects:
         try:
             crm, target = _records(link, subject)
@@ -118,7 +122,8 @@ def decide(
         settlements = _settlements(resolutions.get(subject.crm_key or "", ()))
         decision = role.decision or _decision(link, subject, crm, target, role.rules, settlements)
         decided.append(Decided(subject, crm, target, decision, role.standing, role.uid))
-    return Verdicts(tuple(decided), tuple(failures), tuple(ignored), tuple(parked), tuple(detached))
+        noted += _excess(subject, crm, target)
+    return Verdicts(tuple(decided), tuple(failures), tuple(ignored), tuple(parked), tuple(detached), tuple(noted))
 
 
 def _decision(
@@ -135,6 +140,7 @@ def _decision(
     if base is not None and is_series(target or crm or {}):
         # A series' own reminder goes along when it is made; those of its customised occurrences always do (B-43).
         crm, target = _kept_alert(crm, base.crm), _kept_alert(target, base.target)
+    crm, target = _without_excess(base, crm, target)
     ours = Presented(crm, subject.crm.modified) if subject.crm else ABSENT
     theirs = Presented(target, subject.target.modified) if subject.target else ABSENT
     if subject.target is not None and subject.target.masked:
@@ -161,6 +167,32 @@ def _is_ours(subject: Subject) -> bool:
 
 def _kept_alert(record: Fields | None, base: Fields) -> Fields | None:
     return {**record, "alert": base["alert"]} if record is not None and "alert" in base else record
+
+
+def _excess(subject: Subject, crm: Fields | None, target: Fields | None) -> list[Failure]:
+    """Attachments that stay where they are because they are too many or too big (B-45)."""
+    found: list[Failure] = []
+    for side, record, key in ((Side.CRM, crm, subject.crm_key), (Side.TARGET, target, subject.target_key)):
+        reason = why_over(record.get(ATTACHMENTS)) if record is not None else None
+        if reason is not None and key is not None:
+            told = f"{PLACES[side]} it has {reason}: its attachments stay as they are, the rest of it is kept in step"
+            found.append(Failure((), side, key, Invalid(told, code="attachments-over-limit")))
+    return found
+
+
+def _without_excess(
+    base: Base | None, crm: Fields | None, target: Fields | None
+) -> tuple[Fields | None, Fields | None]:
+    """Both records, their attachments as they were agreed where those of either side are over a limit: nothing of them
+    moves, in either direction, and what was agreed before stays agreed (B-45)."""
+    if not any(record and why_over(record.get(ATTACHMENTS)) for record in (crm, target)):
+        return crm, target
+    agreed = [None if base is None else base.of(side).get(ATTACHMENTS) for side in Side]
+    held = [
+        None if record is None else {**record, ATTACHMENTS: was}
+        for record, was in zip((crm, target), agreed, strict=True)
+    ]
+    return held[0], held[1]
 
 
 def leaves_window(link: LinkPlan, record: Fields, now: datetime) -> str | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runner.config.compile import ALERTS
+from runner.config.compile import ALERTS, FILES
 from runner.config.plan import LinkPlan
+from runner.model.files import ATTACHMENTS
 from runner.model.items import LinkRef
 from runner.model.ports import Clock, CrmConnector, Rng, Store, TargetConnector
 from runner.reconcile.authority import Circle
@@ -29,9 +30,9 @@ class Parts:
 
 
 def _unwanted(link: LinkPlan) -> frozenset[str]:
-    """Reminders of a link that does not keep them in step: they are not even asked for (B-43)."""
+    """Reminders and attachments of a link that does not keep them in step: they are not even asked for (B-43, B-45)."""
     wanted = {unit.fields for unit in link.rules.units}
-    return frozenset(name for fields in ALERTS if fields not in wanted for name in fields)
+    return frozenset(name for fields in ALERTS + FILES if fields not in wanted for name in fields)
 
 
 def ref_of(link: LinkPlan, owner: str | None) -> LinkRef:
@@ -47,4 +48,5 @@ def ref_of(link: LinkPlan, owner: str | None) -> LinkRef:
         crm_fields=link.mapping.crm_fields,
         owner=owner,
         private=link.private,
+        files=link.files if (ATTACHMENTS,) in {unit.fields for unit in link.rules.units} else None,
     )

@@ -81,6 +81,7 @@ def meaning_of(link: LinkPlan) -> str:
     parts += [link.filter.text] if link.filter else []
     parts += ["alerts"] if any(unit.fields in ALERTS for unit in link.rules.units) else []
     parts += [str(link.restrictions)] if link.restrictions else []
+    parts += [f"{link.files.one} {link.files.total} {sorted(link.files.blocked)}"] if link.files else []
     return ":".join(map(str, parts))
 
 
@@ -279,6 +280,7 @@ class _Pass:
         for ended in unpaired:
             pairings.pop(ended, None)
         late, quarantined = self._set_aside(failures, by_seq, now)
+        quarantined = (*self._told(verdicts.noted, now), *quarantined)
         settled.update(seq for failure in failures for seq in failure.marks)
         waiting = [(seq, now + RETRY) for seq in outcome.held]
         parked = [replace(by_seq[seq], due=due) for seq, due in (*verdicts.parked, *waiting) if seq in by_seq]
@@ -350,6 +352,16 @@ class _Pass:
             )
             self.report.counts["quarantined"] += 1
         return late, tuple(quarantined)
+
+    def _told(self, noted: Sequence[Failure], now: datetime) -> Iterable[Quarantined]:
+        """What is listed of items that take part: it goes with the next look at the item that finds nothing to say."""
+        known = {(q.side, q.key): q for q in self.store.quarantined(self.link.name)} if noted else {}
+        for note in noted:
+            before, reason = known.get((note.side, note.key)), str(note.error)
+            if before is None or before.reason != reason:
+                self.report.counts["quarantined"] += 1
+            first, tries = (before.first_at, before.tries) if before else (now, 1)
+            yield Quarantined(self.link.name, note.side, note.key, note.error.code, reason, first, now, tries, None)
 
     def _finish(self) -> None:
         """Record what this pass was: a run when it had an effect or failed, a heartbeat otherwise."""

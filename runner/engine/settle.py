@@ -2,8 +2,8 @@
 
 A create is looked up by its stamp, also among deleted items and tombstones (L4, L5); an adopted one gets the payload that
 was sent as its base on both sides (L1, L2), so that every edit or delete made meanwhile is an ordinary change. A target takes
-a series in several requests: what of its occurrences is not there may be a user's edit or a request that was never sent, so
-it is agreed no more and filled from both sides (docs/decisions/004).
+a series in several requests, and each attachment in one: what of them is not there may be a user's edit or a request that
+was never sent, so it is agreed no more and filled from both sides (docs/decisions/004).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from runner.engine.identity import DELETED, native_of
 from runner.engine.memory import remembered
 from runner.engine.parts import Parts
 from runner.model.errors import ConnectorError, Gone, Invalid
+from runner.model.files import ATTACHMENTS
 from runner.model.items import Found, Identity, Item, LinkRef
 from runner.model.overrides import OVERRIDES, is_series, patches_of
 from runner.model.record import Fields
@@ -94,6 +95,8 @@ def _adopted(link: LinkPlan, ref: LinkRef, intent: Intent, hit: Found) -> Pairin
     base = Base(intent.record, intent.record)
     if intent.side is Side.TARGET and patches_of(intent.record):
         base = base.without(_OCCURRENCES)
+    if intent.side is Side.TARGET and intent.record.get(ATTACHMENTS):
+        base = base.without(frozenset({ATTACHMENTS}))
     source = intent.source_key or ""
     return Pairing(
         link=intent.link,

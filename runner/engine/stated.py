@@ -30,7 +30,7 @@ def stated_values(pairs: Iterable[str], conflict: Conflict, schema: Mapping[str,
 
 
 def _value(spec: FieldSpec, text: str) -> Value:
-    if spec.type in (FieldType.OVERRIDES, FieldType.ADDRESSES):
+    if spec.type in (FieldType.OVERRIDES, FieldType.ADDRESSES, FieldType.FILES):
         raise UsageError(
             f"{spec.name} cannot be stated as one value", remedy="settle it with --take crm or --take target"
         )

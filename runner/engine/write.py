@@ -7,9 +7,10 @@ is the one the write returned; else the base is the payload that was sent and th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from runner.config.plan import LinkPlan
 from runner.engine.decide import Decided, leaves_window
@@ -20,6 +21,7 @@ from runner.engine.memory import remembered
 from runner.engine.parts import Parts
 from runner.engine.subject import Failure, Subject
 from runner.model.errors import STILL_OWNED, ConnectorError, Gone, Invalid, OutcomeUnknown, VersionMoved
+from runner.model.files import ATTACHMENTS
 from runner.model.items import Item, LinkRef, Write, WriteResult
 from runner.model.meetings import Mail
 from runner.model.privacy import veiled
@@ -169,6 +171,7 @@ class Writer:
             stamp = stamp_for(crm_key, token)
             if change.operation is Operation.UPDATE and pairing and held and held.stamp == pairing.stamp and held.stamp:
                 stamp = None
+        contents = self._contents(change, subject)
         if change.operation is Operation.CREATE:
             # An item that is made again takes its identity along: it is what a lost state or a lost answer is settled by.
             own = subject.target if not subject.copy and subject.target_key not in self.copies else None
@@ -178,13 +181,23 @@ class Writer:
             write = Write(
                 Operation.CREATE, None, None, values, fields, stamp, native if crm else meeting_key(uid), uid=uid
             )
+            write = replace(write, contents=contents) if contents else write
             return Sending(item, change, write, stamp or token)
         if held is None or key is None:
             return None
         before = change.before if change.side is Side.TARGET else None
         whole = change.side is Side.CRM and item.standing is Standing.ORGANIZES
         write = Write(change.operation, key, held.version, values, fields, stamp, before=before, whole=whole)
+        write = replace(write, contents=contents) if contents else write
         return Sending(item, change, write, token)
+
+    def _contents(self, change: Change, subject: Subject) -> Callable[[str], bytes] | None:
+        """Where the bytes of attachments come from that a change carries over: the other side's item (B-45)."""
+        if ATTACHMENTS not in change.fields or change.operation is Operation.DELETE:
+            return None
+        inbound = change.side is Side.CRM
+        source, key = (self.parts.target, subject.target_key) if inbound else (self.parts.crm, subject.crm_key)
+        return partial(source.content, self.ref, key) if key else None
 
     def _intent(self, planned: Sending, now: datetime) -> Intent:
         change, subject = planned.change, planned.item.subject

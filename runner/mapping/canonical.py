@@ -186,6 +186,15 @@ def addresses(value: object) -> Mapping[str, Value] | None:
     return dict(sorted(found.items())) or None
 
 
+def files(value: object) -> Mapping[str, Value] | None:
+    """``{name/digest: size}``, sorted."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise ValueError(f"expected attachments, got {kind_of(value)}")
+    return dict(sorted((str(key), str(size)) for key, size in value.items())) or None
+
+
 CANONICAL: Mapping[FieldType, Canonical] = MappingProxyType(
     {
         FieldType.TEXT: text,
@@ -200,6 +209,7 @@ CANONICAL: Mapping[FieldType, Canonical] = MappingProxyType(
         FieldType.RECURRENCE: recurrence,
         FieldType.OVERRIDES: overrides,
         FieldType.ADDRESSES: addresses,
+        FieldType.FILES: files,
     }
 )
 """The canonical form of each field type."""

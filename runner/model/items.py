@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from runner.model.errors import ConnectorError
+from runner.model.files import FileRules
 from runner.model.quick import quick
 from runner.model.record import Fields
 from runner.model.terms import Entity, Folder, Notice, Operation, Place, Private
@@ -17,7 +19,7 @@ class LinkRef:
 
     ``record_fields`` and ``crm_fields`` are the fields that the link's mapping needs from either side; ``owner`` is the
     CRM key of the link's user (None until the CRM has answered); ``time_zone`` (IANA) is the mailbox's own; ``private``
-    says whether a target has to mask private items (B-35).
+    says whether a target has to mask private items (B-35), ``files`` what takes part of attachments (None: nothing, B-45).
     """
 
     name: str
@@ -30,6 +32,7 @@ class LinkRef:
     crm_fields: frozenset[str]
     owner: str | None = None
     private: Private = Private.SKIP
+    files: FileRules | None = None
 
 
 @quick
@@ -131,8 +134,9 @@ class Write:
     ``native`` is what the CRM's key table notes for a create; an update of a record with ``native`` and a ``stamp`` but no
     fields only notes it. ``before`` is what an updated target item holds now, ``uid`` the native identity that a created
     one takes on (None: the server gives it). ``whole`` says of a delete in the CRM that the record goes, whoever else holds
-    it. ``notice`` says who shall hear of a target's write by mail: nobody, unless the invitation firewall let it through
-    (B-42).
+    it. ``contents`` gives the bytes of a file by its key, from the other side, and raises classed errors; only files that
+    the written side lacks are asked for (B-45). ``notice`` says who shall hear of a target's write by mail: nobody, unless
+    the invitation firewall let it through (B-42).
     """
 
     operation: Operation
@@ -146,6 +150,7 @@ class Write:
     notice: Notice = Notice.NOBODY
     uid: str | None = None
     whole: bool = False
+    contents: Callable[[str], bytes] | None = field(default=None, compare=False, repr=False)
 
 
 @quick

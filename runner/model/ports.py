@@ -92,6 +92,10 @@ class Connector(Protocol):
         """Every holder of these identities: in the folder, elsewhere on this side, or deleted (see :class:`Place`)."""
         ...
 
+    def content(self, link: LinkRef, key: str, file: str) -> bytes:
+        """The bytes of one file that is attached to an item, by the file's key (B-45). ``Gone`` when it has none such."""
+        ...
+
     def close(self) -> None:
         """Give back connections."""
         ...

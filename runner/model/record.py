@@ -18,6 +18,7 @@ field type         canonical value
 ``recurrence``     an RFC 5545 rule in canonical form (see ``model.recurrence``): ``"FREQ=WEEKLY;BYDAY=MO,WE"``
 ``overrides``      ``{recurrence id: patch}``, never empty (``None`` instead); see ``model.overrides``
 ``addresses``      ``{lower-case e-mail address: word}``, never empty (``None`` instead)
+``files``          ``{name/digest: size}``, never empty (``None`` instead); see ``model.files``
 =================  ==========================================================================================
 
 Mappings are treated as immutable and keep their keys sorted.
@@ -51,6 +52,7 @@ class FieldType(StrEnum):
     RECURRENCE = "recurrence"
     OVERRIDES = "overrides"
     ADDRESSES = "addresses"
+    FILES = "files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ SCHEDULE_ITEM = _specs(
     ),
     FieldSpec("online_meeting_url", FieldType.TEXT, "Where to join online (B-44)", writable=False),
     FieldSpec("uid", FieldType.TEXT, "iCalendar UID, set by the target", writable=False),
+    FieldSpec("attachments", FieldType.FILES, "Attached files, by name and content (B-45); of a series, its own"),
 )
 
 TASK = _specs(

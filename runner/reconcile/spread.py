@@ -1,4 +1,4 @@
-"""Keyed fields merge key by key: overrides per occurrence and unit, addresses per participant.
+"""Keyed fields merge key by key: overrides per occurrence and unit, addresses per participant, files per name and content.
 
 A record keeps ``recurrence_overrides`` and ``participants`` as one mapping each. Merged as one value, an edit of the
 occurrence of the 5th on one side and of the 12th on the other would be a conflict, and the loser's edit lost. So before a
@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from runner.model.files import ATTACHMENTS
 from runner.model.overrides import OVERRIDES, is_excluded
 from runner.model.record import Fields, Value
 from runner.model.state import Base
@@ -27,7 +28,7 @@ from runner.reconcile.decision import Change, Clash, Decision, Presented, Settle
 from runner.reconcile.ending import Days, days
 from runner.reconcile.rules import ItemRules, Unit
 
-KEYED = frozenset({OVERRIDES, "participants"})
+KEYED = frozenset({OVERRIDES, "participants", ATTACHMENTS})
 """Record fields whose values are mappings that merge key by key."""
 WHOLE = "occurrence"
 """The unit of an occurrence that a side deleted."""

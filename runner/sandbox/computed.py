@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
+from runner.sandbox.attachments import Attachments, rendered
 from runner.sandbox.bodies import Body
 from runner.sandbox.contacts import complete_name
 from runner.sandbox.items import StoredItem
@@ -95,6 +96,11 @@ def _size(item: StoredItem) -> str:
     return str(1200 + 2 * (len(body.text) if isinstance(body, Body) else 0))
 
 
+def _attachments(item: StoredItem, _listing: bool) -> str:
+    files = rendered(item.id, Attachments.held_by(item.props))
+    return f"<t:Attachments>{files}</t:Attachments>" if files else ""
+
+
 def _organizer(item: StoredItem, listing: bool) -> str:
     name, address = organizer(item)
     more = "" if listing else f"<t:EmailAddress>{address}</t:EmailAddress><t:RoutingType>SMTP</t:RoutingType>"
@@ -151,6 +157,8 @@ _TEXTS: Mapping[str, Callable[[StoredItem], str | None]] = {
     "ReminderDueBy": _reminder_due,
     "DisplayCc": lambda item: _names(item, "OptionalAttendees", "CcRecipients"),
     "DisplayTo": lambda item: _names(item, "RequiredAttendees", "ToRecipients"),
+    # Inline images belong to the body (page HasAttachments).
+    "HasAttachments": lambda item: _true(any(not file.inline for file in Attachments.held_by(item.props))),
     "IsMeeting": lambda item: _true(item.is_meeting or not is_organizer(item)),
     "IsRecurring": _is_recurring,
     "CalendarItemType": _item_type,
@@ -195,6 +203,7 @@ COMPUTED: Mapping[str, Callable[[StoredItem, bool], str]] = MappingProxyType(
         "ParentFolderId": lambda item, _: f'<t:ParentFolderId Id="{item.folder_id}" ChangeKey="AQAAAA=="/>',
         "EffectiveRights": lambda item, _: f"<t:EffectiveRights>{_RIGHTS}</t:EffectiveRights>",
         "Organizer": _organizer,
+        "Attachments": _attachments,
         "ResponseObjects": _response_objects,
         "CompleteName": complete_name,
         "FirstOccurrence": lambda item, _: first_occurrence(item) if is_master(item) else "",

@@ -42,6 +42,7 @@ TEXTS: Mapping[str, str] = {
     "ErrorIncorrectUpdatePropertyCount": "An object within a change description must contain one and only one "
     "property to modify.",
     "ErrorInternalServerError": "An internal server error occurred. The operation failed.",
+    "ErrorInvalidAttachmentId": "The attachment ID is not valid.",
     "ErrorInvalidChangeKey": "The change key is invalid.",
     "ErrorInvalidExtendedProperty": "The property definition of an extended property is not valid.",
     "ErrorInvalidExtendedPropertyValue": "The value of an extended property does not fit its type.",
@@ -75,6 +76,7 @@ TEXTS: Mapping[str, str] = {
     "ErrorSendMeetingInvitationsOrCancellationsRequired": "SendMeetingInvitationsOrCancellations attribute is required "
     "for calendar items.",
     "ErrorSendMeetingInvitationsRequired": "SendMeetingInvitations attribute is required for calendar items.",
+    "ErrorRequiredPropertyMissing": "Required property is missing.",
     "ErrorServerBusy": "The server cannot service this request right now. Try again later.",
     "ErrorSubscriptionAccessDenied": "Access to the specified subscription was denied.",
     "ErrorSubscriptionNotFound": "The specified subscription was not found.",

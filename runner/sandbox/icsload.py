@@ -16,8 +16,8 @@ from typing import Any
 import icalendar
 
 from runner.sandbox.icsrecur import Days, Unspeakable, excluded_days, recurrence
-from runner.sandbox.outlook import Plain
 from runner.sandbox.patterns import read_pattern
+from runner.sandbox.plain import Plain
 from runner.sandbox.wire import Fragment
 from runner.sandbox.zones import windows_id, windows_id_by_clock, zone_of
 

@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from runner.sandbox.attachments import Attachments
 from runner.sandbox.bodies import Body
 from runner.sandbox.extended import ExtendedKey
 from runner.sandbox.extended import Value as ExtendedValue
@@ -17,7 +18,7 @@ from runner.sandbox.wire import Fragment
 
 Dictionary = dict[str, dict[str, str]]
 """E-mail addresses, telephone numbers and the like: key to parts (the single part's name is empty)."""
-Stored = str | Fragment | Body | Dictionary
+Stored = str | Fragment | Body | Dictionary | Attachments
 _GLOBAL_ID_HEAD = bytes.fromhex("040000008200E00074C5B7101A82E008")
 _HISTORY = 32
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from html import escape as escape_text
 from threading import RLock
 
-from runner.sandbox.attendees import LISTS, NOT_ASKED, Attendee, invited, rendered
+from runner.sandbox.attachments import Attachments, StoredFile, attachment_id
+from runner.sandbox.attendees import LISTS, invited
 from runner.sandbox.bodies import Body
 from runner.sandbox.changelog import Change
 from runner.sandbox.extended import ExtendedKey
 from runner.sandbox.extended import Value as ExtendedValue
-from runner.sandbox.items import Dictionary, Own, Stored, StoredItem
+from runner.sandbox.items import Own, Stored, StoredItem
 from runner.sandbox.mailboxes import Folder, Mailbox
 from runner.sandbox.meetings import Post, keep_answers
 from runner.sandbox.occurrences import in_span, is_master, occurrence, take_over
-from runner.sandbox.tasks import couple, delete_occurrence, leaves_one_off, midnight, split
-from runner.sandbox.wire import Fragment, tag
+from runner.sandbox.plain import Plain, stored
+from runner.sandbox.tasks import couple, delete_occurrence, leaves_one_off, split
+from runner.sandbox.wire import Fragment
 from runner.sandbox.writing import settle
 from runner.sandbox.zones import render_instant
 
-Plain = str | bool | int | float | datetime | date | Body | Fragment | Sequence[str] | Dictionary | None
 _ELEMENTS = {
     "calendar": "CalendarItem",
     "tasks": "Task",
@@ -183,6 +183,51 @@ class OutlookUser:
             self._post.cancelled(self._mailbox.item(item_id), "SendToAllAndSaveCopy")
             self.delete(item_id)
 
+    def attach(
+        self, item_id: str, name: str, content: bytes, *, inline: bool = False, content_type: str | None = None
+    ) -> str:
+        """Attach a file to an item; the attachment's id comes back."""
+        with self._lock:
+            item = self._mailbox.item(item_id)
+            file = StoredFile(0, name, content, self._mailbox.now(), content_type=content_type, inline=inline)
+            after = Attachments.held_by(item.props).with_(file)
+            self._attached(item, after)
+            return attachment_id(item_id, after[-1].number)
+
+    def detach(self, item_id: str, name: str) -> None:
+        """Remove every attachment of this name."""
+        with self._lock:
+            item = self._mailbox.item(item_id)
+            self._attached(item, Attachments(file for file in Attachments.held_by(item.props) if file.name != name))
+
+    def rewrite_attachment(self, item_id: str, name: str, content: bytes) -> None:
+        """Edit an attached file in place and save it, as Outlook lets its user do: it keeps its id."""
+        with self._lock:
+            item = self._mailbox.item(item_id)
+            now = self._mailbox.now()
+            self._attached(
+                item,
+                Attachments(
+                    replace(file, content=content, modified=now) if file.name == name else file
+                    for file in Attachments.held_by(item.props)
+                ),
+            )
+
+    def attachments(self, item_id: str) -> list[tuple[str, bytes]]:
+        """Name and content of what is attached, in the order in which it was."""
+        with self._lock:
+            return [(file.name, file.content) for file in Attachments.held_by(self._mailbox.item(item_id).props)]
+
+    def _attached(self, item: StoredItem, after: Attachments) -> None:
+        names = frozenset(["Attachments"])
+        if item.master is not None:
+            trial = deepcopy(item)
+            trial.props["Attachments"] = after
+            self._mailbox.change_occurrence(item, trial, names)
+            return
+        item.props["Attachments"] = after
+        self._mailbox.change(item, names)
+
     def complete(self, task_id: str) -> str:
         """Tick a task off; the completed task's id comes back (see :meth:`edit`)."""
         return self.edit(task_id, Status="Completed")
@@ -328,40 +373,5 @@ class OutlookUser:
             if value is None:
                 item.props.pop(name, None)
             else:
-                item.props[name] = _stored(item.kind.properties[name].kind, value)
+                item.props[name] = stored(item.kind.properties[name].kind, value)
                 couple(item, name)
-
-
-def _stored(kind: str, value: Plain) -> Stored:
-    if isinstance(value, Body):
-        return Body.stored(value.kind, value.text)
-    if isinstance(value, Fragment | dict):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime):
-        return render_instant(value)
-    if isinstance(value, date):
-        return midnight(value)
-    if isinstance(value, str):
-        return Body.stored("Text", value) if kind == "body" else value
-    if isinstance(value, int | float):
-        return f"{value:g}" if isinstance(value, float) else str(value)
-    texts = [str(text) for text in value or ()]
-    if kind == "attendees":
-        return attendees(texts)
-    return Fragment("".join(tag("String", text) for text in texts))
-
-
-def attendees(addresses: Sequence[str], response: str = NOT_ASKED) -> Fragment:
-    """Attendees by address, as a property value."""
-    return rendered(Attendee(address, address, response) for address in addresses)
-
-
-def organizer(address: str, name: str | None = None) -> Fragment:
-    """An organizer other than the mailbox's owner, as a property value."""
-    shown = escape_text(name or address)
-    return Fragment(
-        f"<t:Mailbox><t:Name>{shown}</t:Name><t:EmailAddress>{escape_text(address)}</t:EmailAddress>"
-        "<t:RoutingType>SMTP</t:RoutingType></t:Mailbox>"
-    )

@@ -22,7 +22,7 @@ ItemClass                   text   c
 Subject                     text   d
 Sensitivity                 Normal|Personal|Private|Confidential m Normal
 Body                        body   bmq
-Attachments                 xml    rbq
+Attachments                 xml    rbcq
 DateTimeReceived            time   rc
 Size                        int    rc
 Categories                  strings -
@@ -43,7 +43,7 @@ ReminderNextTime            time   r
 ReminderMinutesBeforeStart  int    -
 DisplayCc                   text   rc
 DisplayTo                   text   rc
-HasAttachments              bool   rm false
+HasAttachments              bool   rmc
 Culture                     text   q en-US
 EffectiveRights             xml    rcq
 LastModifiedName            text   rc

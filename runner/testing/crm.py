@@ -143,6 +143,10 @@ class FakeCrm:
         """What the key table knows of these tokens and identities."""
         return self._call("find", link.name, lambda: self._find(link, identities))
 
+    def content(self, link: LinkRef, key: str, file: str) -> bytes:
+        """No item here has attachments."""
+        raise Gone(f"{key} has no such attachment")
+
     def close(self) -> None:
         """Nothing to give back."""
 

@@ -124,6 +124,10 @@ class FakeTarget:
         """Holders by stamp or UID in the mailbox's folders of the link's class, Deleted and Recoverable Items too."""
         return self._call("find", link.name, lambda: self._find(link, identities))
 
+    def content(self, link: LinkRef, key: str, file: str) -> bytes:
+        """No item here has attachments."""
+        raise Gone(f"{key} has no such attachment")
+
     def close(self) -> None:
         """Nothing to give back."""
 

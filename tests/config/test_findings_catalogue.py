@@ -72,6 +72,15 @@ def people(old: str, new: str) -> dict[str, str | bytes | None]:
     return {"crm": made.replace(old, new)}
 
 
+FILES = "    attachments: {table: item_file, item: item_id, name: name, content: content}\n"
+
+
+def files(old: str, new: str) -> dict[str, str | bytes | None]:
+    made = CRM + FILES
+    assert old in made
+    return {"crm": made.replace(old, new)}
+
+
 Case = tuple[str, dict[str, str | bytes | None], list[str]]
 CASES: list[Case] = [
     # syntax: tests of the YAML reader have the rest
@@ -156,6 +165,9 @@ CASES: list[Case] = [
     ("bad-pattern", people("'@lists[.]'", "'(x'"), ["targets.d/crm.yaml:20:19: bad-pattern"]),
     ("reserved-name", people("notes: text", "notes: text\n      responses: text"),
      ["targets.d/crm.yaml:16:7: reserved-name"]),
+    ("reserved-name", files("notes: text", "notes: text\n      attachments: text"),
+     ["targets.d/crm.yaml:16:7: reserved-name"]),
+    ("needs-outbox", files("feed: outbox", "feed: version_column"), ["targets.d/crm.yaml:16:5: needs-outbox"]),
     ("needs-outbox", people("feed: outbox", "feed: version_column"), ["targets.d/crm.yaml:16:5: needs-outbox"]),
     ("unknown-entity", people("      blacklist", "      contacts: {table: c, item: i, contact: p, address: a, role: r, "
                               "emails: [email]}\n      blacklist"), ["targets.d/crm.yaml:20:7: unknown-entity"]),

@@ -15,6 +15,7 @@ from runner.config.findings import Findings
 from runner.config.links import check_mappings, resolve_links
 from runner.config.plan import LinkPlan, Window
 from runner.config.yamlsource import read
+from runner.model.files import FileRules
 from runner.model.record import FieldType
 from runner.model.terms import (
     ConflictPolicy,
@@ -74,6 +75,7 @@ links:
   keep_items_older_than: 7d
   restrictions: {attendees: 3}
   filter: record.title is not none
+  attachments: {max_bytes: 1000, blocked_extensions: [EXE]}
 """
 
 
@@ -329,6 +331,30 @@ def test_every_setting_has_an_origin(write: Write) -> None:
     assert origins["guards.max_updates"] == "targets.d/hq.yaml:10:48"
     assert origins["mapping"] == "targets.d/hq.yaml:17:25"
     assert "built-in default" not in {origins[name] for name in origins.keys() - {"entity"}}
+
+
+@pytest.mark.parametrize(
+    ("said", "files"),
+    [
+        ("", FileRules(one=1000, blocked=frozenset({"exe"}))),
+        ("attachments: {max_total_bytes: 7}, ", FileRules(one=1000, total=7, blocked=frozenset({"exe"}))),
+        ("attachments: true, ", FileRules(one=1000, blocked=frozenset({"exe"}))),
+        ("attachments: false, ", None),
+    ],
+)
+def test_limits_of_attachments_merge_and_are_switched_off_by_false(
+    write: Write, said: str, files: FileRules | None
+) -> None:
+    """B-45: off by default; what a link says is narrowed, widened or switched off by its folder."""
+    root = write(
+        hq=LEVELS.replace(
+            "    calendar: {window: {past: unlimited}", f"    calendar: {{{said}window: {{past: unlimited}}"
+        )
+    )
+    (root / "ca.pem").write_text("")
+    loaded = load(root)
+    assert loaded.settings[BOB].files == files
+    assert loaded.settings[ANN].files is None
 
 
 def document(kind: str, text: str) -> Document:

@@ -82,6 +82,7 @@ def test_every_field_of_an_appointment_becomes_its_canonical_value() -> None:
             "responses": None,
             "recurrence_rule": None,
             "recurrence_overrides": None,
+            "attachments": None,
         },
     )
 

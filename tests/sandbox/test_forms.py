@@ -8,7 +8,7 @@ import pytest
 
 from runner.sandbox.bodies import Body
 from runner.sandbox.exchange import Sandbox
-from runner.sandbox.outlook import attendees, organizer
+from runner.sandbox.plain import attendees, organizer
 from runner.sandbox.wire import Fragment
 from tests.sandbox.raw import (
     CALENDAR,

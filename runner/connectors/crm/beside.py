@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from runner.config.plan import (
+    CrmAttachments,
     CrmEntity,
     CrmMaterialised,
     CrmOccurrences,
@@ -19,6 +20,7 @@ from runner.connectors.crm.columns import Codec, Family, constant
 from runner.connectors.crm.schema import (
     COUNTS,
     EntityTable,
+    FileTable,
     MaterialisedTable,
     OccurrenceTable,
     PeopleTables,
@@ -179,6 +181,28 @@ def _people(survey: Survey, plan: ParticipantTable, what: str) -> PersonTable | 
         families=families,
         defaults=defaults,
     )
+
+
+def files(survey: Survey, entity: CrmEntity, plan: CrmAttachments, key_family: Family) -> FileTable | None:
+    """The table of attached files. Its content must be bytes, or the files would not come back as they were."""
+    what = f"{entity.entity}.attachments"
+    table = survey.table(plan.table, what)
+    item, name, content = (survey.column(table, column, what) for column in (plan.item, plan.name, plan.content))
+    key = survey.column(table, plan.key, what) if plan.key else None
+    families = survey.families(table)
+    defaults = survey.constants(table, plan.defaults, families, what)
+    if table is None or item is None or name is None or content is None:
+        return None
+    if not isinstance(content.type, sa.LargeBinary):
+        survey.note("column-type", f"{what}: column {content.name!r} of table {table.name!r} must hold bytes")
+    if families[name.name] is not Family.TEXT:
+        survey.note("column-type", f"{what}: column {name.name!r} of table {table.name!r} must hold text")
+    _refers(survey, what, entity, item, families[item.name], key_family)
+    made = key is not None and makes_keys(table, key, survey.dialect)
+    if key is not None and not made and families[key.name] not in {Family.TEXT, Family.UUID}:
+        survey.note("column-type", f"{what}: nothing makes the key {key.name!r} of a new row of table {plan.table!r}")
+    survey.leave_to_the_driver(table, families)
+    return FileTable(plan, table, item, name, content, key, None if key is None else families[key.name], made, defaults)
 
 
 def _refers(

@@ -12,7 +12,7 @@ from runner.connectors.crm.assigning import bound_by, let_go
 from runner.connectors.crm.columns import key_text, key_value
 from runner.connectors.crm.inviting import stay_invited
 from runner.connectors.crm.owners import holders, others
-from runner.connectors.crm.schema import raw
+from runner.connectors.crm.schema import EntityTable, raw
 from runner.connectors.crm.transaction import OneByOne, Ready, Transaction
 from runner.model.errors import STILL_OWNED, ConnectorError, Invalid, VersionMoved
 from runner.model.items import Write, WriteResult
@@ -29,8 +29,8 @@ class Changing:
         """Updates, or deletes, of one set of columns in one statement. Raises ``OneByOne`` where a row moved."""
         entity, first = self.transaction.entity, batch[0]
         deleting = first.write.operation is Operation.DELETE
-        if deleting and entity.deleted is None and entity.occurrences is not None:
-            batch = self._with_occurrences_gone(batch)
+        if deleting and entity.deleted is None and _children(entity):
+            batch = self._with_children_gone(batch)
             if not batch:
                 return
         columns = list(first.columns)
@@ -66,27 +66,25 @@ class Changing:
             else:
                 self.transaction.changed[ready.index] = ready.key
 
-    def _with_occurrences_gone(self, batch: Sequence[Ready]) -> list[Ready]:
-        """Delete those that have rows of occurrences, which may refer to them; returns the others.
+    def _with_children_gone(self, batch: Sequence[Ready]) -> list[Ready]:
+        """Delete those that have rows of occurrences or attachments, which may refer to them; returns the others.
 
         The rows' own triggers move the version on, so it is asked for first, under a lock.
         """
-        entity, table = self.transaction.entity, self.transaction.entity.occurrences
-        if table is None:
-            return list(batch)
-        held = sa.select(raw(table.series)).where(table.series.in_([ready.key for ready in batch])).distinct()
-        having = {key_text(key) for (key,) in self.transaction.connection.execute(held)}
+        entity, connection = self.transaction.entity, self.transaction.connection
+        having: set[str] = set()
+        for column in _children(entity):
+            held = sa.select(raw(column)).where(column.in_([ready.key for ready in batch])).distinct()
+            having |= {key_text(key) for (key,) in connection.execute(held)}
         for ready in batch:
             if key_text(ready.key) not in having:
                 continue
             same = (entity.key == ready.key, entity.version == ready.version)
-            if (
-                self.transaction.connection.execute(sa.select(raw(entity.key)).where(*same).with_for_update()).first()
-                is None
-            ):
+            if connection.execute(sa.select(raw(entity.key)).where(*same).with_for_update()).first() is None:
                 raise OneByOne
-            self.transaction.connection.execute(sa.delete(table.table).where(table.series == ready.key))
-            self.transaction.connection.execute(sa.delete(entity.table).where(entity.key == ready.key))
+            for column in _children(entity):
+                connection.execute(sa.delete(column.table).where(column == ready.key))
+            connection.execute(sa.delete(entity.table).where(entity.key == ready.key))
             self.transaction.results[ready.index] = WriteResult(key=ready.write.key)
         return [ready for ready in batch if key_text(ready.key) not in having]
 
@@ -157,3 +155,9 @@ class Changing:
                 [(write.stamp, write.native, write.key)],
                 self.transaction.now,
             )
+
+
+def _children(entity: EntityTable) -> tuple[sa.Column[Any], ...]:
+    """Columns by which rows of other tables that we write belong to a record alone."""
+    series = (entity.occurrences.series,) if entity.occurrences else ()
+    return series + ((entity.files.item,) if entity.files else ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from runner.config.plan import CrmPlan
+from runner.connectors.crm.attachments import lacking, loaded
 from runner.connectors.crm.columns import key_text
 from runner.connectors.crm.database import reading, snapshot
 from runner.connectors.crm.ddl import ddl, statements
@@ -28,7 +30,8 @@ from runner.connectors.crm.users import BATCH, batches, users_by_address
 from runner.connectors.crm.version_feed import VersionFeed
 from runner.connectors.crm.watch import Watch
 from runner.connectors.crm.writing import GROUP, Group
-from runner.model.errors import ConnectorError, Gone, Invalid, UsageError
+from runner.model.errors import ConnectorError, Gone, Invalid, UsageError, VersionMoved
+from runner.model.files import ATTACHMENTS, FileRules
 from runner.model.items import ChangePage, CrmUser, FeedPage, Found, Identity, Item, LinkRef, Ref, Write, WriteResult
 from runner.model.ports import Clock
 from runner.model.terms import Entity, Place
@@ -46,7 +49,7 @@ class SqlCrmConnector:
         self.clock = clock
         self._engine = engine
         self._schema: CrmSchema | None = None
-        self._shapes: dict[tuple[Entity, frozenset[str]], Shape] = {}
+        self._shapes: dict[tuple[Entity, frozenset[str], FileRules | None], Shape] = {}
 
     def __repr__(self) -> str:
         return f"SqlCrmConnector({self.plan.name}, {self._engine.url.render_as_string(hide_password=True)})"
@@ -76,6 +79,9 @@ class SqlCrmConnector:
                     connection.execute(sa.select(raw(relation.item), raw(relation.user)).where(sa.false()))
                 if entity.people is not None:
                     check_people(connection, entity.people)
+                if entity.files is not None:
+                    columns = (entity.files.item, entity.files.name, entity.files.content)
+                    connection.execute(sa.select(*(raw(column) for column in columns)).where(sa.false()))
         if link is not None:
             self._owner(link)
 
@@ -115,7 +121,7 @@ class SqlCrmConnector:
         link's owner holds in no way (code ``not-owned``): a record that changed hands has left the link."""
         entity = self._entity(link)
         held = key_values(keys, entity.family(entity.key))
-        shape_ = self._shape(entity, link.crm_fields)
+        shape_ = self._shape(entity, link)
         found: dict[str, Item | ConnectorError] = {}
         asked = list(held)
         for start in range(0, len(asked), BATCH):
@@ -144,11 +150,40 @@ class SqlCrmConnector:
     def write(self, link: LinkRef, writes: Sequence[Write]) -> Iterator[WriteResult]:
         """Conditional writes in groups of 500, one transaction each, one result per write in order."""
         entity, schema = self._entity(link), self._reflected()
-        shape_ = self._shape(entity, link.crm_fields)
+        shape_ = self._shape(entity, link)
         pending = iter(writes)
         while group := list(islice(pending, GROUP)):
             carried = Group(self._engine, shape_, KeyTable(schema.own.keys), link, self.clock.now())
-            yield from carried.results(group)
+            if shape_.files is None or not any(write.contents for write in group):
+                yield from carried.results(group)
+                continue
+            for write in group:  # one transaction each: the files of one item are what is held in memory
+                try:
+                    yield from carried.results([self._with_contents(shape_, write)])
+                except VersionMoved as error:
+                    yield WriteResult(key=write.key, error=error)
+
+    def content(self, link: LinkRef, key: str, file: str) -> bytes:
+        """The bytes of one file of a record (B-45). Raises ``Gone`` when there is none such."""
+        entity = self._entity(link)
+        shape_ = self._shape(entity, link)
+        value = key_values([key], entity.family(entity.key)).get(key)
+        if shape_.files is None or value is None:
+            raise Gone(f"no attachments of CRM record {key}")
+        with reading(self._engine) as connection:
+            return shape_.files.content(connection, value, file)
+
+    def _with_contents(self, shape_: Shape, write: Write) -> Write:
+        """A write with the bytes of what its record lacks, read from the other side before the transaction begins: no lock
+        waits for another server. Raises that side's errors."""
+        files, wanted = shape_.files, write.values.get(ATTACHMENTS)
+        if files is None or write.contents is None or ATTACHMENTS not in write.fields:
+            return write
+        keys = key_values([write.key] if write.key else [], shape_.entity.family(shape_.entity.key))
+        with reading(self._engine) as connection:
+            held = files.rows(connection, list(keys.values())).get(write.key or "", [])
+        contents = {file: loaded(write, file) for file in sorted(lacking(wanted, held))}
+        return replace(write, contents=contents.__getitem__)
 
     def feed(self, since: str | None) -> Iterator[FeedPage]:
         """Committed changes since a watermark, pages of 1,000, each record once a page. None: the watermark of now."""
@@ -229,18 +264,21 @@ class SqlCrmConnector:
             f"link {link.name}: {link.user} is no CRM user", remedy="give the user that e-mail address in the CRM"
         )
 
-    def _shape(self, entity: EntityTable, fields: frozenset[str]) -> Shape:
-        slot = (entity.plan.entity, fields)
+    def _shape(self, entity: EntityTable, link: LinkRef) -> Shape:
+        return self._shape_of(entity, link.crm_fields, link.files)
+
+    def _shape_of(self, entity: EntityTable, fields: frozenset[str], files: FileRules | None) -> Shape:
+        slot = (entity.plan.entity, fields, files)
         made = self._shapes.get(slot)
         if made is None or made.entity is not entity:
-            made = self._shapes[slot] = shape(entity, fields, self.plan.time_zone)
+            made = self._shapes[slot] = shape(entity, fields, self.plan.time_zone, files)
         return made
 
     def _read(self, shape_: Shape, owner: str | None, keys: Mapping[str, Any]) -> dict[str, Item | ConnectorError]:
         """One batch; halved again and again when the driver cannot read one of its rows."""
         try:
             # An item and its rows in other tables are one: what was read between two commits would be neither of both.
-            with (snapshot if shape_.occurrences or shape_.people else reading)(self._engine) as connection:
+            with (reading if shape_.lone else snapshot)(self._engine) as connection:
                 asked: dict[str, Any] = {KEYS_PARAMETER: list(keys.values())}
                 if shape_.entity.relations:
                     asked[OWNER_PARAMETER] = owner
@@ -262,7 +300,7 @@ class SqlCrmConnector:
         self, entity: EntityTable, fields: frozenset[str], keys: Sequence[str]
     ) -> dict[str, Item | ConnectorError]:
         held = key_values(keys, entity.family(entity.key))
-        return self._read(self._shape(entity, fields), None, held)
+        return self._read(self._shape_of(entity, fields, None), None, held)
 
     def _feed(self) -> Feed:
         schema = self._reflected()

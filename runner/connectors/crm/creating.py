@@ -15,7 +15,7 @@ from runner.connectors.crm.keys import Noted
 from runner.connectors.crm.rows import Filling
 from runner.connectors.crm.schema import raw
 from runner.connectors.crm.transaction import REFUSED, Ready, Transaction, stop_unless_invalid
-from runner.model.errors import Gone, Invalid, UsageError
+from runner.model.errors import Gone, Invalid, UsageError, VersionMoved
 from runner.model.items import Write, WriteResult
 
 
@@ -81,7 +81,7 @@ class Creating:
                 with self.transaction.connection.begin_nested():
                     self._insert(batch)
                 return
-            except Invalid:
+            except (Invalid, VersionMoved):
                 pass
             except REFUSED as error:
                 stop_unless_invalid(error)
@@ -95,7 +95,7 @@ class Creating:
         try:
             with self.transaction.connection.begin_nested():
                 self._insert([ready])
-        except Invalid as error:
+        except (Invalid, VersionMoved) as error:
             self.transaction.results[ready.index] = WriteResult(error=error)
         except REFUSED as error:
             fault = stop_unless_invalid(error)

@@ -6,6 +6,7 @@ anything is sent. Waiting for locks is bounded on both. Parameters never appear 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -23,6 +24,8 @@ DIALECTS = ("sqlite", "postgresql")
 UNLIMITED = -1
 """Connections beyond the pool's five: one for each thread that needs one. Who runs passes limits their number; a pass that
 waited in vain for a connection would look like a CRM that is down."""
+SHA256 = "exsync_sha256"
+"""The function that SQLite gets from us for what PostgreSQL's ``sha256`` does (B-45)."""
 CONNECT_TIMEOUT = 10
 """Seconds to wait for PostgreSQL to accept a connection."""
 
@@ -76,6 +79,7 @@ def _sqlite(url: sa.URL, patience: timedelta) -> sa.Engine:
     @event.listens_for(engine, "connect")
     def leave_transactions_to_us(connection: Any, record: Any) -> None:
         connection.isolation_level = None
+        connection.create_function(SHA256, 1, _sha256, deterministic=True)
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -106,6 +110,14 @@ def _postgres(plan: CrmPlan, url: sa.URL, patience: timedelta) -> sa.Engine:
         connection.autocommit = False
 
     return engine
+
+
+def _sha256(content: bytes | str | None) -> str | None:
+    if content is None:
+        return None
+    return hashlib.sha256(
+        content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+    ).hexdigest()
 
 
 @contextmanager

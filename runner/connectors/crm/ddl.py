@@ -2,7 +2,8 @@
 unless asked (``exsync target ddl CRM --apply``).
 
 The triggers only ever add a row to the outbox (and move the version on where ``version_by: trigger``); those on tables
-of occurrences and participants only touch the row of the record, so that its version moves on and its own triggers fire.
+of occurrences, participants and attachments only touch the row of the record, so that its version moves on and its own
+triggers fire.
 They take NULL owners and keys, read no other table (which records a change of a parent's relation concerns is looked up by
 the feed), and on PostgreSQL run with the rights of whoever writes: plain plpgsql, no SECURITY DEFINER.
 So INSERT on the outbox is granted to PUBLIC, or the CRM's own writes would fail. A row there is a hint and reveals
@@ -81,6 +82,11 @@ def people_triggers(entity: CrmEntity, table: ParticipantTable) -> tuple[str, ..
     return tuple(f"exsync_people_{entity.entity}_{meaning}_{event}" for event in ("insert", "update", "delete"))
 
 
+def file_triggers(entity: CrmEntity) -> tuple[str, ...]:
+    """Names of the triggers on the table of attachments, which touch the row of their record."""
+    return tuple(f"exsync_file_{entity.entity}_{event}" for event in ("insert", "update", "delete"))
+
+
 def people_tables(entity: CrmEntity) -> tuple[ParticipantTable, ...]:
     """The tables of an entity's participants."""
     people = entity.participants
@@ -130,6 +136,8 @@ def _written(words: _Sqlite | _Postgres, plan: CrmPlan, untouched: Collection[En
             made += words.touching(entity, occurrence_triggers(entity), table.table, table.series, counts=counts)
         for people in people_tables(entity):
             made += words.touching(entity, people_triggers(entity, people), people.table, people.item, counts=counts)
+        if (files := entity.attachments) is not None:
+            made += words.touching(entity, file_triggers(entity), files.table, files.item, counts=counts)
         if entity.materialised is not None:
             made += words.materialised(entity, entity.materialised)
     return tuple(made)

@@ -9,6 +9,7 @@ from sqlalchemy import exc
 
 from runner.config.plan import CrmPlan
 from runner.connectors.crm.ddl import (
+    file_triggers,
     occurrence_triggers,
     outbox_triggers,
     people_triggers,
@@ -43,6 +44,11 @@ def inspect_own(connection: sa.Connection, plan: CrmPlan, schema: CrmSchema) -> 
             table = entity.occurrences.table
             present = _triggers(connection, table)
             wanted = [*occurrence_triggers(entity.plan)]
+            missing += [f"trigger {name} on {table.name}" for name in wanted if name not in present]
+        if entity.files is not None:
+            table = entity.files.table
+            present = _triggers(connection, table)
+            wanted = [*file_triggers(entity.plan)]
             missing += [f"trigger {name} on {table.name}" for name in wanted if name not in present]
         if entity.materialised is not None:
             wanted = [*series_triggers(entity.plan, schema.dialect)]

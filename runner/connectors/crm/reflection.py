@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from runner.config.plan import CrmEntity, CrmPlan
-from runner.connectors.crm.beside import makes_keys, materialised, occurrences, relation, with_people
+from runner.connectors.crm.beside import files, makes_keys, materialised, occurrences, relation, with_people
 from runner.connectors.crm.columns import Family
 from runner.connectors.crm.schema import COUNTS, CrmSchema, EntityTable, UserColumns
 from runner.connectors.crm.survey import Survey
@@ -77,6 +77,7 @@ def _entity(survey: Survey, plan: CrmEntity) -> EntityTable | None:
     _check_roles(survey, plan, table, families)
     customised = occurrences(survey, plan, plan.occurrences, families[key.name]) if plan.occurrences else None
     filled = materialised(survey, plan, plan.materialised, families[key.name]) if plan.materialised else None
+    attached = files(survey, plan, plan.attachments, families[key.name]) if plan.attachments else None
     survey.leave_to_the_driver(table, families)
     return EntityTable(
         plan=plan,
@@ -93,6 +94,7 @@ def _entity(survey: Survey, plan: CrmEntity) -> EntityTable | None:
         makes_keys=makes_keys(table, key, survey.dialect),
         occurrences=customised,
         materialised=filled,
+        files=attached,
         relations=tuple(each for each in relations if each),
     )
 

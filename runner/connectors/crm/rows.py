@@ -10,12 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from runner.config.plan import OCCURRENCES, PEOPLE, CrmField
+from runner.connectors.crm import attachments
 from runner.connectors.crm.columns import Codec, Family, key_text, key_value, moment_in, stored
 from runner.connectors.crm.occurrences import Occurrences, Row
 from runner.connectors.crm.owners import held
 from runner.connectors.crm.participants import People, Taking
 from runner.connectors.crm.schema import EntityTable, raw
 from runner.model.errors import NOT_OWNED, ConnectorError, Invalid
+from runner.model.files import ATTACHMENTS, FileRules
 from runner.model.items import Item, Write
 from runner.model.record import Fields, FieldType, Value
 
@@ -26,10 +28,11 @@ Sent = tuple[Mapping[str, Any], Fields]
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What lies beside the rows of some records, by key: rows of occurrences, participants."""
+    """What lies beside the rows of some records, by key: rows of occurrences, participants, attachments."""
 
     occurrences: Mapping[str, Sequence[Row]]
     people: Mapping[str, Sequence[Taking]]
+    files: Mapping[str, Sequence[attachments.Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,13 @@ class Shape:
     """Picks a row's fields out of the columns that a write was bound to."""
     people: People | None = None
     """How participants are read, when the link carries them."""
+    files: attachments.Files | None = None
+    """How attachments are read, when the link keeps them in step."""
+
+    @property
+    def lone(self) -> bool:
+        """Whether a record is its row alone, with nothing beside it."""
+        return self.occurrences is None and self.people is None and self.files is None
 
     def held(self, connection: sa.Connection, rows: Sequence[Sequence[Any]]) -> Beside:
         """What lies beside these rows. Occurrences only of those that have a recurrence rule: others are no series."""
@@ -55,7 +65,9 @@ class Shape:
         if self.occurrences is not None:
             series = [row[0] for row in rows if not self.rules or any(row[index] for index in self.rules)]
             occurrences = self.occurrences.rows(connection, series)
-        return Beside(occurrences, self.people.rows(connection, [row[0] for row in rows]) if self.people else {})
+        keys = [row[0] for row in rows]
+        people = self.people.rows(connection, keys) if self.people else {}
+        return Beside(occurrences, people, self.files.rows(connection, keys) if self.files else {})
 
     def items(
         self,
@@ -75,7 +87,8 @@ class Shape:
                 item = self.item(row, owner, stamp, native, sent.get(key) if sent else None)
                 if self.occurrences is not None:
                     item = self.occurrences.joined(item, held.occurrences.get(key, ()))
-                items[key] = self.people.joined(item, held.people.get(key, ())) if self.people else item
+                item = self.people.joined(item, held.people.get(key, ())) if self.people else item
+                items[key] = self.files.joined(item, held.files.get(key, ())) if self.files else item
             except Invalid as error:
                 items[key] = error
         return items
@@ -134,8 +147,9 @@ class Shape:
         return Invalid(f"CRM record {key}: {plan.name} (column {plan.column}): {reason}", code=code)
 
 
-def shape(entity: EntityTable, fields: frozenset[str], zone: str) -> Shape:
-    """The shape of one link's reads. Raises ``Invalid`` for a field that the entity does not have."""
+def shape(entity: EntityTable, fields: frozenset[str], zone: str, rules: FileRules | None = None) -> Shape:
+    """The shape of one link's reads; attachments are read by ``rules`` only (B-45). Raises ``Invalid`` for a field that the
+    entity does not have."""
     occurrences = None
     if entity.occurrences is not None and OCCURRENCES in fields:
         occurrences = Occurrences(entity.occurrences, fields & entity.occurrences.columns.keys(), zone)
@@ -144,6 +158,10 @@ def shape(entity: EntityTable, fields: frozenset[str], zone: str) -> Shape:
     if entity.people is not None and fields & PEOPLE:
         people = People(entity, entity.people, fields & PEOPLE)
         fields -= PEOPLE
+    files = None
+    if entity.files is not None and ATTACHMENTS in fields:
+        files = attachments.Files(entity.files, rules) if rules else None
+        fields -= {ATTACHMENTS}
     unknown = fields - entity.columns.keys()
     if unknown:
         raise Invalid(f"{entity.plan.entity} has no CRM field {', '.join(sorted(unknown))}", code="unknown-field")
@@ -155,9 +173,9 @@ def shape(entity: EntityTable, fields: frozenset[str], zone: str) -> Shape:
     keys: sa.BindParameter[Any] = sa.bindparam(KEYS_PARAMETER, expanding=True)
     select = sa.select(*labelled).where(entity.key.in_(keys), entity.live())
     described = tuple((name, entity.plan.fields[name], entity.codecs[name]) for name in names)
-    rules = tuple(n for n, (_, plan, _) in enumerate(described, 4) if plan.type is FieldType.RECURRENCE)
+    with_rules = tuple(n for n, (_, plan, _) in enumerate(described, 4) if plan.type is FieldType.RECURRENCE)
     bound = itemgetter(*(entity.columns[name].name for name in names)) if len(names) > 1 else None
-    return Shape(entity, zone, described, select, occurrences, rules, bound, people)
+    return Shape(entity, zone, described, select, occurrences, with_rules, bound, people, files)
 
 
 def key_values(keys: Sequence[str], family: Family) -> dict[str, Any]:
@@ -180,7 +198,7 @@ class Filling:
 
     def parameters(self, write: Write, *, creating: bool) -> dict[str, Any]:
         """Column name → value for the fields that a write changes; fields that may only be read are left out, and so are
-        occurrences and participants, which have tables of their own.
+        occurrences, participants and attachments, which have tables of their own.
 
         Raises ``Invalid`` for a value that its column cannot hold, with nothing cut (B-23): ``too-long``, ``required``,
         ``value`` or ``unknown-field``. A new record without a value for a required field gets the database's default.
@@ -200,6 +218,7 @@ class Filling:
         entity, plans = self._entity, self._entity.plan.fields
         own = names - {OCCURRENCES} if entity.occurrences is not None else names
         own = own - PEOPLE if entity.people is not None else own
+        own = own - {ATTACHMENTS} if entity.files is not None else own
         for name in sorted(own - plans.keys()):
             raise Invalid(f"{entity.plan.entity} has no CRM field {name}", code="unknown-field")
         found = tuple((name, plans[name], entity.codecs[name]) for name in sorted(own) if plans[name].writable)

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from runner.config.plan import (
+    CrmAttachments,
     CrmEntity,
     CrmMaterialised,
     CrmOccurrences,
@@ -131,6 +132,21 @@ class PeopleTables:
 
 
 @dataclass(frozen=True, slots=True)
+class FileTable:
+    """The table of files that are attached to an entity's records, resolved."""
+
+    plan: CrmAttachments
+    table: sa.Table
+    item: sa.Column[Any]
+    name: sa.Column[Any]
+    content: sa.Column[Any]
+    key: sa.Column[Any] | None
+    key_family: Family | None
+    makes_keys: bool
+    defaults: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class EntityTable:
     """One entity's table: the plan's names resolved to columns, with their families and codecs."""
 
@@ -154,6 +170,7 @@ class EntityTable:
     relations: tuple[RelationTable, ...] = ()
     """Further ways in which users hold records."""
     people: PeopleTables | None = None
+    files: FileTable | None = None
 
     def family(self, column: sa.Column[Any]) -> Family:
         """The family of one of the columns."""

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from runner.config.plan import OCCURRENCES, PEOPLE
+from runner.connectors.crm.attachments import Attaching
 from runner.connectors.crm.columns import key_text, now_in
 from runner.connectors.crm.faults import classed
 from runner.connectors.crm.inviting import Inviting
@@ -23,11 +24,15 @@ from runner.connectors.crm.occurrences import Rewriting
 from runner.connectors.crm.rows import Sent, Shape
 from runner.connectors.crm.schema import EntityTable, raw
 from runner.model.errors import Gone, Invalid, VersionMoved
+from runner.model.files import ATTACHMENTS
 from runner.model.items import LinkRef, Write, WriteResult
 from runner.model.quick import quick
 
 REFUSED = (exc.StatementError, ValueError, OverflowError, TypeError)
 """What a database or its driver answers to a statement that it does not carry out."""
+
+
+_BESIDE = frozenset({OCCURRENCES, ATTACHMENTS}) | PEOPLE
 
 
 class OneByOne(Exception):
@@ -47,8 +52,8 @@ class Ready:
 
     @property
     def rewrites(self) -> bool:
-        """Whether the write says something that lies beside the record's row: occurrences, participants."""
-        return OCCURRENCES in self.write.fields or not PEOPLE.isdisjoint(self.write.fields)
+        """Whether the write says something that lies beside the record's row: occurrences, participants, attachments."""
+        return not _BESIDE.isdisjoint(self.write.fields)
 
 
 @dataclass(slots=True)
@@ -83,7 +88,7 @@ class Transaction:
             with self.connection.begin_nested():
                 effect(batch)
             return
-        except (OneByOne, Invalid):
+        except (OneByOne, Invalid, VersionMoved):
             pass
         except REFUSED as error:
             stop_unless_invalid(error)
@@ -94,7 +99,7 @@ class Transaction:
                     effect([ready])
             except OneByOne:
                 self.results[ready.index] = self.missed(ready)
-            except Invalid as error:
+            except (Invalid, VersionMoved) as error:
                 self.results[ready.index] = WriteResult(key=ready.write.key, error=error)
             except REFUSED as error:
                 self.results[ready.index] = WriteResult(key=ready.write.key, error=stop_unless_invalid(error))
@@ -121,11 +126,14 @@ class Transaction:
         return WriteResult(key=key, error=Gone(f"no CRM record {key}"))
 
     def rewrite_beside(self, written: Sequence[tuple[Any, Ready]]) -> None:
-        """Bring the rows of occurrences and participants to what the writes say, in the transaction of their records."""
+        """Bring what lies beside the records to what the writes say, in the transaction of their rows."""
         table = self.entity.occurrences
         wanted = [(key, ready.write) for key, ready in written if OCCURRENCES in ready.write.fields]
         if table is not None and wanted:
             Rewriting(table, self.shape.zone, self.now).carry_out(self.connection, wanted)
+        attached = [(key, ready.write) for key, ready in written if ATTACHMENTS in ready.write.fields]
+        if self.shape.files is not None and attached:
+            Attaching(self.shape.files).carry_out(self.connection, attached)
         people = self.entity.people
         if people is None:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from runner.connectors.exchange.attachments import Attached
 from runner.connectors.exchange.identity import Native
 from runner.connectors.exchange.item import Property
 from runner.connectors.exchange.master import Master
@@ -13,7 +14,7 @@ from runner.model.errors import ConnectorError
 from runner.model.items import Item, LinkRef, Write
 from runner.model.record import Fields
 
-Decode = Callable[[Element], Item | Master | ConnectorError]
+Decode = Callable[[Element], Item | Master | Attached | ConnectorError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class Codec:
     """The ItemShape for these record fields."""
     decoder: Callable[[LinkRef], Decode]
     """Reads the elements of one link's items; a :class:`ConnectorError` stands in place of what cannot be carried, and a
-    :class:`Master` in place of a series whose occurrences are still to be read."""
+    :class:`Master` in place of a series whose occurrences are still to be read (an :class:`Attached` around either, where
+    attached files are)."""
     properties: Callable[[Write, LinkRef], list[Property]]
     """What a create or an update states. Raises ``Invalid`` for values that Exchange cannot hold."""
     order: tuple[str, ...]

@@ -7,6 +7,17 @@ from dataclasses import replace
 
 from runner.config.plan import ExchangePlan
 from runner.connectors.exchange import feed, search
+from runner.connectors.exchange.attachments import (
+    UNFINISHED,
+    Attached,
+    Digests,
+    FileReader,
+    FileWriter,
+    concerns_files,
+    plain,
+    with_value,
+    without_files,
+)
 from runner.connectors.exchange.codec import Advance, Codec, Decode
 from runner.connectors.exchange.codecs import CODECS
 from runner.connectors.exchange.mailbox import Mailbox
@@ -21,6 +32,7 @@ from runner.connectors.exchange.veil import veiling
 from runner.model.errors import (
     ConnectorError,
     ContainerGone,
+    Gone,
     Invalid,
     ProtocolFault,
     Throttled,
@@ -44,6 +56,7 @@ class ExchangeConnector:
         self._plan = plan
         self._protocol = EwsProtocol(plan, password)
         self._mailboxes: dict[str, Mailbox] = {}
+        self._digests = Digests()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -106,6 +119,12 @@ class ExchangeConnector:
             return ()
         return search.find(mailbox, link, _codec(link).native, self._folder(mailbox, link.folder), known)
 
+    def content(self, link: LinkRef, key: str, file: str) -> bytes:
+        """The bytes of one file of an item (B-45), asked for anew."""
+        if link.files is None:
+            raise Gone(f"{link.name} keeps no attachments in step")
+        return FileReader(self._mailbox(link), link.files, self._digests).wanted(key, file)
+
     def close(self) -> None:
         """Close every connection."""
         self._protocol.close()
@@ -140,6 +159,9 @@ class ExchangeConnector:
         if len(answers) != len(keys):
             raise ProtocolFault(f"GetItem answered {len(answers)} times for {len(keys)} items", code="answers-missing")
         answers = [
+            self._with_files(mailbox, link, answer) if isinstance(answer, Attached) else answer for answer in answers
+        ]
+        answers = [
             read_series(mailbox, link, answer, self._plan.batch) if isinstance(answer, Master) else answer
             for answer in answers
         ]
@@ -150,6 +172,16 @@ class ExchangeConnector:
             if isinstance(answer, Item) and answer.key != key:
                 raise ProtocolFault("GetItem answered with another item than was asked for", code="answers-mixed")
         return dict(zip(keys, answers, strict=True))
+
+    def _with_files(self, mailbox: Mailbox, link: LinkRef, answer: Attached) -> Item | Master | ConnectorError:
+        """The item with its attachments (B-45). What is wrong with one of them is the item's fault alone."""
+        assert link.files is not None  # noqa: S101 - by construction: the link asked for them
+        try:
+            return with_value(answer.bare, FileReader(mailbox, link.files, self._digests).value(answer.files))
+        except Gone:
+            return Transient("an attachment went while the item was read", code="attachment-gone")
+        except Invalid as error:
+            return error
 
     def _one_by_one(
         self, mailbox: Mailbox, link: LinkRef, decode: Decode, keys: Sequence[str], fault: ConnectorError
@@ -170,6 +202,20 @@ class ExchangeConnector:
         return answers
 
     def _written(self, mailbox: Mailbox, link: LinkRef, write: Write) -> WriteResult:
+        if link.files is None or write.operation is Operation.DELETE:
+            return self._written_plain(mailbox, link, write)
+        rest = plain(write)
+        done = WriteResult(write.key, write.version)
+        if rest.fields or rest.stamp or write.operation is Operation.CREATE:
+            done = self._written_plain(mailbox, without_files(link), rest)
+        if not concerns_files(link, write) or not done.key:
+            return done
+        if done.error is not None:
+            return replace(done, unfinished=done.unfinished | UNFINISHED)
+        writer = FileWriter(FileReader(mailbox, link.files, self._digests))
+        return writer.bring(done.key, done.version or "", write, begun=done.version != write.version)
+
+    def _written_plain(self, mailbox: Mailbox, link: LinkRef, write: Write) -> WriteResult:
         codec = _codec(link)
         if concerns_series(link, write) and (write.operation is Operation.CREATE or (write.key and write.version)):
             return SeriesWriter(codec, mailbox, link, self._plan.batch).write(write)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from runner.connectors.exchange import item as common
+from runner.connectors.exchange.attachments import URI, Attached, with_refs
 from runner.connectors.exchange.identity import STAMP
 from runner.connectors.exchange.item import (
     EXTENDED_TAG,
@@ -33,6 +34,7 @@ from runner.connectors.exchange.names import Element, t
 from runner.connectors.exchange.people import LISTS, PEOPLE, RESPONSES, address_of, people_of
 from runner.connectors.exchange.zones import iana_of
 from runner.model.errors import ConnectorError, Gone
+from runner.model.files import ATTACHMENTS
 from runner.model.items import Item, LinkRef
 from runner.model.moments import duration_of, local_of, zone_of
 from runner.model.overrides import LEFT_OUT, OVERRIDES, RULE, expected
@@ -92,11 +94,13 @@ def item_shape(fields: frozenset[str], *, occurrence: bool = False) -> Element:
     when = _WHEN if fields & (INTERVAL | {RULE}) else ()
     series = SERIES_URIS if RULE in fields and not occurrence else ()
     people = _ATTENDEES if fields & PEOPLE and not occurrence else ()
-    return common.shape((*wanted, *_ALWAYS, *when, *people, *series), STAMP)
+    files = (URI,) if ATTACHMENTS in fields and not occurrence else ()
+    return common.shape((*wanted, *_ALWAYS, *when, *people, *files, *series), STAMP)
 
 
 class Decoder:
-    """Reads CalendarItem elements for one link. Calling it gives an :class:`Item` or the ``Invalid`` in its place."""
+    """Reads CalendarItem elements for one link. Calling it gives an :class:`Item` or the ``Invalid`` in its place; of an
+    item with attached files, where the link keeps those in step, an :class:`Attached`."""
 
     def __init__(self, link: LinkRef) -> None:
         self._own_zone = link.time_zone
@@ -104,13 +108,15 @@ class Decoder:
         self._when = bool(link.record_fields & (INTERVAL | {RULE}))
         self._interval_fields = tuple(sorted(link.record_fields & INTERVAL))
         self._people = tuple(sorted(link.record_fields & PEOPLE))
+        self._files = ATTACHMENTS in link.record_fields
         self._standing = tuple(sorted(link.record_fields & {"organizer", "my_response"}))
         # Privacy is always there: whether an item may be looked at at all is decided by it (B-35).
         self._readers = tuple((name, read) for name, (_, read) in _READERS.items() if name in link.record_fields)
 
-    def __call__(self, element: Element) -> Item | Master | ConnectorError:
+    def __call__(self, element: Element) -> Item | Master | Attached | ConnectorError:
         """The item that an element holds, or the master of a series, whose exceptions are still to be read."""
-        return common.read(self._item, element)
+        answer = common.read(self._item, element)
+        return with_refs(answer, element) if self._files else answer
 
     def occurrence(self, element: Element, series: Fields, day: str) -> Fields | ConnectorError:
         """The fields of an exception, those of its time as the series has them unless it was moved."""
@@ -142,6 +148,8 @@ class Decoder:
             people = people_of(parts, meeting["organizer"])
             for name in self._people:
                 values[name] = getattr(people, name)
+        if self._files:
+            values[ATTACHMENTS] = None
         if self._series:
             values[RULE] = values[OVERRIDES] = None
         exceptions = self._read_series(parts, interval, values) if recurring else {}

@@ -8,8 +8,8 @@ Each service takes an exchangelib class for its operation's names and answer lay
   class raises most of them and loses what the server has done for the others;
 - elements go straight into our values, tolerant of item classes that nobody knows.
 
-Operations: GetFolder, FindFolder, FindItem, SyncFolderItems, GetItem, CreateItem, UpdateItem and DeleteItem
-(web-service-reference, page "…-operation" of each).
+Operations: GetFolder, FindFolder, FindItem, SyncFolderItems, GetItem, CreateItem, UpdateItem, DeleteItem,
+GetAttachment, CreateAttachment and DeleteAttachment (web-service-reference, page "…-operation" of each).
 """
 
 from __future__ import annotations
@@ -135,6 +135,32 @@ class DeleteItem(Tamed, stock.DeleteItem):  # type: ignore[misc]
 
     def _elem_to_obj(self, elem: Any) -> bool:
         return True
+
+
+class GetAttachment(Tamed, stock.GetAttachment):  # type: ignore[misc]
+    """One attachment with its content: its element."""
+
+
+class CreateAttachment(Tamed, stock.CreateAttachment):  # type: ignore[misc]
+    """One new attachment: its id, and the change key that its item has now."""
+
+    writing = True
+    creating = True
+
+    def _elem_to_obj(self, elem: Element) -> tuple[str, str]:
+        ident = elem.find(t("AttachmentId"))
+        if ident is None or not ident.get("RootItemChangeKey"):
+            raise unreadable("a new attachment without an id", writing=True)
+        return ident.get("Id", ""), ident.get("RootItemChangeKey", "")
+
+
+class DeleteAttachment(Tamed, stock.DeleteAttachment):  # type: ignore[misc]
+    """One attachment that is gone: the change key that its item has now."""
+
+    writing = True
+
+    def _elem_to_obj(self, elem: Element) -> str:
+        return elem.get("RootItemChangeKey", "")
 
 
 def _written(elem: Any) -> tuple[str, str]:

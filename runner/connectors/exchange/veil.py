@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from runner.connectors.exchange.attachments import Attached
 from runner.connectors.exchange.codec import Decode
 from runner.connectors.exchange.item import PRIVACY, SENSITIVITY
 from runner.connectors.exchange.master import Master
@@ -23,11 +24,13 @@ def veiling(decode: Decode, link: LinkRef) -> Decode:
     if not hides(link.private, link.entity):
         return decode
 
-    def read(element: Element) -> Item | Master | ConnectorError:
+    def read(element: Element) -> Item | Master | Attached | ConnectorError:
         privacy = PRIVACY.get(element.findtext(SENSITIVITY))
         answer = decode(element)
         if not is_private({"privacy": privacy}):
             return answer
+        if isinstance(answer, Attached):  # what is attached is not even fetched
+            answer = answer.bare
         if isinstance(answer, Item):
             return masked(replace(answer, values={**answer.values, "privacy": privacy}), link)
         if isinstance(answer, Master):

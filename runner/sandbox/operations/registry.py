@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from runner.sandbox.context import Context
 from runner.sandbox.operations import (
+    attachments,
     create_item,
     delete_item,
     find_item,
@@ -32,6 +33,9 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "MoveItem": move_item.move,
         "CopyItem": move_item.copy,
         "FindItem": find_item.run,
+        "CreateAttachment": attachments.create,
+        "GetAttachment": attachments.get,
+        "DeleteAttachment": attachments.delete,
         "GetFolder": folders.get,
         "FindFolder": folders.find,
         "CreateFolder": folders.create,
