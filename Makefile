@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 DEBS := postgresql
 WORKERS ?= 2
 
-.PHONY: demo demo-stop test lint bench lock clean
+.PHONY: demo demo-stop test lint bench sim mutants sbom lock clean
 
 demo: .venv/.run
 	@$(BIN)/python -m runner.cli.story
@@ -24,6 +24,17 @@ lint: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m tests.bench
+
+SEEDS ?= 5000
+FROM ?= 0
+sim: .venv/.dev
+	$(BIN)/python -m tests.sim $(if $(ONE),--one $(ONE),--seeds $(SEEDS) --from $(FROM) --processes $(WORKERS))
+
+mutants: .venv/.dev
+	$(BIN)/python -m tests.sim.mutants
+
+sbom: .venv/.dev
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json requirements.txt
 
 .PHONY: debs
 debs:

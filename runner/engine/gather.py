@@ -14,8 +14,8 @@ from runner.engine.parts import Parts
 from runner.engine.subject import Failure, Gathered, Subject
 from runner.model.errors import NOT_OWNED, OTHER_CLASS, ConnectorError, Gone, Invalid
 from runner.model.items import Found, Identity, Item, LinkRef
-from runner.model.state import Mark, Pairing, PairingStatus
-from runner.model.terms import Place, Side
+from runner.model.state import Commit, Mark, Pairing, PairingStatus
+from runner.model.terms import Entity, Place, Side
 from runner.reconcile.discretion import HIDDEN
 from runner.reconcile.leaving import LEFT
 
@@ -41,6 +41,11 @@ class _Gather:
         lone_crm = [key for key in crm_keys if key not in by_crm]
         lone_target = [key for key in target_keys if key not in by_target]
         crm = dict(self.parts.crm.get(self.ref, crm_keys)) if crm_keys else {}
+        if lone_crm and (joined := self._joined(lone_crm, crm)):
+            pairings = [*pairings, *joined]
+            there = {key for pairing in joined for key in (pairing.crm_key, pairing.target_key)}
+            lone_crm = [key for key in lone_crm if key not in there]
+            lone_target = [key for key in lone_target if key not in there]
         pairs = [pairing for pairing in pairings if not self._echo(pairing, crm.get(pairing.crm_key))]
         wanted = [p.target_key for p in pairs if not p.target_key.startswith(DELETED)]
         target = dict(self.parts.target.get(self.ref, [*lone_target, *wanted])) if lone_target or wanted else {}
@@ -56,6 +61,38 @@ class _Gather:
             self._lone(Side.CRM, key, crm[key])
         self._note_elsewhere()
         return self.out
+
+    def _joined(self, keys: Sequence[str], crm: Read) -> Sequence[Pairing]:
+        """Meetings that other links hold, and whose copy already lies in this mailbox too: they are paired, whatever became
+        of the pass that joined this user to the record, and no second copy is made (B-41)."""
+        if self.ref.entity is not Entity.SCHEDULE_ITEM:
+            return ()
+        store = self.parts.store
+        links = store.paired_links([key for key in keys if isinstance(crm.get(key), Item)])
+        natives = {
+            pairing.native: key
+            for key, names in links.items()
+            for other in sorted(names - {self.ref.name})
+            for pairing in store.pairings(other, crm_keys=[key])
+            if pairing.native
+        }
+        if not natives:
+            return ()
+        found = self.parts.target.find(self.ref, [Identity(native=native) for native in natives])
+        here = {
+            hit.key: natives.get(hit.identity.native or "") for hit in found if hit.key and hit.place is Place.FOLDER
+        }
+        taken = (
+            {pairing.target_key for pairing in store.pairings(self.ref.name, target_keys=list(here))} if here else set()
+        )
+        made: dict[str, Pairing] = {}
+        for key, crm_key in here.items():
+            if crm_key is not None and key not in taken:
+                made.setdefault(crm_key, Pairing(self.ref.name, self.ref.entity, crm_key, key))
+        if not made:
+            return ()
+        store.commit(Commit(pairings=tuple(made.values())))
+        return store.pairings(self.ref.name, crm_keys=list(made))
 
     def _note_elsewhere(self) -> None:
         """Of private items: which records do other links hold too? Most steps have none of them."""

@@ -71,6 +71,12 @@ def _settle_creates(
     ledger: list[LedgerEntry] = []
     for intent in mine:
         held = holders.get(intent.token)
+        joined = None if held else _joined(parts, ref, intent)
+        if joined:
+            closed.append(intent.token)
+            pairings.append(joined)
+            marks += (Mark(intent.link, side.other, joined.target_key), Mark(intent.link, side, joined.crm_key))
+            continue
         if held is None and now - intent.at < GRACE:
             continue
         closed.append(intent.token)
@@ -85,6 +91,19 @@ def _settle_creates(
         marks.append(Mark(intent.link, side, pairing.crm_key if side is Side.CRM else pairing.target_key))
         ledger.append(_entry(intent, pairing, run, now))
     return Commit(pairings=tuple(pairings), marks=tuple(marks), closed=tuple(closed), ledger=tuple(ledger))
+
+
+def _joined(parts: Parts, ref: LinkRef, intent: Intent) -> Pairing | None:
+    """The pair of an item whose create found that its record was there already, and made this user one of its holders: no
+    token of ours leads to such a record, its native identity does (B-41). Its first merge makes the base."""
+    if intent.side is not Side.CRM or intent.native is None or intent.source_key is None:
+        return None
+    store = parts.store
+    found = parts.crm.find(ref, [Identity(native=intent.native)])
+    key = next((hit.key for hit in found if hit.place is Place.FOLDER and hit.key), None)
+    if key is None or store.pairings(ref.name, crm_keys=[key], target_keys=[intent.source_key]):
+        return None
+    return Pairing(intent.link, ref.entity, key, intent.source_key, native=native_of(ref, intent.native))
 
 
 def _adopted(link: LinkPlan, ref: LinkRef, intent: Intent, hit: Found) -> Pairing:

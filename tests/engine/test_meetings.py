@@ -9,6 +9,7 @@ import pytest
 from runner.model.meetings import Rank
 from runner.model.record import Value
 from runner.model.state import PairingStatus
+from runner.testing.faults import Crash, Fault, Form, Nth
 from tests.engine.conftest import MakeWorld
 from tests.engine.world import ANN, BOB, OWNERS, World, event, link_plan, row
 
@@ -206,6 +207,40 @@ def test_the_record_of_a_copy_that_came_first_takes_on_the_organizers_values(wor
     held = world.target.item(ann)
     assert held is not None
     assert (held.values["free_busy_status"], held.values["location"]) == ("busy", "Room 9")
+    world.quiet()
+
+
+def test_a_copy_whose_joining_was_cut_short_is_not_made_a_second_time(world: World) -> None:
+    """B-41: Ann became a holder of the record, the process died before it knew, and her mailbox did not answer then."""
+    ann, bob, _ = world.links
+    world.links = [bob]
+    copy_of(world, BOB, BOB, "organizer")
+    run_all(world, 2)
+    world.links = [ann, bob]
+    world.sync()
+    copy_of(world, ANN, BOB)
+    world.disturb(Nth("crm", "create", Fault(Form.CRASH_AFTER)))
+    with pytest.raises(Crash):
+        world.run()
+    world.disturb(Nth("target", "get", Fault(Form.BEFORE)))
+    world.run()
+    world.settled()
+    assert [item.native for item in world.target.items(ANN)] == [UID]
+    assert len(world.crm.items()) == 1
+    world.quiet()
+
+
+def test_a_meeting_that_the_crm_gives_to_an_attendee_is_not_made_beside_the_copy_that_came_by_mail(
+    world: World,
+) -> None:
+    """B-31, B-41: Bob became one of the record's users before anybody had read his copy."""
+    copy_of(world, ANN, ANN, "organizer")
+    run_all(world)
+    [record] = world.crm.items()
+    world.crm.user_share(record.key, OWNERS[BOB])
+    copy_of(world, BOB, ANN)
+    run_all(world)
+    assert [item.native for item in world.target.items(BOB)] == [UID]
     world.quiet()
 
 

@@ -233,13 +233,15 @@ class World:
 
     def run(self, **orders: Any) -> list[PassReport]:
         """One run over all links, a minute later, as a process of its own would do it."""
+        return self.runner().run(self.links, Orders(f"run-{self.passes}", **orders))
+
+    def runner(self) -> Runner:
+        """The runner of a new process, a minute later."""
         self.clock.advance(60)
         self.passes += 1
         plan = sync_plan(*self.links)
-        runner = Runner(
-            plan, bound(self.store, self.boundary), self.crm, lambda name: self.target, self.clock, self.rng
-        )
-        return runner.run(self.links, Orders(f"run-{self.passes}", **orders))
+        store = bound(self.store, self.boundary)
+        return Runner(plan, store, self.crm, lambda name: self.target, self.clock, self.rng)
 
     def sync(self, **orders: Any) -> PassReport:
         """One run that must go well, and the first link's report."""

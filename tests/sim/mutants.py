@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from runner.config.plan import LinkPlan
 from runner.engine import disputes, gather, match, observe, passes, settle, write
 from runner.model import privacy
-from runner.model.items import Found, Identity, LinkRef, Write
+from runner.model.items import Found, Identity, Item, LinkRef, Write
 from runner.model.state import Commit, Pairing
-from runner.model.terms import Operation, Place, Side
+from runner.model.terms import Direction, Operation, Place, Side
 from runner.reconcile import merge
 from runner.testing.crm import FakeCrm
 from runner.testing.store import MemoryStore
 from runner.testing.target import FakeTarget
+from tests.sim.simulation import failure_of
 
 Patch = pytest.MonkeyPatch
+BUDGET = 1500
+"""Seeds within which every mutant must be caught."""
 
 
 def no_look_up(patch: Patch) -> None:
@@ -36,8 +42,8 @@ def no_payload(patch: Patch) -> None:
     """L1: an adopted pair starts from what both sides hold by now."""
     adopted = settle._adopted
 
-    def without_base(ref: LinkRef, intent: Any, hit: Found) -> Pairing:
-        return replace(adopted(ref, intent, hit), base=None)
+    def without_base(link: LinkPlan, ref: LinkRef, intent: Any, hit: Found) -> Pairing:
+        return replace(adopted(link, ref, intent, hit), base=None)
 
     patch.setattr(settle, "_adopted", without_base)
 
@@ -203,6 +209,35 @@ def deletes_of_changed_items(patch: Patch) -> None:
     patch.setattr(FakeTarget, "_write", forced)
 
 
+def each_mailbox_makes_its_own_record(patch: Patch) -> None:
+    """B-41: two links create one meeting."""
+    patch.setattr(write, "native_key", lambda link, item: f"{link.user}:{item.native}")
+
+
+def read_back_without_version(patch: Patch) -> None:
+    """What is there after a write is taken for what was written, whoever wrote it."""
+
+    def blind(self: Any, side: Side, planned: Sequence[Any]) -> None:
+        connector = self.parts.crm if side is Side.CRM else self.parts.target
+        for entry in planned:
+            if entry.result and entry.result.key and entry.result.version and not entry.result.adopted:
+                item = connector.get(self.ref, [entry.result.key])[entry.result.key]
+                entry.held = item if isinstance(item, Item) else None
+
+    patch.setattr(write.Writer, "_read_back", blind)
+
+
+def both_directions_always(patch: Patch) -> None:
+    """P6: one-way links write both sides."""
+    patch.setattr(Direction, "writes", lambda self, side: True)
+
+
+def joining_is_forgotten(patch: Patch) -> None:
+    """A user who was made a holder of a record that was there already is not found by a settled create."""
+    patch.setattr(settle, "_joined", lambda *_: None)
+    patch.setattr(gather._Gather, "_joined", lambda *_: ())
+
+
 MUTANTS: tuple[Callable[[Patch], None], ...] = (
     no_look_up,
     no_intents,
@@ -224,4 +259,43 @@ MUTANTS: tuple[Callable[[Patch], None], ...] = (
     a_bad_item_stops_the_folder,
     deletes_of_changed_items,
     matching_ignores_identity,
+    each_mailbox_makes_its_own_record,
+    read_back_without_version,
+    both_directions_always,
+    joining_is_forgotten,
 )
+RARE = {"joining_is_forgotten": 405, "no_deleted_items": 395, "blind_writes": 155, "deletes_of_changed_items": 270}
+"""Mutants that few seeds notice, with a seed shortly before one that does: the commit gate begins there."""
+
+
+def seeds_for(mutant: Callable[[Patch], None], budget: int) -> Sequence[int]:
+    """The seeds of a budget in the order in which they are tried."""
+    first = RARE.get(mutant.__name__, 0)
+    return [*range(first, budget), *range(first)]
+
+
+def catch(mutant: Callable[[Patch], None], seeds: Sequence[int]) -> tuple[int, str] | None:
+    """The first seed that notices a mutant by a property or by what may not reach a side, and what it says. An error of the
+    mutant's own is no notice."""
+    for seed in seeds:
+        failure = failure_of(seed)
+        if failure and re.match(r"P\d+: |ContractViolation: ", failure):
+            return seed, failure
+    return None
+
+
+def main() -> int:
+    """Show for each mutant how many seeds it takes, from the first one on; 1 when one survives its budget."""
+    survivors = 0
+    for mutant in MUTANTS:
+        with Patch.context() as patch:
+            mutant(patch)
+            caught = catch(mutant, range(BUDGET))
+        survivors += caught is None
+        print(f"{mutant.__name__:36} {f'seed {caught[0]}: {caught[1][:100]}' if caught else 'SURVIVED'}", flush=True)
+    print(f"{len(MUTANTS)} mutants, {survivors} survived {BUDGET} seeds")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
