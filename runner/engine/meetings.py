@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from runner.config.plan import LinkPlan
 from runner.engine.parts import Parts
 from runner.engine.subject import Subject
 from runner.model.errors import Invalid
-from runner.model.items import Item
+from runner.model.items import Identity, Item, LinkRef
 from runner.model.meetings import Mail, MailKind, MailStatus, Master
 from runner.model.record import Fields
 from runner.model.state import Commit, PairingStatus
+from runner.model.terms import Place
 from runner.reconcile.authority import (
     Circle,
     Copy,
@@ -49,6 +50,8 @@ class Meetings:
     masters: Mapping[str, Master] = field(default_factory=dict)
     others: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     mails: Sequence[Mail] = ()
+    present: frozenset[str] = frozenset()
+    """Native identities of meetings that lone records name, of which the mailbox holds a copy already."""
 
     def standing(self, subject: Subject, crm: Fields | None) -> Standing:
         """What a subject's copy is to its meeting."""
@@ -107,6 +110,8 @@ def role_of(
         uid = meetings.identity(subject.crm_key or "")
         if uid is None:
             return Role(rules, due=now + PATIENCE)
+        if uid in meetings.present:  # it joins the record by itself, when its own change is looked at
+            return Role(rules, ignored=True)
         return Role(rules_for(rules, Standing.SPEAKS), uid=uid, ignored=meetings.asked(subject.crm_key or ""))
     standing = meetings.standing(subject, crm)
     if standing is Standing.ALONE or pairing is None:
@@ -132,8 +137,10 @@ def copy_in(item: Item | None) -> Copy | None:
     return Copy(item.native, item.organizer, item.response)
 
 
-def look(parts: Parts, link: LinkPlan, subjects: Sequence[Subject]) -> Meetings:
-    """Ask the state what this step's meetings need."""
+def look(parts: Parts, link: LinkPlan, ref: LinkRef, subjects: Sequence[Subject]) -> Meetings:
+    """Ask the state what this step's meetings need, and the mailbox whether it holds those already that it would be given:
+    the invitation may be there while the record that names its user is routed to him, and no server refuses a second
+    copy under the same identity."""
     circle = parts.circles.get(link.name) or Circle(link.name)
     invited = _invited(link, subjects, circle)
     copies = [copy for subject in subjects if (copy := copy_in(subject.target))]
@@ -169,7 +176,13 @@ def look(parts: Parts, link: LinkPlan, subjects: Sequence[Subject]) -> Meetings:
         store.commit(Commit(masters=tuple(claims.values())))
         masters = store.masters(natives)
     mails = [mail for other in {o for held in others.values() for o in held} for mail in store.mails(other)]
-    return Meetings(circle, masters, others, mails if invited else ())
+    known = Meetings(circle, masters, others, mails if invited else ())
+    wanted = sorted({uid for key in invited if not known.asked(key) and (uid := known.identity(key))})
+    if not wanted:
+        return known
+    hits = parts.target.find(ref, [Identity(native=uid) for uid in wanted])
+    here = frozenset(hit.identity.native or "" for hit in hits if hit.place in (Place.FOLDER, Place.ELSEWHERE))
+    return replace(known, present=here)
 
 
 def _invited(link: LinkPlan, subjects: Sequence[Subject], circle: Circle) -> set[str]:

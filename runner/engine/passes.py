@@ -212,7 +212,7 @@ class _Pass:
         marks = [mark for mark in marks if (mark.side, mark.key) not in self.waiting] if self.waiting else marks
         forced = None if self.relist else self.resolutions.keys()
         gathered = gather(self.parts, self.ref, marks, forced)
-        meetings = look(self.parts, self.link, gathered.subjects)
+        meetings = look(self.parts, self.link, self.ref, gathered.subjects)
         return gathered, decide(self.link, gathered.subjects, self.parts.clock.now(), self.resolutions, meetings)
 
     def _step(self, marks: Sequence[Mark], whole: bool) -> int:

@@ -13,19 +13,21 @@ import yaml
 
 from runner.connectors.exchange import connect
 from runner.engine.held import decide_mail
+from runner.engine.passes import Orders
+from runner.engine.runs import Runner
 from runner.mapping import compile_mapping
 from runner.mapping.compiled import CompiledMapping
 from runner.mapping.source import CrmFieldType, MappingSource
 from runner.model.diagnostics import Span
 from runner.model.errors import OutcomeUnknown, UsageError
-from runner.model.items import WriteResult
+from runner.model.items import ChangePage, WriteResult
 from runner.model.meetings import MailKind, MailStatus
 from runner.model.record import FieldType, Value
 from runner.model.terms import Operation
 from runner.reconcile.firewall import MailPolicy
 from runner.sandbox.exchange import Sandbox
 from tests.engine.conftest import MakeWorld
-from tests.engine.world import ANN, BOB, CRM_TYPES, MAPPING, OWNERS, World, link_plan, row
+from tests.engine.world import ANN, BOB, CRM_TYPES, MAPPING, OWNERS, World, event, link_plan, row, sync_plan
 from tests.exchange.canned import plan_for
 
 EVE = "eve@customer.example"
@@ -207,6 +209,33 @@ def test_a_participant_who_is_not_mailed_gets_his_copy_written(started: Callable
     world.sync()
     assert world.target.items(BOB)[0].values["location"] == "Room 9"
     assert (len(world.crm.items()), mailed(world)) == (1, [])
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["seen in the same step", "not yet in the feed"])
+def test_who_has_a_copy_of_a_meeting_is_not_made_another(
+    started: Callable[..., World], known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B-41: Bob's own copy and the record that names him come up in one pass, or the record before his copy is read of."""
+    world = started(MailPolicy(), ANN, BOB)
+    links = world.links
+    people: dict[str, Value] = {"participants": {BOB: "required"}}
+    for user, response in ((ANN, "organizer"), (BOB, "needs_action")):
+        world.target.user_create(
+            user, event("Plan", **people), native="uid-1", shared=True, organizer=ANN, response=response
+        )
+    runner = Runner(sync_plan(*links), world.store, world.crm, lambda name: world.target, world.clock, world.rng)
+    runner.run(links[:1], Orders("Ann's"))
+    [record] = world.crm.items()
+    world.crm.user_share(record.key, OWNERS[BOB])
+    with monkeypatch.context() as late:
+        if not known:
+            late.setattr(world.target, "changes", lambda link, since: iter([ChangePage((), (), since or "", True)]))
+        runner.run(links[1:], Orders("Bob's"))
+    for _ in range(3):
+        world.sync()
+    assert len(world.target.items(BOB)) == 1
+    assert len(world.crm.items()) == 1
+    world.quiet()
 
 
 def test_an_update_without_an_answer_is_not_mailed_twice(started: Callable[..., World]) -> None:
