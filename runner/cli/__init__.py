@@ -23,6 +23,8 @@ COMMANDS = {
     "run": "Run passes until stopped, or one with --once.",
     "serve": "Keep both sides in step: the long-running service.",
     "status": "Show where every link stands.",
+    "undo": "Take back what a run wrote, where nobody edited it since.",
+    "explain": "Say why an item did, or did not, synchronise.",
     "reload": "Let the running service look at the YAML files now.",
     "queue": "Show the service's queue; retry and discard its messages.",
     "link": "Suspend and resume links.",

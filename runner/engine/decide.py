@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from runner.config.durations import duration_text
 from runner.config.plan import LinkPlan
 from runner.engine.gather import AGED, FILTERED
 from runner.engine.meetings import Meetings, role_of
@@ -212,6 +213,32 @@ def _records(link: LinkPlan, subject: Subject) -> tuple[Fields | None, Fields | 
         return crm, None
     values = subject.target.values
     return crm, {name: values.get(name) for name in link.rules.fields}
+
+
+def why_apart(link: LinkPlan, subject: Subject, now: datetime) -> str | None:
+    """In an operator's words: why an item takes no part, as far as it lies in the item itself; None: it does not.
+
+    For people who ask about one item: a pass itself only needs to know that it does not. Raises ``Invalid`` for an item
+    that cannot be mapped.
+    """
+    crm, target = _records(link, subject)
+    if _keeps_out(link, subject):
+        if subject.target is not None and subject.target.masked:
+            return f"private on the target, and this link has `private: {link.private}` ({link.rule})"
+        return f"a private meeting, and this link has `private_meetings: false` ({link.rule})"
+    record = crm if crm is not None else target
+    if record is None:
+        return None
+    scope, due = _scope(link, record, now)
+    past, future = (duration_text(length or timedelta()) for length in (link.window.past, link.window.future))
+    if scope is Scope.PAST:
+        return f"it ended more than {past} ago: outside the link's window ({link.rule})"
+    if scope is Scope.FUTURE:
+        entering = f", which it enters on {due:%Y-%m-%d}" if due else ""
+        return f"it starts more than {future} ahead: outside the link's window ({link.rule}){entering}"
+    if link.filter is not None and not link.filter.holds(record):
+        return f"it is not what the link's filter asks for: {link.filter.text} ({link.filter.rule})"
+    return None
 
 
 def _leaves(link: LinkPlan, subject: Subject, crm: Fields | None, target: Fields | None, now: datetime) -> str | None:

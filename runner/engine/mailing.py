@@ -20,7 +20,17 @@ from runner.model.privacy import is_private
 from runner.model.terms import Notice, Operation
 from runner.reconcile.authority import Standing
 from runner.reconcile.decision import Change
-from runner.reconcile.firewall import Fate, Letter, Occasion, Spent, is_past, judge, letter_of, settles_a_conflict
+from runner.reconcile.firewall import (
+    Fate,
+    Judgement,
+    Letter,
+    Occasion,
+    Spent,
+    is_past,
+    judge,
+    letter_of,
+    settles_a_conflict,
+)
 
 WINDOW = timedelta(hours=24)
 RETRY = timedelta(hours=1)
@@ -28,11 +38,12 @@ RETRY = timedelta(hours=1)
 
 
 class Mailroom:
-    """Judges one pass's mail. ``first`` says that the pass is a link's first sync."""
+    """Judges one pass's mail. ``first`` says that the pass is a link's first sync, ``undoing`` that it takes writes back."""
 
     def __init__(self, parts: Parts, link: LinkPlan, run: str) -> None:
         self.parts, self.link, self.run = parts, link, run
         self.first = False
+        self.undoing = False
         self._known: dict[str, list[Mail]] | None = None
         self._spent = Spent()
 
@@ -51,21 +62,10 @@ class Mailroom:
 
     def judge(self, item: Decided, change: Change, now: datetime) -> tuple[Fate, Notice, Mail | None]:
         """What becomes of one write to the target, whom the server tells, and the mail to note (None: nothing to tell)."""
-        letter = (
-            letter_of(change) if item.standing in (Standing.ALONE, Standing.ORGANIZES) and item.uid is None else None
-        )
-        key = item.subject.crm_key or ""
-        earlier = self._mails().get(key, []) if letter else []
-        waiting = next((mail for mail in reversed(earlier) if mail.status in OPEN), None)
-        if letter is None:
+        weighed = self.weigh(item, change, now)
+        if weighed is None:
             return Fate.SILENT, Notice.NOBODY, None
-        judgement = judge(
-            letter,
-            self.link.mail,
-            self._occasion(item, change, letter, earlier, waiting, now),
-            self._spent,
-            can_be_silent=self.parts.target.capabilities.silent_meeting_updates,
-        )
+        letter, judgement, waiting = weighed
         mail = self._mail(item, letter, judgement.reason, waiting, now)
         if judgement.fate is Fate.SEND:
             self._spend(letter.addressees)
@@ -73,6 +73,18 @@ class Mailroom:
         if judgement.fate is Fate.HOLD:
             return Fate.HOLD, Notice.NOBODY, replace(mail, status=MailStatus.HELD)
         return Fate.SILENT, Notice.NOBODY, replace(mail, status=MailStatus.SILENT) if waiting else None
+
+    def weigh(self, item: Decided, change: Change, now: datetime) -> tuple[Letter, Judgement, Mail | None] | None:
+        """What one write would tell, what the firewall says to it, and the mail that waits for it; None: nothing to tell."""
+        asked = item.standing in (Standing.ALONE, Standing.ORGANIZES) and item.uid is None
+        letter = letter_of(change) if asked else None
+        if letter is None:
+            return None
+        earlier = self._mails().get(item.subject.crm_key or "", [])
+        waiting = next((mail for mail in reversed(earlier) if mail.status in OPEN), None)
+        occasion = self._occasion(item, change, letter, earlier, waiting, now)
+        silent = self.parts.target.capabilities.silent_meeting_updates
+        return letter, judge(letter, self.link.mail, occasion, self._spent, can_be_silent=silent), waiting
 
     def note(self, mails: Iterable[Mail]) -> None:
         """Remember what has been committed."""
@@ -109,6 +121,7 @@ class Mailroom:
         told = any(mail.kind is MailKind.INVITATION and mail.status is MailStatus.SENT for mail in earlier)
         return Occasion(
             first=self.first,
+            undoing=self.undoing,
             past=is_past(record or {}, now, self.link.time_zone),
             conflict=settles_a_conflict(item.decision),
             again=made and (item.subject.pairing is not None or told),

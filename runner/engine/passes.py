@@ -15,6 +15,7 @@ from runner.config.compile import ALERTS
 from runner.config.plan import LinkPlan
 from runner.engine.decide import Decided, Verdicts, decide
 from runner.engine.gather import gather
+from runner.engine.guarding import guarded
 from runner.engine.loops import unlooped
 from runner.engine.mailing import RETRY
 from runner.engine.match import both_sides_hold, match
@@ -25,6 +26,7 @@ from runner.engine.report import PassReport
 from runner.engine.settle import Spot, settle
 from runner.engine.subject import Failure, Gathered
 from runner.engine.write import Outcome, Writer
+from runner.model.errands import Errand
 from runner.model.errors import (
     AccessDenied,
     AuthRefused,
@@ -39,11 +41,10 @@ from runner.model.lifecycle import LinkEvent, next_condition
 from runner.model.meetings import Mail
 from runner.model.state import Commit, LinkCondition, LinkState, Mark, PairingStatus, Quarantined, Resolution, RunRecord
 from runner.model.terms import Operation, Side
-from runner.reconcile.guards import Trip, assess
+from runner.reconcile.guards import Trip
 
 ROUNDS = 3
 """Rounds over marks that came up during the pass itself: versions that moved, records that were adopted."""
-GUARD_WINDOW = timedelta(hours=24)
 INTERRUPTED = "interrupted"
 """The code of the error that ends a pass because the process is being stopped."""
 Progress = Callable[[str, int, int], None]
@@ -61,6 +62,8 @@ class Orders:
     progress: Progress | None = None
     stopping: Callable[[], bool] | None = None
     """Asked between two steps: True ends the pass there, with everything before it committed."""
+    errand: Errand | None = None
+    """What is to be done instead of a pass."""
 
 
 def run_pass(parts: Parts, link: LinkPlan, owner: str, orders: Orders) -> PassReport:
@@ -164,19 +167,7 @@ class _Pass:
         return bool(self._assess(bounds))
 
     def _assess(self, wanted: Mapping[Operation, int]) -> tuple[Trip, ...]:
-        wanted = {operation: count for operation, count in wanted.items() if count}
-        if not wanted:
-            return ()
-        since = self.parts.clock.now() - GUARD_WINDOW
-        spent = self.store.writes_since(self.link.name, since)
-        return assess(
-            self.link.name,
-            wanted,
-            {operation: spent.get(operation, 0) for operation in Operation},
-            self.report.known,
-            self.link.limits,
-            self.orders.allowed,
-        )
+        return guarded(self.parts, self.link, wanted, self.report.known, self.orders.allowed)
 
     def _rehearse(self, after: int, until: int) -> None:
         """Decide everything without writing, to know the totals."""

@@ -28,7 +28,8 @@ def label_of(item: Decided) -> Label:
 @dataclass(slots=True)
 class PassReport:
     """The outcome of one pass over one link. ``counts``: ``crm.create``, ``target.update``, ``conflict``, ``held``,
-    ``quarantined``, ``deferred``, ``unknown``, ``detached``, ``drift``, ``matched``, ``mail`` and ``mail_held`` (people) →
+    ``quarantined``, ``deferred``, ``unknown``, ``detached``, ``drift``, ``left``, ``matched``, ``mail`` and
+    ``mail_held`` (people) →
     how many."""
 
     link: str
@@ -38,6 +39,8 @@ class PassReport:
     clashes: list[Clashing] = field(default_factory=list)
     detached: list[Noted] = field(default_factory=list)
     drifted: list[Noted] = field(default_factory=list)
+    left: list[Noted] = field(default_factory=list)
+    """What an errand could not do, and why: those items stay as they are."""
     failures: list[Failure] = field(default_factory=list)
     trips: tuple[Trip, ...] = ()
     error: ExsyncError | None = None
@@ -72,15 +75,25 @@ class PassReport:
     def note_decision(self, item: Decided) -> None:
         """Count the conflicts, the drift and the detaching of an item."""
         decision = item.decision
-        for clash in decision.clashes:
-            self.counts["held" if clash.held else "conflict"] += 1
-            if len(self.clashes) < SHOWN:
-                self.clashes.append(Clashing(label_of(item), clash))
+        self.note_clashes(item)
         if decision.drift:
             self.counts["drift"] += 1
             self.drifted.append(Noted(label_of(item), f"edited on the read-only side: {', '.join(decision.drift)}"))
         if decision.detach:
             self._note_detached(label_of(item), decision.detach)
+
+    def note_clashes(self, item: Decided) -> None:
+        """Count the conflicts of an item."""
+        for clash in item.decision.clashes:
+            self.counts["held" if clash.held else "conflict"] += 1
+            if len(self.clashes) < SHOWN:
+                self.clashes.append(Clashing(label_of(item), clash))
+
+    def note_left(self, label: Label, reason: str) -> None:
+        """Count an item that an errand leaves as it is."""
+        self.counts["left"] += 1
+        if len(self.left) < SHOWN:
+            self.left.append(Noted(label, reason))
 
     def note_detached(self, pairing: Pairing, reason: str) -> None:
         """Count a pair that is left alone from now on."""
@@ -102,6 +115,7 @@ class PassReport:
             clashes=tuple(self.clashes),
             detached=tuple(self.detached),
             drifted=tuple(self.drifted),
+            left=tuple(self.left),
             quarantined=tuple(_failed(failure) for failure in self.failures[:SHOWN]),
             trips=self.trips,
             counts=dict(self.counts),

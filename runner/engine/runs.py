@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from runner.config.plan import LinkPlan, SyncPlan
 from runner.engine.drain import Route, drain, tidy
+from runner.engine.errands import do_errand
 from runner.engine.hindrance import hindrance_of
 from runner.engine.parts import Parts
 from runner.engine.passes import Orders, run_pass
@@ -106,7 +107,8 @@ class Runner:
     ) -> PassReport:
         """One pass over one link, unless something keeps it from running; expected faults end up in the report."""
         hindrance = hindrance_of(self.plan, link, suspensions)
-        if hindrance is not None and not (orders.rehearse and hindrance.shown):
+        asked = orders.rehearse or orders.errand is not None
+        if hindrance is not None and not (asked and hindrance.shown):
             return PassReport(link.name, skipped=hindrance.reason)
         if owner is None:
             error = UsageError(
@@ -115,10 +117,14 @@ class Runner:
             )
             return PassReport(link.name, error=error)
         try:
-            parts = Parts(self.store, self.crm, self.targets(link.target), self.clock, self.rng, self._circles)
+            parts = self.parts(link)
         except ExsyncError as error:
             return PassReport(link.name, error=error)
-        return run_pass(parts, link, owner, orders)
+        return do_errand(parts, link, owner, orders) if orders.errand else run_pass(parts, link, owner, orders)
+
+    def parts(self, link: LinkPlan) -> Parts:
+        """What a pass of this link works with. Raises what opening its target raises."""
+        return Parts(self.store, self.crm, self.targets(link.target), self.clock, self.rng, self._circles)
 
     def follow_configuration(self, names: Iterable[str] | None = None) -> None:
         """Links that left the configuration become orphaned, disabled ones disabled; nothing is deleted for it (B-73).

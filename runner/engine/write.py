@@ -91,6 +91,8 @@ class Writer:
         self.parts, self.link, self.ref, self.run = parts, link, ref, run
         self.disputes = Disputes(parts, link, run, resolutions)
         self.mailroom = Mailroom(parts, link, run)
+        self.undoing = False
+        """Whether what is written takes earlier writes back: then no open conflict is settled by it, and nobody is told."""
         self.adopted: set[str] = set()
         self.copies: set[str | None] = set()
         """Target items whose native identity belongs to another item's record: they get records of their own."""
@@ -317,7 +319,7 @@ class Writer:
             clean = all(p.change.operation is Operation.DELETE or p.held for p in done) and not any(
                 p.result and p.result.adopted for p in done
             )
-            if complete:
+            if complete and not self.undoing:
                 closed_conflicts += self.disputes.closed(item, now)
                 resolved += [resolution.conflict for resolution in self.disputes.of(item)]
                 purged += self._purged(item, now)
@@ -384,8 +386,12 @@ class Writer:
         subject, decision = item.subject, item.decision
         by_side = {entry.change.side: entry for entry in done}
         if decision.detach and subject.pairing:
+            if len(done) < len(decision.changes):
+                return subject.pairing
+            again = next((e for e in done if e.change.operation is Operation.CREATE), None)
+            pair = self._with_key(subject.pairing, again) if again else subject.pairing
             base = decision.base if decision.purge else subject.pairing.base
-            return replace(subject.pairing, base=base, status=PairingStatus.DETACHED, reason=decision.detach)
+            return replace(pair, base=base, status=PairingStatus.DETACHED, reason=decision.detach)
         if any(entry.change.operation is Operation.DELETE for entry in done) or decision.base is None:
             return None if len(done) == len(decision.changes) else subject.pairing
         pairing = subject.pairing or self._new_pairing(item, by_side)

@@ -260,6 +260,18 @@ class Store(Protocol):
         an id below ``before`` (0: any)."""
         ...
 
+    def runs_called(self, beginning: str) -> Mapping[str, Sequence[str]]:
+        """Runs in the ledger whose names begin so, each with the links on which it wrote."""
+        ...
+
+    def holders(self, word: str) -> Sequence[Pairing]:
+        """Pairings of any link that are known by this word: a key of either side, a stamp, a native identity."""
+        ...
+
+    def titled(self, words: str, limit: int) -> Sequence[Pairing]:
+        """Pairings of any link whose item people call so, or partly so, in whatever case; newest first."""
+        ...
+
     def quarantined(self, link: str | None = None) -> Sequence[Quarantined]:
         """Items set aside."""
         ...

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
+from runner.model.errands import Errand
 from runner.model.terms import Operation
 
 
@@ -59,6 +60,8 @@ class Order:
 
     run: str
     allowed: frozenset[Operation] = frozenset()
+    errand: Errand | None = None
+    """What is to be done instead of a pass."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class Clashing:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """One item that is left alone, and why: detached, drifted or quarantined."""
+    """One item that is left alone, and why: detached, drifted, quarantined, or left by an errand."""
 
     label: Label
     reason: str
@@ -51,6 +51,7 @@ class LinkChanges:
     clashes: tuple[Clashing, ...] = ()
     detached: tuple[Noted, ...] = ()
     drifted: tuple[Noted, ...] = ()
+    left: tuple[Noted, ...] = ()
     quarantined: tuple[Noted, ...] = ()
     unsure: tuple[Unsure, ...] = ()
     gauges: tuple[Gauge, ...] = ()
@@ -63,7 +64,7 @@ class LinkChanges:
         object.__setattr__(
             self, "clashes", tuple(sorted(self.clashes, key=lambda c: (*c.label.order, c.clash.unit or "")))
         )
-        for name in ("detached", "drifted", "quarantined"):
+        for name in ("detached", "drifted", "left", "quarantined"):
             noted = sorted(getattr(self, name), key=lambda n: (*n.label.order, n.reason))
             object.__setattr__(self, name, tuple(noted))
         counted = self.counts or Counter(f"{p.change.side}.{p.change.operation}" for p in self.changes)
@@ -87,7 +88,8 @@ class LinkChanges:
     @property
     def quiet(self) -> bool:
         """Whether there is nothing at all to tell of this link."""
-        parts = (self.changes, self.clashes, self.detached, self.drifted, self.quarantined, self.unsure, self.trips)
+        noted = (self.detached, self.drifted, self.left, self.quarantined)
+        parts = (self.changes, self.clashes, *noted, self.unsure, self.trips)
         return not any(parts) and not self.writes() and self.error is None
 
     def writes(self) -> Mapping[Operation, int]:
@@ -110,6 +112,7 @@ class LinkChanges:
             "conflicts": [_conflict(each) for each in self.clashes],
             "detached": [_noted(each) for each in self.detached],
             "drifted": [_noted(each) for each in self.drifted],
+            "left": [_noted(each) for each in self.left],
             "quarantined": [_noted(each) for each in self.quarantined],
             "unsure": [{"key": u.rule, "crm": list(u.crm), "target": list(u.target)} for u in self.unsure],
             "guards": [_gauge(each) for each in self.gauges],

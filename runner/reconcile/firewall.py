@@ -9,6 +9,7 @@ case                                                                 fate       
 the policy does not send this kind                                   silent       off is the default
 an operator dropped it                                               silent
 the link's first sync, or one after its mapping or window changed    silent       nobody edited anything now
+an operator takes a run's writes back                                silent       they were told of the run, if of anything
 the meeting is over                                                  silent
 the write settles a conflict                                         silent       the target's user has just been overruled
 the item is made again, or an earlier write's outcome is unknown     silent       they may have been told
@@ -71,6 +72,7 @@ class Occasion:
     """On which occasion a write is made (the rows of the module's table)."""
 
     first: bool = False
+    undoing: bool = False
     past: bool = False
     conflict: bool = False
     again: bool = False
@@ -125,6 +127,7 @@ def _judge(letter: Letter, policy: MailPolicy, occasion: Occasion, spent: Spent)
         f"{letter.kind}s are not mailed": letter.kind not in policy.send,
         "dropped by the operator": occasion.status is MailStatus.DROPPED,
         "a first sync never mails": occasion.first,
+        "taking writes back mails nobody": occasion.undoing,
         "the meeting is over": occasion.past,
         "the write settles a conflict": occasion.conflict,
         "they may have been told already": occasion.again or occasion.status is MailStatus.SENDING,

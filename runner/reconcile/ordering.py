@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runner.model.record import Fields
+from runner.model.state import Base
 from runner.model.terms import Operation
 from runner.reconcile.decision import Change
 
@@ -26,6 +27,11 @@ def called(record: Fields) -> str:
         if words:
             return " ".join(words)
     return "(no subject)"
+
+
+def is_called(base: Base, words: str) -> bool:
+    """Whether people call an item so, or partly so, in whatever case, as either side has it."""
+    return any(words.casefold() in called(record).casefold() for record in (base.crm, base.target))
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,7 @@ def _link_text(link: LinkChanges) -> Iterator[str]:
     for heading, noted in (
         ("detached", link.detached),
         ("drifted", link.drifted),
+        ("left as it is", link.left),
         ("quarantined", link.quarantined),
     ):
         for one in noted:
@@ -223,7 +224,12 @@ def _link_markdown(link: LinkChanges) -> str:
     for each in link.clashes[:_PER_LINK]:
         unit = each.clash.unit or "edit against delete"
         out.append(f"- conflict {_code(unit)} in {_code(shown(each.label.title))}: {_code(_outcome(each))}")
-    for heading, noted in (("detached", link.detached), ("drifted", link.drifted), ("quarantined", link.quarantined)):
+    for heading, noted in (
+        ("detached", link.detached),
+        ("drifted", link.drifted),
+        ("left as it is", link.left),
+        ("quarantined", link.quarantined),
+    ):
         out += [f"- {heading}: {_code(shown(n.label.title))}: {_code(printable(n.reason))}" for n in noted[:_PER_LINK]]
     for unsure in link.unsure[:_PER_LINK]:
         out.append(f"- unsure match: CRM {_code(', '.join(unsure.crm))}, target {_code(', '.join(unsure.target))}")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from pathlib import Path
 
 from runner.config.plan import LinkPlan
 from runner.engine.hindrance import hindrance_of
 from runner.engine.passes import Orders
 from runner.engine.report import PassReport
 from runner.engine.resolve import find_conflict
-from runner.engine.runs import Runner, exit_code
+from runner.engine.runs import exit_code
 from runner.engine.selection import select_links
 from runner.model.diagnostics import Diagnostic
 from runner.model.errors import Transient, UsageError
@@ -25,10 +23,10 @@ from runner.service import acts, views
 from runner.service.acts import Operator
 from runner.service.circuit import CircuitState
 from runner.service.configuration import Look, Outcome
+from runner.service.copies import on_a_copy
 from runner.service.follower import jobs_for
-from runner.service.service import REHEARSALS, Service
+from runner.service.service import Service
 from runner.service.views import Data, text_of
-from runner.store import open_store
 
 PATIENCE = 3600.0
 """Seconds that an ordered run may take before its caller is told that it still goes on."""
@@ -218,17 +216,22 @@ class Desk:
 
     def apply(self, who: Operator, names: Sequence[str], allowed: frozenset[Operation]) -> Data:
         """One pass over these links, in their turn; answers when all have ended."""
-        service, plan = self.service, self.service.generations.current.plan
-        run = service.rng.token()
+        links = select_links(self.service.generations.current.plan, names)
+        run = self.service.rng.token()
+        return rendered(run, self.ordered(links, Order(run, allowed)))
+
+    def ordered(self, links: Sequence[LinkPlan], order: Order) -> list[PassReport]:
+        """What an order comes to on these links, in their turn; answers when all have ended."""
+        service, plan, run = self.service, self.service.generations.current.plan, order.run
         suspensions = service.store.suspensions()
         reports: list[PassReport] = []
         jobs: list[Job] = []
-        for link in select_links(plan, names):
+        for link in links:
             hindrance = hindrance_of(plan, link, suspensions)
             if hindrance is not None:
                 reports.append(PassReport(link.name, skipped=hindrance.reason))
             else:
-                jobs.append(Job(link.name, link.target, Cause.OPERATOR, (Order(run, allowed),)))
+                jobs.append(Job(link.name, link.target, Cause.OPERATOR, (order,)))
         if service.dispatcher.crm_down:
             raise Transient(f"the CRM does not work: {service.dispatcher.crm_down}", code="crm-down")
         for target in {job.target for job in jobs}:
@@ -243,9 +246,8 @@ class Desk:
                 code="still-running",
                 remedy="`exsync queue list` shows where they stand; they go on by themselves",
             )
-        order = {job.link: number for number, job in enumerate(jobs)}
-        reports += sorted(found, key=lambda report: order[report.link])
-        return _rendered(run, reports)
+        place = {job.link: number for number, job in enumerate(jobs)}
+        return reports + sorted(found, key=lambda report: place[report.link])
 
     def _make_way(self, target: str) -> None:
         """An operator does not wait until an open circuit is probed: his pass is the probe. A refused one stays refused."""
@@ -263,22 +265,11 @@ class Desk:
 
     def plan(self, names: Sequence[str]) -> Data:
         """What the next pass would do, found out on a copy of the state: nobody is held up by it."""
-        service, generation = self.service, self.service.generations.current
-        with tempfile.TemporaryDirectory(dir=service.settings.state.parent, prefix=REHEARSALS) as home:
-            copy = Path(home) / "state.duckdb"
-            service.store.copy_to(copy)
-            with open_store(copy, clock=service.clock) as store:
-                runner = Runner(
-                    generation.plan,
-                    store,
-                    generation.runner.crm,
-                    generation.runner.targets,
-                    service.clock,
-                    service.rng,
-                )
-                run = service.rng.token()
-                reports = runner.run(select_links(generation.plan, names), Orders(run, rehearse=True))
-        return _rendered(run, reports)
+        service, plan = self.service, self.service.generations.current.plan
+        with on_a_copy(service) as runner:
+            run = service.rng.token()
+            reports = runner.run(select_links(plan, names), Orders(run, rehearse=True))
+        return rendered(run, reports)
 
 
 def _touches(scope: Scope, name: str, ended: Iterable[str], link: LinkPlan) -> bool:
@@ -287,7 +278,8 @@ def _touches(scope: Scope, name: str, ended: Iterable[str], link: LinkPlan) -> b
     return link.target == name if scope is Scope.TARGET else link.name in ended
 
 
-def _rendered(run: str, reports: Sequence[PassReport]) -> Data:
+def rendered(run: str, reports: Sequence[PassReport]) -> Data:
+    """A run as plain data, and as text for people."""
     changes = ChangeSet(tuple(report.as_changes() for report in reports))
     return {
         "run": run,

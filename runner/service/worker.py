@@ -78,27 +78,45 @@ class Worker:
             return Verdict(Fate.DONE)
         begun = self.queue.begin(message)
         try:
-            report = self._run(generation, link, begun, run)
+            report = self._run_all(generation, link, begun, run)
         except StateError:
             raise
         except Exception as error:  # a bug in one link's pass must not take the others down
             log.error("pass.crashed", exc_info=error)
             report = PassReport(link.name, error=ExsyncError(f"a bug in exsync ended the pass: {error!r}"))
+            self.reports.note(message.orders, report)
         if isinstance(report.error, StateError):
             raise report.error
         unsettled = len(generation.runner.store.intents(link.name))
         verdict = judge(report, message.attempts, self.clock.now(), self.rng.token(), unsettled=unsettled)
         # What was ordered has been carried out or reported: a later try lifts no guard.
         self._settle(replace(begun, orders=()), verdict)
-        self.reports.note(message.orders, report)
         self._tell(link, report, verdict)
         if self.generations.current.number != generation.number:
             self.generations.current.runner.follow_configuration([link.name])
         return verdict
 
-    def _run(self, generation: Generation, link: LinkPlan, message: Message, run: str) -> PassReport:
-        allowed = frozenset(operation for order in message.orders for operation in order.allowed)
-        orders = Orders(run, allowed=allowed, stopping=self.stopping)
+    def _run_all(self, generation: Generation, link: LinkPlan, message: Message, run: str) -> PassReport:
+        """The errands that the message carries, each in its turn, and the pass that anything else in it asks for. Answers
+        with the last report, or the first one that failed."""
+        errands = [order for order in message.orders if order.errand is not None]
+        passes = [order for order in message.orders if order.errand is None]
+        report = PassReport(link.name)
+        for order in errands:
+            orders = Orders(order.run, allowed=order.allowed, stopping=self.stopping, errand=order.errand)
+            report = self._run(generation, link, orders)
+            self.reports.note((order,), report)
+            if report.error is not None:
+                self.reports.note(passes, report)
+                return report
+        if not errands or passes or message.hints > len(errands):
+            allowed = frozenset(operation for order in passes for operation in order.allowed)
+            name = passes[0].run if passes else self.rng.token() if errands else run
+            report = self._run(generation, link, Orders(name, allowed=allowed, stopping=self.stopping))
+        self.reports.note(passes, report)
+        return report
+
+    def _run(self, generation: Generation, link: LinkPlan, orders: Orders) -> PassReport:
         try:
             if generation.owners is None or link.user not in generation.owners:
                 generation.learn_owners()

@@ -28,7 +28,8 @@ from runner.model.state import (
     Suspension,
 )
 from runner.model.terms import Side
-from runner.store import intents, ledger, meetings, reading
+from runner.reconcile.ordering import is_called
+from runner.store import intents, ledger, meetings, reading, recall
 from runner.store.chain import Chain
 from runner.store.faults import damaged, explained
 from runner.store.heartbeats import Heartbeats
@@ -287,6 +288,23 @@ class DuckStore:
         """Drop entries written before an instant; the chain goes on from there. Returns how many."""
         with self.changing() as change:
             return ledger.prune(change.con, before)
+
+    def runs_called(self, beginning: str) -> Mapping[str, Sequence[str]]:
+        """Runs in the ledger whose names begin so, each with the links on which it wrote."""
+        with self._work() as con:
+            return recall.runs_called(con, self._known.link_names, beginning)
+
+    def holders(self, word: str) -> Sequence[Pairing]:
+        """Pairings of any link that are known by this word: a key of either side, a stamp, a native identity."""
+        with self._work() as con:
+            found = [pairing_of(row, self._known.link_names[row[1]]) for row in recall.holders(con, word)]
+            return [p for p in found if word in (p.crm_key, p.target_key, p.stamp, p.native)]
+
+    def titled(self, words: str, limit: int) -> Sequence[Pairing]:
+        """Pairings of any link whose item people call so, or partly so, in whatever case; newest first."""
+        with self._work() as con:
+            found = [pairing_of(row, self._known.link_names[row[1]]) for row in recall.titled(con, words, limit)]
+            return [pairing for pairing in found if pairing.base and is_called(pairing.base, words)]
 
     def quarantined(self, link: str | None = None) -> Sequence[Quarantined]:
         """Items set aside, oldest first."""

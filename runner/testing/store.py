@@ -32,6 +32,7 @@ from runner.model.state import (
 )
 from runner.model.terms import Operation, Side
 from runner.reconcile.matching import match
+from runner.reconcile.ordering import is_called
 
 
 @dataclass(slots=True)
@@ -179,6 +180,23 @@ class MemoryStore:
             and (key is None or key in {entry.key, entry.counterpart})
             and (not before or entry.id < before)
         ][:limit]
+
+    def runs_called(self, beginning: str) -> Mapping[str, Sequence[str]]:
+        """Runs in the ledger whose names begin so, each with the links on which it wrote."""
+        found: dict[str, set[str]] = {}
+        for entry in self._state.ledger:
+            if entry.run.startswith(beginning):
+                found.setdefault(entry.run, set()).add(entry.link)
+        return {run: tuple(sorted(links)) for run, links in sorted(found.items())}
+
+    def holders(self, word: str) -> Sequence[Pairing]:
+        """Pairings of any link that are known by this word."""
+        return [p for p in self._state.pairings.values() if word in (p.crm_key, p.target_key, p.stamp, p.native)]
+
+    def titled(self, words: str, limit: int) -> Sequence[Pairing]:
+        """Pairings of any link whose item people call so, or partly so; newest first."""
+        found = [p for p in self._state.pairings.values() if p.base and is_called(p.base, words)]
+        return sorted(found, key=lambda pairing: -pairing.id)[:limit]
 
     def quarantined(self, link: str | None = None) -> Sequence[Quarantined]:
         """Items set aside, oldest first."""

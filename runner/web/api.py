@@ -25,6 +25,7 @@ from runner.model.state import Scope as SuspensionScope
 from runner.model.terms import Operation
 from runner.observe.metrics import CONTENT_TYPE
 from runner.service.desk import Desk
+from runner.service.inquiry import Inquiry
 
 USER_HEADER = "X-Exsync-User"
 LARGEST = 1 << 20
@@ -65,6 +66,8 @@ def _probes(desk: Desk) -> list[BaseRoute]:
 
 
 def _api(desk: Desk) -> list[BaseRoute]:
+    inquiry = Inquiry(desk)
+
     def who(request: Request) -> Any:
         return desk.operator(request.headers.get(USER_HEADER, "unknown")[:100])
 
@@ -107,6 +110,8 @@ def _api(desk: Desk) -> list[BaseRoute]:
             who(request), _texts(body, "links"), frozenset(Operation(each) for each in _texts(body, "allow"))
         ),
         "/api/v1/plan": lambda request, body: desk.plan(_texts(body, "links")),
+        "/api/v1/undo": lambda request, body: inquiry.undo(who(request), body),
+        "/api/v1/explain": lambda request, body: inquiry.explain(_text(body, "word"), _texts(body, "links")),
     }
     routes: list[BaseRoute] = [Route(path, _endpoint(answer), methods=["GET"]) for path, answer in got.items()]
     return routes + [Route(path, _endpoint(answer), methods=["POST"]) for path, answer in posted.items()]

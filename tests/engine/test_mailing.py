@@ -19,6 +19,7 @@ from runner.mapping import compile_mapping
 from runner.mapping.compiled import CompiledMapping
 from runner.mapping.source import CrmFieldType, MappingSource
 from runner.model.diagnostics import Span
+from runner.model.errands import Undo
 from runner.model.errors import OutcomeUnknown, UsageError
 from runner.model.items import ChangePage, WriteResult
 from runner.model.meetings import MailKind, MailStatus
@@ -288,3 +289,18 @@ def test_a_meeting_of_the_crms_over_a_real_server(on: bool) -> None:
             told = [("request", BOB), ("request", EVE), ("update", BOB), ("update", EVE)]
             assert sandbox.addressees == (told if on else [])
     world.close()
+
+
+def test_taking_a_run_back_mails_nobody(started: Callable[..., World]) -> None:
+    """B-42, B-100: neither the update that is taken back nor the invitation, whatever the policy sends."""
+    world = started()
+    key = invite(world)
+    world.sync()
+    world.crm.user_edit(key, place="Room 9")
+    world.sync()
+    before = mailed(world)
+    for undone in (3, 2):
+        world.sync(errand=Undo(undone=f"run-{undone}"), allowed=frozenset(Operation))
+    world.sync()
+    assert world.titles()[0] == []
+    assert mailed(world) == before == [Operation.CREATE, Operation.UPDATE]

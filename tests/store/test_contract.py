@@ -507,3 +507,23 @@ def test_a_purge_takes_the_values_out_of_the_ledger_and_is_no_write(store: Store
     store.commit(Commit(purged=(Purge(ANN, "c1", "t1", NOW),)))
     assert [(one.key, one.after) for one in store.ledger()] == [("c2", RECORD), ("c1", None)]
     assert store.writes_since(ANN, NOW) == {"create": 2}
+
+
+def test_a_run_is_found_by_the_beginning_of_its_name(store: Store) -> None:
+    """B-100: with the links on which it wrote."""
+    one, two = replace(entry(), run="run-a"), replace(entry(link=BOB), run="run-a")
+    store.commit(Commit(ledger=(one, two, replace(entry(), run="run-b"))))
+    store.commit(Commit(purged=(Purge(ANN, "c1", "t1", NOW),)))
+    assert store.runs_called("run-") == {"run-a": (ANN, BOB), "run-b": (ANN,)}
+    assert store.runs_called("run-c") == {}
+
+
+def test_a_pairing_is_found_by_whatever_it_is_known_by(store: Store) -> None:
+    """B-100: in any link, by key, id, stamp, identity and by what people call the item."""
+    store.commit(Commit(pairings=(pairing(1), pairing(2, BOB), pairing(3, ANN, base=None))))
+    for word in ("c1", pairing(1).target_key, pairing(1).stamp, pairing(1).native):
+        assert [(found.link, found.crm_key) for found in store.holders(word or "")] == [(ANN, "c1")], word
+    assert list(store.holders("c9")) == []
+    assert [found.link for found in store.titled("BUDGET", 10)] == [BOB, ANN]
+    assert [found.link for found in store.titled(NASTY, 1)] == [BOB]
+    assert list(store.titled("Room 1", 10)) == []

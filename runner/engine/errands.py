@@ -1,0 +1,19 @@
+"""Errands done: which call carries out which order that is no pass."""
+
+from __future__ import annotations
+
+from runner.config.plan import LinkPlan
+from runner.engine.parts import Parts
+from runner.engine.passes import Orders
+from runner.engine.report import PassReport
+from runner.engine.undo import undo
+from runner.model.errands import Undo
+
+
+def do_errand(parts: Parts, link: LinkPlan, owner: str, orders: Orders) -> PassReport:
+    """Do what the orders ask for instead of a pass; expected faults end up in the report."""
+    match orders.errand:
+        case Undo() as errand:
+            return undo(parts, link, owner, orders, errand)
+        case None:
+            raise ValueError("these orders ask for a pass")

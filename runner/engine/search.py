@@ -1,0 +1,120 @@
+"""Where an item may lie that an operator means: in the state first, then on both sides of the links that may be asked.
+
+Nobody pages through a whole company for one question: what was not asked is counted, so that the answer can say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from runner.config.plan import LinkPlan
+from runner.engine.parts import ref_of
+from runner.engine.runs import Runner
+from runner.model.errors import ConnectorError, Invalid
+from runner.model.items import Identity, Item, LinkRef
+from runner.model.ports import Connector
+from runner.model.record import Fields
+from runner.model.state import Pairing
+from runner.model.terms import Place, Side
+from runner.reconcile.ordering import called
+
+MOST = 20
+"""Items that one question is answered for."""
+ASKED = 50
+"""Links that are asked by key for an item that nobody has paired."""
+READ_IN = 5
+"""Links whose folders are read in search of a subject."""
+READ = 500
+"""Items of one folder that are read for it."""
+SHORTEST = 10
+"""Characters of a word that may be a calendar UID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where an item was found: a key of one side of a link."""
+
+    link: str
+    side: Side
+    key: str
+
+
+class Search:
+    """Where the item may lie that a word means. ``unasked`` counts links that were not asked; ``fault`` is why one could not
+    be."""
+
+    def __init__(self, runner: Runner, links: Mapping[str, LinkPlan], owners: Mapping[str, str]) -> None:
+        self.runner, self.links, self.owners = runner, links, owners
+        self.unasked = 0
+        self.fault: ConnectorError | None = None
+
+    def paired(self, word: str) -> list[Spot]:
+        """Items that the state knows: by pairing, or set aside."""
+        store = self.runner.store
+        pairs: Sequence[Pairing] = store.holders(word) or store.titled(word, 10 * MOST)
+        spots = [Spot(pairing.link, Side.CRM, pairing.crm_key) for pairing in pairs]
+        spots += [Spot(one.link, one.side, one.key) for one in store.quarantined() if one.key == word]
+        return [spot for spot in dict.fromkeys(spots) if spot.link in self.links]
+
+    def unpaired(self, word: str) -> list[Spot]:
+        """Items that nobody has paired: both sides are asked, link by link, by key and identity and then by subject."""
+        known = [link for link in self.links.values() if link.user in self.owners]
+        found = [spot for link in known[:ASKED] for spot in self._asked(link, word, self._by_key)]
+        found = found or [spot for link in known[:ASKED] for spot in self._asked(link, word, self._by_identity)]
+        if not found:
+            self.unasked = max(0, len(known) - READ_IN)
+            found = [spot for link in known[:READ_IN] for spot in self._asked(link, word, self._by_subject)]
+        return found
+
+    def _asked(self, link: LinkPlan, word: str, look: Callable[[LinkPlan, LinkRef, str], list[Spot]]) -> list[Spot]:
+        try:
+            return look(link, ref_of(link, self.owners[link.user]), word)
+        except ConnectorError as error:
+            self.fault = error
+            return []
+
+    def _by_key(self, link: LinkPlan, ref: LinkRef, word: str) -> list[Spot]:
+        return [
+            Spot(link.name, side, word)
+            for side, connector in self._sides(link).items()
+            if isinstance(connector.get(ref, [word]).get(word), Item)
+        ]
+
+    def _by_identity(self, link: LinkPlan, ref: LinkRef, word: str) -> list[Spot]:
+        if len(word) < SHORTEST:
+            return []
+        hits = self.runner.targets(link.target).find(ref, [Identity(native=word)])
+        return [Spot(link.name, Side.TARGET, hit.key) for hit in hits if hit.key and hit.place is Place.FOLDER]
+
+    def _by_subject(self, link: LinkPlan, ref: LinkRef, word: str) -> list[Spot]:
+        found, words = [], word.casefold()
+        for side, connector in self._sides(link).items():
+            keys = list(islice(self._listed(side, link, ref), READ))
+            for key, read in connector.get(ref, keys).items() if keys else ():
+                if (
+                    isinstance(read, Item)
+                    and not read.masked
+                    and words in called(record_of(link, side, read)).casefold()
+                ):
+                    found.append(Spot(link.name, side, key))
+        return found
+
+    def _listed(self, side: Side, link: LinkPlan, ref: LinkRef) -> Iterator[str]:
+        crm, target = self.runner.crm, self.runner.targets(link.target)
+        pages = crm.listing(ref) if side is Side.CRM else target.changes(ref, None)
+        return (entry.key for page in pages for entry in page.changed)
+
+    def _sides(self, link: LinkPlan) -> Mapping[Side, Connector]:
+        return {Side.CRM: self.runner.crm, Side.TARGET: self.runner.targets(link.target)}
+
+
+def record_of(link: LinkPlan, side: Side, item: Item) -> Fields:
+    """An item in record fields; what cannot be mapped has none."""
+    if side is Side.TARGET:
+        return item.values
+    try:
+        return link.mapping.outbound(item.values)
+    except Invalid:
+        return {}

@@ -1,0 +1,118 @@
+"""What an operator's wish to undo means: which run or time, on which links. The same with and without a service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from runner.config.durations import timedelta_of
+from runner.config.plan import LinkPlan, SyncPlan
+from runner.engine.selection import select_links
+from runner.model.errands import Undo
+from runner.model.errors import UsageError
+from runner.model.ports import Store
+from runner.model.state import Commit
+from runner.model.terms import Operation
+from runner.service.acts import Operator
+
+SHORTEST = 4
+"""Characters of a run's name that are enough to mean it."""
+
+
+@dataclass(frozen=True, slots=True)
+class UndoWish:
+    """The command's words: a run's name or its beginning, or links since a time (ISO, or a duration such as ``2h``)."""
+
+    run: str | None = None
+    links: tuple[str, ...] = ()
+    since: str | None = None
+    both: bool = False
+    apply: bool = False
+    allow: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> frozenset[Operation]:
+        """Operations whose guards are lifted for this once."""
+        return frozenset(Operation(word) for word in self.allow)
+
+    def as_plain(self) -> dict[str, Any]:
+        """Plain data, for the control API."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, data: Mapping[str, Any]) -> UndoWish:
+        """The wish in a request's body. Raises ``UsageError`` for what is none."""
+        run, since = data.get("run"), data.get("since")
+        texts = {name: data.get(name) or [] for name in ("links", "allow")}
+        right = all(isinstance(each, str | None) for each in (run, since)) and all(
+            isinstance(words, list) and all(isinstance(word, str) for word in words) for words in texts.values()
+        )
+        if not right:
+            raise UsageError("the request does not read: run and since are texts, links and allow are lists of texts")
+        both, applying = bool(data.get("both")), bool(data.get("apply"))
+        return cls(run, tuple(texts["links"]), since, both, applying, tuple(texts["allow"]))
+
+
+def undo_asked(store: Store, plan: SyncPlan, wish: UndoWish, now: datetime) -> tuple[Undo, Sequence[LinkPlan]]:
+    """The errand, and the links that it concerns. Raises ``UsageError`` for a run or a link that is not there."""
+    if (wish.run is None) == (wish.since is None):
+        raise UsageError("an undo needs a RUN, or --since with --user or --link", remedy="`exsync status` shows runs")
+    if wish.run is not None:
+        name, links = _run(store, plan, wish.run)
+        chosen = select_links(plan, wish.links) if wish.links else links
+        return Undo(undone=name, both=wish.both), [link for link in links if link in chosen]
+    if not wish.links:
+        raise UsageError(
+            "--since takes back every write on a link: name the links", remedy="add --user ADDRESS or --link NAME"
+        )
+    return Undo(since=_moment(wish.since or "", now), both=wish.both), select_links(plan, wish.links)
+
+
+def note_undo(store: Store, who: Operator, errand: Undo, run: str) -> None:
+    """Keep who had what taken back."""
+    subject = f"run {errand.undone}" if errand.undone else f"since {errand.since:%Y-%m-%d %H:%M:%S}"
+    store.commit(Commit(acts=(who.act("undo", subject, f"run {run}{', both sides' if errand.both else ''}"),)))
+
+
+def undone_by(store: Store, run: str) -> str | None:
+    """The run that has taken a run back before, if any."""
+    known = (act for act in store.acts(10_000) if act.what == "undo" and act.subject == f"run {run}")
+    return next((str(act.detail).removeprefix("run ").partition(",")[0] for act in known), None)
+
+
+def _run(store: Store, plan: SyncPlan, beginning: str) -> tuple[str, list[LinkPlan]]:
+    found = store.runs_called(beginning) if len(beginning) >= SHORTEST else {}
+    if len(found) != 1:
+        many = (
+            "more than one run that wrote anything has a name that begins" if found else "no run of the ledger begins"
+        )
+        raise UsageError(
+            f"{many} with {beginning!r}",
+            remedy=f"`exsync status -o json` and `exsync explain` name runs; {SHORTEST} characters are enough",
+        )
+    [(name, links)] = found.items()
+    gone = [link for link in links if link not in plan.links]
+    if gone:
+        raise UsageError(
+            f"run {name[:8]} wrote on {gone[0]}, which is not configured any more",
+            remedy="put the link back into YAML (enabled: false will not do), or name the others with --link",
+        )
+    return name, [plan.links[link] for link in links]
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    try:
+        length: timedelta | None = timedelta_of(text)
+    except ValueError:
+        length = None
+    if length is not None:
+        return now - length
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"--since {text!r} is neither a time nor a duration", remedy="write 2026-11-27T08:00 (UTC) or 90m"
+        ) from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
