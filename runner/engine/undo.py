@@ -94,8 +94,9 @@ class _Undo:
         """What is to be taken back, oldest first; and which of its items were written again afterwards."""
         errand, link = self.errand, self.link.name
         mine = list(self.store.ledger(link, run=errand.undone, limit=MOST)) if errand.undone else []
-        first = mine[-1].id if mine else 0
-        before = 0
+        if errand.undone and not mine:
+            return []
+        first, before = (mine[-1].id if mine else 0), 0
         while page := self.store.ledger(link, before=before, limit=PAGE):
             before = page[-1].id
             if errand.since is not None:
