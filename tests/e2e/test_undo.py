@@ -86,7 +86,7 @@ def test_a_running_service_takes_a_run_back(operator: Operator) -> None:
         served.idle()
         [run] = [line["run_id"] for line in served.log("pass.done") if line["counts"] == {"target.update": 1}]
         [item] = json.loads(operator.exsync("explain", str(key), "--link", ANN, "-o", "json").out)["items"]
-        assert [entry["run"] for entry in item["ledger"]][0] == run
+        assert item["ledger"][0]["run"] == run
         assert "Garbled" in operator.exsync("undo", run).out
         said = operator.exsync("undo", run, "--apply")
         assert said.code == 0, said.text
