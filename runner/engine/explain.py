@@ -153,7 +153,7 @@ class _Looking:
             reasons.append(f"the pair was detached: {pairing.reason}")
         marks = [Mark(ref.name, side, key, seq=1)]
         gathered = gather(parts, ref, marks, None)
-        meetings = look(parts, self.link, gathered.subjects)
+        meetings = look(parts, self.link, ref, gathered.subjects)
         resolutions: dict[str, list[Resolution]] = {}
         for one in self.store.resolutions(self.link.name):
             resolutions.setdefault(one.crm_key or "", []).append(one)
