@@ -31,6 +31,8 @@ from runner.reconcile.decision import Decision
 from runner.reconcile.ordering import Label, called
 from runner.reconcile.takeback import UNDONE, Effect, Takeback, effects, take_back
 
+FILES = "attachments"
+"""The record field that is not taken back: the ledger knows files by name, and nobody keeps their bytes (B-45)."""
 STEP = 200
 """Items that are read, decided and written together."""
 PAGE = 2000
@@ -62,6 +64,8 @@ class _Undo:
         self.report = PassReport(link.name)
         self.writer = Writer(parts, link, self.ref, orders.run, {})
         self.writer.undoing = self.writer.mailroom.undoing = True
+        units = tuple(unit for unit in link.rules.units if FILES not in unit.fields)
+        self.rules = replace(link.rules, units=units)
         self.started = parts.clock.now()
         self.later: dict[tuple[Side, str], int] = {}
         """Items that were written after the run began, by anything else: the newest entry of each."""
@@ -159,8 +163,7 @@ class _Undo:
             return _Taken(effect, pairing, subject, Takeback(left=left))
         base = pairing.base.of(effect.side) if pairing and pairing.base else None
         agreed = None if self.later.get((effect.side, effect.key), 0) > effect.last.id else base
-        rules = self.link.rules
-        takeback = take_back(effect, now, agreed, rules, self.undone, rules.rule)
+        takeback = take_back(effect, now, agreed, self.rules, self.undone, self.rules.rule)
         taken = _Taken(effect, pairing, subject, takeback)
         if takeback.change is not None or takeback.clashes:
             taken.item = self._decided(taken, now)
