@@ -75,7 +75,7 @@ class Parsed:
     document: Document | None
 
 
-KINDS: Mapping[str, str] = {"crm": "target", "exchange": "target", "mapping": "mapping"}
+KINDS: Mapping[str, str] = {"crm": "target", "exchange": "target", "mapping": "mapping", "service": "service"}
 """Kinds of document and the schema of each."""
 
 

@@ -1,8 +1,9 @@
 """The one module of the configuration that touches the disk: a consistent snapshot of a root, and the schemas.
 
-A root holds ``targets.d/*.yaml`` and ``mappings/*.yaml`` (``.yml`` too; ``*.test.yaml`` are the mappings' tests and not
-read). Names with a leading dot are ignored. Links may point anywhere inside the root, so that mounted ConfigMaps and
-git-sync checkouts work; one that leads out of it is refused. The snapshot is taken again when anything moved meanwhile.
+A root holds ``targets.d/*.yaml``, ``mappings/*.yaml`` (``.yml`` too; ``*.test.yaml`` are the mappings' tests and not
+read) and, if it is there, ``service.yaml``. Names with a leading dot are ignored. Links may point anywhere inside the root,
+so that mounted ConfigMaps and git-sync checkouts work; one that leads out of it is refused. The snapshot is taken again
+when anything moved meanwhile.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from runner.model.diagnostics import Diagnostic, Span
 
 TARGETS = "targets.d"
 MAPPINGS = "mappings"
+SERVICE = "service.yaml"
+"""The one file at the top of a root: what the service says of itself."""
 SUFFIXES = (".yaml", ".yml")
 _ATTEMPTS = 5
 
@@ -113,6 +116,8 @@ def _candidates(root: Path) -> list[tuple[str, Path]]:
             continue
         wanted = [name for name in names if not name.startswith(".") and name.endswith(SUFFIXES) and not is_test(name)]
         found.extend((f"{directory}/{name}", root / directory / name) for name in wanted)
+    if (root / SERVICE).is_symlink() or (root / SERVICE).exists():
+        found.append((SERVICE, root / SERVICE))
     return found
 
 

@@ -16,6 +16,7 @@ from runner.config.plan import SyncPlan
 from runner.config.redaction import shown
 from runner.config.references import Catalogue, catalogue, check_crm, check_exchange
 from runner.config.schema import packaged_schemas
+from runner.config.serving import check_service, compile_service
 from runner.config.settings import FolderSettings
 from runner.config.yamlsource import read
 from runner.mapping.compiled import CompiledMapping
@@ -62,16 +63,13 @@ def load(root: Path, *, beside: Path | None = None) -> Loaded:
     findings = Findings()
     findings.add(*taken.diagnostics)
     schemas = packaged_schemas()
-    parsed = [
-        parse(file, schemas, findings, "mapping" if file.path.startswith(f"{files.MAPPINGS}/") else "target")
-        for file in taken.files
-    ]
+    parsed = [parse(file, schemas, findings, _schema_at(file.path)) for file in taken.files]
     documents = [each.document for each in parsed if each.document is not None]
     complete = len(documents) == len(parsed) and not taken.diagnostics
-    if complete and not any(document.kind != "mapping" for document in documents):
+    if complete and not any(document.file.startswith(f"{files.TARGETS}/") for document in documents):
         hint = "an empty configuration is taken for one that was not mounted"
         findings.error("no-configuration", "there is no document in targets.d/", _top(files.TARGETS), hint=hint)
-    targets = [document for document in documents if document.kind != "mapping"]
+    targets = [document for document in documents if document.file.startswith(f"{files.TARGETS}/")]
     known = catalogue(documents, complete=complete, findings=findings, top=targets[0] if targets else None)
     links = _check(known, taken.root, findings)
     compiled = compile_mappings(known.mappings, known.crm, findings) if known.crm else {}
@@ -111,8 +109,17 @@ def load_file(path: Path) -> Loaded:
             check_crm(document, findings)
         elif document.kind == "exchange":
             check_exchange(document, findings, has_file=True)
+        elif document.kind == "service":
+            check_service(document, findings)
     texts = {each.source.file: shown(each.source) for each in parsed}
     return Loaded(None, findings.sorted(), texts, root=path.parent, documents=documents)
+
+
+def _schema_at(path: str) -> str:
+    """The schema of a file of a root, by where it lies."""
+    if path == files.SERVICE:
+        return "service"
+    return "mapping" if path.startswith(f"{files.MAPPINGS}/") else "target"
 
 
 def _schema_of(file: files.SourceFile) -> str:
@@ -130,6 +137,8 @@ def _top(name: str) -> Span:
 
 def _check(known: Catalogue, root: Path, findings: Findings) -> list[ResolvedLink]:
     zone = "Etc/UTC"
+    if known.service is not None:
+        check_service(known.service, findings)
     if known.crm is not None:
         check_crm(known.crm, findings)
         zone = known.crm.data.get("time_zone") or zone
@@ -156,4 +165,5 @@ def _compile(
         crm=compile_crm(crm, taken.root),
         targets=MappingProxyType({str(each.name): compile_exchange(each, taken.root) for each in known.targets}),
         links=MappingProxyType(LinkCompiler(mappings, filters).compile(links)),
+        service=compile_service(known.service, taken.root),
     )

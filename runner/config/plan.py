@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from runner.config.secrets import SecretRef
+from runner.config.serving import ServicePlan
 from runner.mapping.compiled import CompiledMapping
 from runner.mapping.condition import Condition
 from runner.model.files import FileRules
@@ -295,3 +296,4 @@ class SyncPlan:
     crm: CrmPlan
     targets: Mapping[str, ExchangePlan]
     links: Mapping[str, LinkPlan]
+    service: ServicePlan = field(default_factory=ServicePlan)

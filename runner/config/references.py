@@ -39,6 +39,7 @@ class Catalogue:
     """The documents by what they are. ``complete`` is False when a file could not even be told what it is."""
 
     crm: Document | None = None
+    service: Document | None = None
     targets: list[Document] = field(default_factory=list)
     mappings: dict[str, Document] = field(default_factory=dict)
     complete: bool = True
@@ -52,6 +53,9 @@ def catalogue(documents: Iterable[Document], *, complete: bool, findings: Findin
         name = document.name
         if document.kind == "mapping":
             _unique(document, found.mappings, "mapping", findings)
+            continue
+        if document.kind == "service":
+            found.service = document
             continue
         if document.kind == "crm":
             if found.crm is None:

@@ -64,6 +64,8 @@ class Orders:
     """Asked between two steps: True ends the pass there, with everything before it committed."""
     errand: Errand | None = None
     """What is to be done instead of a pass."""
+    asked_at: datetime | None = None
+    """When the pass was first wished for."""
 
 
 def run_pass(parts: Parts, link: LinkPlan, owner: str, orders: Orders) -> PassReport:
@@ -354,6 +356,11 @@ class _Pass:
             first, tries = (before.first_at, before.tries) if before else (now, 1)
             yield Quarantined(self.link.name, note.side, note.key, note.error.code, reason, first, now, tries, None)
 
+    @property
+    def _waited(self) -> float | None:
+        asked = self.orders.asked_at
+        return None if asked is None else max(0.0, (self.started - asked).total_seconds())
+
     def _finish(self) -> None:
         """Record what this pass was: a run when it had an effect or failed, a heartbeat otherwise."""
         now, report = self.parts.clock.now(), self.report
@@ -367,7 +374,15 @@ class _Pass:
         if after != self.state or effect:
             outcome = "failed" if report.error else "stopped" if report.trips else "done"
             record = RunRecord(
-                self.orders.run, self.link.name, self.started, now, outcome, dict(+report.counts), reason
+                self.orders.run,
+                self.link.name,
+                self.started,
+                now,
+                outcome,
+                dict(+report.counts),
+                reason,
+                report.error.code if report.error else "guard" if report.trips else None,
+                self._waited,
             )
             self.store.commit(Commit(links=(replace(after, last_pass=now),), runs=(record,) if effect else ()))
         else:

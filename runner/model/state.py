@@ -228,7 +228,8 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One pass that had an effect or failed. ``counts`` such as ``{"crm.create": 3}``."""
+    """One pass that had an effect or failed. ``counts`` such as ``{"crm.create": 3}``; ``code`` is a failed one's error's;
+    ``waited``: seconds from the first wish for it to its beginning, None when nobody had to wait."""
 
     run: str
     link: str
@@ -237,6 +238,8 @@ class RunRecord:
     outcome: str
     counts: Mapping[str, int]
     message: str | None = None
+    code: str | None = None
+    waited: float | None = None
 
 
 class Scope(StrEnum):

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from runner.config import files
 from runner.config.loading import Loaded, load
+from runner.config.origins import Described, describe
 from runner.config.plan import SyncPlan
 from runner.model.diagnostics import Diagnostic, Severity
 from runner.model.errors import ConfigurationInvalid, ExsyncError
@@ -53,6 +54,8 @@ class Look:
     texts: Mapping[str, str] = field(default_factory=dict)
     trouble: str = ""
     """What kept a good configuration from being put to use, as one sentence."""
+    described: Described = field(default_factory=Described)
+    """What is told of ``plan``."""
 
 
 class Configuration:
@@ -72,6 +75,8 @@ class Configuration:
         self.generation = last_good.about()[0]
         self.standing: Look | None = None
         """The look that says how things stand: the last one that was not ``unchanged``."""
+        self.described = Described()
+        """What is told of the configuration in use."""
         self.keeping_failed: str | None = None
         """Why the last good configuration could not be kept on disk."""
 
@@ -89,7 +94,7 @@ class Configuration:
         kept = None if strict else self._last_good.load(self.root)
         if kept is None or kept.plan is None:
             raise ConfigurationInvalid(loaded.diagnostics, loaded.texts)
-        return replace(self._rejected(loaded), plan=kept.plan)
+        return replace(self._rejected(loaded), plan=kept.plan, described=describe(kept))
 
     def look(self) -> Look:
         """Look at the files. The caller puts the plan of an ``applied`` look to use, and says with :meth:`confirm` or
@@ -107,6 +112,7 @@ class Configuration:
     def confirm(self, look: Look) -> None:
         """The look's plan is in use now; a good one is kept on disk."""
         self._in_use = look.plan
+        self.described = look.described
         self._secret_print = self._secrets(look.plan) if look.plan is not None else ""
         self.generation = look.generation
         self.standing = look
@@ -134,6 +140,7 @@ class Configuration:
             self.generation + 1,
             loaded.diagnostics,
             loaded.texts,
+            described=describe(loaded),
         )
 
     def _keep(self, digest: str) -> None:

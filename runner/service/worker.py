@@ -112,7 +112,8 @@ class Worker:
         if not errands or passes or message.hints > len(errands):
             allowed = frozenset(operation for order in passes for operation in order.allowed)
             name = passes[0].run if passes else self.rng.token() if errands else run
-            report = self._run(generation, link, Orders(name, allowed=allowed, stopping=self.stopping))
+            orders = Orders(name, allowed=allowed, stopping=self.stopping, asked_at=message.put_at)
+            report = self._run(generation, link, orders)
         self.reports.note(passes, report)
         return report
 

@@ -350,8 +350,10 @@ class DuckStore:
 
     def overview(self) -> Sequence[LinkOverview]:
         """One line per known link, in order of name, for ``exsync status``."""
-        with self._work() as con:
-            return overview(con, self._beats.beats)
+        with self._work():
+            beats = dict(self._beats.beats)
+        with self.reading() as con:
+            return overview(con, beats)
 
     def commit(self, commit: Commit) -> None:
         """Apply one commit: all of it or nothing, durable on return. Raises ``StateError`` when it cannot be written."""
@@ -414,6 +416,15 @@ class DuckStore:
         """The connection for reading such a table, for as long as the answer is fetched."""
         with self._work() as con:
             yield con
+
+    def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection of its own for long looks at what is committed: no pass waits for it. Closing the state ends it."""
+        return self._session.reading()
+
+    @property
+    def commits(self) -> int:
+        """The number of the last commit: when it is the same, nothing that is durable has changed."""
+        return self._session.commits
 
     def heartbeat(self, link: str, now: datetime) -> None:
         """Note a pass without effect; written with the next commit, on close, or after a minute."""

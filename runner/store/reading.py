@@ -319,6 +319,8 @@ def runs(con: duckdb.DuckDBPyConnection, limit: int, names: Mapping[int, str]) -
             outcome=row[5],
             counts=json.loads(row[6]),
             message=row[7],
+            code=row[8],
+            waited=row[9],
         )
         for row in con.execute(f"SELECT {columns_of('run')} FROM run ORDER BY id DESC LIMIT ?", [limit]).fetchall()  # noqa: S608
     ]

@@ -12,6 +12,7 @@ import duckdb
 from runner.model.errors import StateError
 from runner.store.faults import explained
 from runner.store.opening import Opened, copy_file, limit_memory, private_files, wal_path
+from runner.store.readers import Readers
 
 IDLE_CHECKPOINT = 16 << 20
 BUSY_CHECKPOINT = 128 << 20
@@ -33,6 +34,7 @@ class Session:
         self._recall_more = recall
         self._lock = threading.RLock()
         self._closed = self._broken = False
+        self._readers = Readers()
 
     def recall(self) -> None:
         """Read anew where the state stands."""
@@ -54,6 +56,14 @@ class Session:
                 )
             with explained(self.name):
                 yield self.con
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection beside it that sees what is committed; nobody waits for whoever uses it."""
+        with self.work() as con:
+            reader = self._readers.lend(con)
+        with self._readers.returned(reader), explained(self.name):
+            yield reader
 
     def new_id(self) -> int:
         """A fresh id for a row of any table."""
@@ -162,4 +172,5 @@ class Session:
                         flush()
             finally:
                 self._closed = True
+                self._readers.end()
                 self.opened.close(checkpoint=not self._broken)

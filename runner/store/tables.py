@@ -117,6 +117,8 @@ TABLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("outcome", "VARCHAR"),
         ("counts", _JSON),
         ("message", "VARCHAR"),
+        ("code", "VARCHAR"),
+        ("waited", "DOUBLE"),
     ),
     "suspension": (
         ("id", "BIGINT"),

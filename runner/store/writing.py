@@ -324,6 +324,8 @@ class Writing:
             run.outcome,
             text_of(run.counts),
             run.message,
+            run.code,
+            run.waited,
         )
 
 

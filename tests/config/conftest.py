@@ -57,7 +57,12 @@ def write(tmp_path: Path) -> Write:
     """Write the valid configuration with some files replaced (None: left out); answers its root."""
 
     def _write(**changes: str | bytes | None) -> Path:
-        named = {"crm": "targets.d/crm.yaml", "hq": "targets.d/hq.yaml", "mapping": "mappings/appointments.yaml"}
+        named = {
+            "crm": "targets.d/crm.yaml",
+            "hq": "targets.d/hq.yaml",
+            "mapping": "mappings/appointments.yaml",
+            "service": "service.yaml",
+        }
         files: dict[str, str | bytes | None] = {
             **VALID,
             **{named.get(name, f"targets.d/{name}.yaml"): text for name, text in changes.items()},

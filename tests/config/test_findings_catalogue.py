@@ -25,6 +25,10 @@ def crm(old: str, new: str) -> dict[str, str | bytes | None]:
     return {"crm": CRM.replace(old, new)}
 
 
+def service(text: str) -> dict[str, str | bytes | None]:
+    return {"service": f"version: 1\nkind: service\n{text}\n"}
+
+
 SERIES = """\
 notes: text
       rule: recurrence
@@ -217,6 +221,21 @@ CASES: list[Case] = [
      ["mappings/appointments.yaml:7:9: unknown-field"]),
     ("missing-key", {"mapping": APPOINTMENTS.replace("entity: schedule_item\n", "")},
      ["mappings/appointments.yaml:1:1: missing-key"]),
+    # service.yaml
+    ("console-open", service("console: {listen: '0.0.0.0:443', certificate: {file: c.pem, key: k.pem}}"),
+     ["service.yaml:3:19: console-open"]),
+    ("console-in-clear", service("console:\n  listen: '[::]:8460'\n  users: {file: users}"),
+     ["service.yaml:4:11: console-in-clear"]),
+    ("header-without-proxy", service("console:\n  header: {user: X-Forwarded-User}"),
+     ["service.yaml:4:3: header-without-proxy"]),
+    ("bad-value", service("console: {listen: 127.0.0.1:99999, proxies: [10.0.0.0/40]}"),
+     ["service.yaml:3:19: bad-value", "service.yaml:3:46: bad-value"]),
+    ("duplicate-name", service("olap:\n  cubes:\n  - {name: a, of: queue}\n  - {name: a, of: queue}"),
+     ["service.yaml:6:12: duplicate-name"]),
+    ("unknown-measure", service("olap: {cubes: [{name: a, of: queue, measures: [sents]}]}"),
+     ["service.yaml:3:48: unknown-measure"]),
+    ("unknown-dimension", service("olap: {cubes: [{name: a, of: queue, dimensions: [user], where: {link: [x]}}]}"),
+     ["service.yaml:3:50: unknown-dimension", "service.yaml:3:65: unknown-dimension"]),
 ]  # fmt: skip
 # A finding whose message already says what was expected needs no hint.
 SAYS_WHAT_TO_DO = ("expected ",)
