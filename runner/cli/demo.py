@@ -37,7 +37,7 @@ CALENDARS = {
 """Real calendars (Outlook, Google, RFC samples) that the library icalendar ships."""
 
 
-_PEOPLE_TABLES = """
+PEOPLE_TABLES = """
 ALTER TABLE appointment ADD COLUMN organizer VARCHAR(254);
 CREATE TABLE appointment_user (appointment_id INTEGER NOT NULL, user_id INTEGER NOT NULL, invited_as VARCHAR(254),
   role VARCHAR(20), answer VARCHAR(20), PRIMARY KEY (appointment_id, user_id));
@@ -65,7 +65,7 @@ _OTHER_FOLDERS = """\
   private: busy_only
 links:
 """
-_EDITS = {
+EDITS = {
     "targets.d/crm.yaml": {
         "    owner: owner_id\n": _PEOPLE,
         "      notes: text\n      place:": "      organizer: text\n      notes: text\n      place:",
@@ -110,8 +110,8 @@ class Demo:
         create_demo_crm(self.crm_file)
         self.port = _free_port()
         with closing(sqlite3.connect(self.crm_file)) as connection:
-            connection.executescript(_PEOPLE_TABLES)
-        for file, edits in _EDITS.items():
+            connection.executescript(PEOPLE_TABLES)
+        for file, edits in EDITS.items():
             for old, new in edits.items():
                 self._edit(file, old, new)
         self._edit("targets.d/sandbox.yaml", "127.0.0.1:8025", f"127.0.0.1:{self.port}")

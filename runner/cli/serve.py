@@ -18,6 +18,7 @@ import structlog
 from runner.cli.context import Context, SystemClock, SystemRng, pass_context, reveal
 from runner.config.plan import CrmPlan, ExchangePlan
 from runner.config.secrets import SecretRef
+from runner.config.serving import ConsolePlan
 from runner.model.errors import ExsyncError, UsageError
 from runner.model.ports import CrmConnector, TargetConnector
 from runner.observe import log as logging
@@ -25,6 +26,7 @@ from runner.service.desk import Desk
 from runner.service.sdnotify import sd_notify
 from runner.service.service import Service, Settings
 from runner.web.api import control_app
+from runner.web.console.app import console_app
 from runner.web.listening import Listener, tcp_socket, unix_socket
 
 log = structlog.get_logger("exsync.service")
@@ -101,11 +103,23 @@ def serve(
             raise click.UsageError("--token-file goes with --listen")
         settings = Settings(context.root, context.state, workers, float(grace), attempts, strict_start)
         service = Service(settings, SystemOpening(), SystemClock(), SystemRng())
+        stack.callback(service.store.close)
         desk = Desk(service)
         unix, *tcp = sockets
         listeners = [Listener(control_app(desk), unix[0], "control")]
         listeners += [Listener(control_app(desk, token, api=bool(token)), bound, "tcp") for bound, token in tcp]
+        console = service.generations.current.plan.service.console
+        if console is not None:
+            listeners.append(_console(desk, console))
         return _run(service, listeners)
+
+
+def _console(desk: Desk, plan: ConsolePlan) -> Listener:
+    """The web console on its own address. Its address and certificate stay for the life of the process."""
+    bound = tcp_socket(plan.host, plan.port)
+    scheme = "https" if plan.certificate else "http"
+    log.info("console.listening", address=f"{scheme}://{plan.host}:{plan.port}", login=not plan.open)
+    return Listener(console_app(desk, plan), bound, "console", certificate=plan.certificate)
 
 
 def _run(service: Service, listeners: list[Listener]) -> int:

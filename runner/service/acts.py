@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from runner.config.plan import SyncPlan
@@ -90,6 +90,17 @@ def prune_ledger(store: DuckStore, who: Operator, keep: timedelta) -> int:
     dropped = store.prune_ledger(who.now - keep)
     store.commit(Commit(acts=(who.act("prune", "ledger", f"{dropped} entries older than {keep.days} days"),)))
     return dropped
+
+
+def reset_folders(store: Store, plan: SyncPlan, who: Operator, name: str) -> list[str]:
+    """Forget how far links have been read, on both sides (B-74): their next pass reads everything anew and finds what is
+    paired still paired; nothing is deleted or written for it. No pass of theirs may run meanwhile."""
+    names = [link.name for link in select_links(plan, [name])]
+    states = tuple(
+        replace(store.link(each), listed=False, target_watermark=None, target_complete=False) for each in names
+    )
+    store.commit(Commit(links=states, acts=tuple(who.act("reset", f"link {each}") for each in names)))
+    return names
 
 
 def settle_mail(store: Store, who: Operator, mail_id: str, word: str) -> Mail:

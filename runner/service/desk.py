@@ -15,7 +15,7 @@ from runner.engine.selection import select_links
 from runner.model.diagnostics import Diagnostic
 from runner.model.errors import Transient, UsageError
 from runner.model.queueing import Cause, Job, Message, Order
-from runner.model.state import Scope
+from runner.model.state import Commit, Scope
 from runner.model.terms import Operation
 from runner.reconcile.changeset import ChangeSet
 from runner.reconcile.rendering import as_json, markdown, text
@@ -150,6 +150,17 @@ class Desk:
         """What operators did, newest first."""
         return {"acts": [views.act_view(act) for act in self.service.store.acts(limit)]}
 
+    def pulse(self) -> str:
+        """A text that is another one as soon as something that is shown has moved."""
+        service = self.service
+        standing = service.configuration.standing
+        told = (service.store.commits, service.queue.changes(), service.generations.current.number)
+        return ".".join(map(str, (*told, standing.at.timestamp() if standing else 0)))
+
+    def groups(self) -> Data:
+        """What is known of directories (B-82)."""
+        return {"directories": []}
+
     # -- acting ------------------------------------------------------------------------------------------------------
 
     def retry(self, who: Operator, number: int) -> Data:
@@ -179,6 +190,26 @@ class Desk:
         chosen = [link.name for link in generation.plan.links.values() if _touches(scope, name, ended, link)]
         service.queue.put(jobs_for(generation, chosen, Cause.CRM))
         return {"resumed": ended}
+
+    def sync(self, who: Operator, names: Sequence[str]) -> Data:
+        """Ask for a pass of these links (or of every link of a target) before everything else; answers at once."""
+        service, generation = self.service, self.service.generations.current
+        links = select_links(generation.plan, names)
+        for target in {link.target for link in links}:
+            self._make_way(target)
+        found = [link.name for link in links]
+        acts_of = tuple(who.act("sync", f"link {name}") for name in found)
+        service.store.commit(Commit(acts=acts_of))
+        service.queue.put(jobs_for(generation, found, Cause.OPERATOR))
+        return {"asked": found}
+
+    def reset(self, who: Operator, name: str) -> Data:
+        """Let links be read anew from the beginning, when no pass runs, and ask for that pass."""
+        service, generation = self.service, self.service.generations.current
+        with service.gate.alone():
+            done = acts.reset_folders(service.store, generation.plan, who, name)
+        service.queue.put(jobs_for(generation, done, Cause.OPERATOR))
+        return {"reset": done}
 
     def mails(self, *, everything: bool) -> Data:
         """Mail to attendees, oldest first: what is held or on its way, or all that was ever noted."""

@@ -86,6 +86,16 @@ class History:
             ).fetchall()
         return [_entry(row) for row in rows], int(number)
 
+    def standing(self) -> dict[str, int]:
+        """How much waits for somebody: ``conflicts``, ``aside`` and ``mails``."""
+        sql = (
+            "SELECT (SELECT count(*) FROM conflict WHERE winner IS NULL AND resolved_at IS NULL), "
+            "(SELECT count(*) FROM quarantine), (SELECT count(*) FROM mail WHERE status = 'held')"
+        )
+        with self._store.reading() as con:
+            [(conflicts, aside, mails)] = con.execute(sql).fetchall()
+        return {"conflicts": int(conflicts), "aside": int(aside), "mails": int(mails)}
+
     def forget(self, before: datetime) -> int:
         """Let history go that ended before an instant; what still waits for somebody stays. Returns how many rows went."""
         gone = 0

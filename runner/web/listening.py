@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import threading
 import time
 from pathlib import Path
@@ -78,10 +79,28 @@ class _Server(uvicorn.Server):
 class Listener:
     """One application on one socket."""
 
-    def __init__(self, app: ASGIApp, bound: socket.socket, name: str) -> None:
+    def __init__(
+        self, app: ASGIApp, bound: socket.socket, name: str, *, certificate: tuple[str, str] | None = None
+    ) -> None:
+        """``certificate``: PEM files of certificate and key, for TLS. Raises ``UsageError`` when they cannot be used."""
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3, server_header=False
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=3,
+            server_header=False,
+            proxy_headers=False,
+            ssl_certfile=certificate[0] if certificate else None,
+            ssl_keyfile=certificate[1] if certificate else None,
         )
+        try:
+            config.load()
+        except (OSError, ssl.SSLError) as error:
+            files = " and ".join(certificate or ())
+            raise UsageError(
+                f"the certificate in {files} cannot be used: {error}", remedy="give PEM files that belong together"
+            ) from None
         self._server = _Server(config)
         self._socket = bound
         self._name = name
