@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
-DEBS := postgresql
+DEBS := postgresql chromium
 WORKERS ?= 2
 
-.PHONY: demo demo-stop test lint bench sim mutants sbom lock clean
+.PHONY: demo demo-stop test lint bench sim mutants sbom screenshots lock clean
 
 demo: .venv/.run
-	@$(BIN)/python -m runner.cli.story
+	@$(BIN)/python -m runner.cli.story $(if $(KEEP),--keep)
 
 demo-stop: .venv/.run
 	@$(BIN)/python -m runner.cli.story --stop
@@ -35,6 +35,9 @@ mutants: .venv/.dev
 
 sbom: .venv/.dev
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json requirements.txt
+
+screenshots: .venv/.dev debs
+	$(BIN)/python -m tests.console.screenshots
 
 .PHONY: debs
 debs:

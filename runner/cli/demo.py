@@ -7,6 +7,7 @@ own each time. The sandbox stays up for an hour for own trials. What is shown is
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -24,6 +25,7 @@ from exchangelib import IMPERSONATION, UTC, Account, Build, Configuration, Crede
 from exchangelib.items import CalendarItem
 
 from runner.sandbox.demo_crm import create_demo_crm
+from runner.web.console.users import hashed
 
 HOME = Path(".demo")
 PASSWORD = "demo"  # noqa: S105 - of the sandbox on loopback
@@ -134,12 +136,8 @@ class Demo:
         )
         log.close()
         (self.home / "sandbox.pid").write_text(str(process.pid), encoding="ascii")
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.1)
+        if _answers(self.port, process):
+            return
         raise click.ClickException(f"the sandbox did not start; see {self.home / 'sandbox.log'}")
 
     def say(self, what: str) -> None:
@@ -208,6 +206,47 @@ def farewell(demo: Demo) -> None:
     click.echo("  .venv/bin/exsync --help")
 
 
+def serve(demo: Demo) -> None:
+    """Leave the service running, with the web console; prints where it is and who may log in."""
+    port, password = _free_port(), secrets.token_urlsafe(9)
+    users = demo.home / "secrets" / "console-users"
+    users.parent.mkdir(mode=0o700, exist_ok=True)
+    users.write_text(
+        "".join(f"{name}:{role}:{hashed(password)}\n" for name, role in (("olga", "operator"), ("vera", "viewer"))),
+        encoding="utf-8",
+    )
+    (demo.home / "service.yaml").write_text(
+        f"version: 1\nkind: service\nconsole:\n  listen: 127.0.0.1:{port}\n  users: {{file: secrets/console-users}}\n",
+        encoding="utf-8",
+    )
+    log = (demo.home / "serve.log").open("w", encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "runner", "serve"],
+        env=demo.environment,
+        stdout=log,
+        stderr=log,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    log.close()
+    (demo.home / "serve.pid").write_text(str(process.pid), encoding="ascii")
+    if not _answers(port, process):
+        raise click.ClickException(f"the service did not start; see {demo.home / 'serve.log'}")
+    click.echo(
+        f"\nThe console: http://127.0.0.1:{port}/  log in as olga (operator) or vera (viewer), password {password}"
+    )
+
+
+def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return True
+        time.sleep(0.1)
+    return False
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -215,12 +254,13 @@ def _free_port() -> int:
 
 
 def stop(home: Path) -> None:
-    """End the sandbox that an earlier demo left running."""
-    file = home / "sandbox.pid"
-    if not file.exists():
-        return
-    pid = int(file.read_text(encoding="ascii"))
-    command = Path(f"/proc/{pid}/cmdline")
-    if command.exists() and b"runner\0sandbox" in command.read_bytes():
-        os.kill(pid, signal.SIGTERM)
-    file.unlink()
+    """End the sandbox and the service that an earlier demo left running."""
+    for name in ("serve", "sandbox"):
+        file = home / f"{name}.pid"
+        if not file.exists():
+            continue
+        pid = int(file.read_text(encoding="ascii"))
+        command = Path(f"/proc/{pid}/cmdline")
+        if command.exists() and f"runner\0{name}".encode() in command.read_bytes():
+            os.kill(pid, signal.SIGTERM)
+        file.unlink()

@@ -1,4 +1,4 @@
-"""``exsync link suspend|resume``: put links off for a while (B-15)."""
+"""``exsync link suspend|resume|reset``: put links off for a while (B-15), or let them be read anew (B-74)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import click
 from runner.cli import suspending
 from runner.cli.context import Context, pass_context
 from runner.model.state import Scope
+from runner.service.acts import reset_folders
 
 
 @click.group()
 def link() -> None:
-    """Suspend and resume links."""
+    """Suspend, resume and reset links."""
 
 
 @link.command()
@@ -31,6 +32,21 @@ def suspend(context: Context, name: str | None, everything: bool, reason: str | 
 def resume(context: Context, name: str | None, everything: bool) -> None:
     """Let link NAME run again; it catches up at once."""
     suspending.resume(context, *_meant(name, everything=everything))
+
+
+@link.command()
+@click.argument("name")
+@pass_context
+def reset(context: Context, name: str) -> None:
+    """Let the folders of link NAME be read anew from the beginning (B-74). Pairs stay, and nothing is deleted for it."""
+    service = context.service()
+    if service is not None:
+        done = service.post("/api/v1/reset", {"link": name})["reset"]
+    else:
+        with context.session() as session:
+            done = reset_folders(session.store, session.plan, context.operator(), name)
+    for each in done:
+        click.echo(f"{each}: its next pass reads everything anew")
 
 
 def _meant(name: str | None, *, everything: bool) -> tuple[Scope, str]:

@@ -12,7 +12,7 @@ from exchangelib.items import SEND_ONLY_TO_ALL, SEND_TO_NONE
 from exchangelib.properties import Attendee
 from exchangelib.recurrence import Recurrence, WeeklyPattern
 
-from runner.cli.demo import ANN, BOB, HOME, Demo, farewell, stop
+from runner.cli.demo import ANN, BOB, HOME, Demo, farewell, serve, stop
 
 
 def tell(demo: Demo) -> None:
@@ -129,8 +129,9 @@ def _tasks_and_contacts(demo: Demo) -> None:
 
 
 @click.command()
-@click.option("--stop", "only_stop", is_flag=True, help="End the sandbox of an earlier demo.")
-def main(only_stop: bool) -> None:
+@click.option("--stop", "only_stop", is_flag=True, help="End what an earlier demo left running.")
+@click.option("--keep", is_flag=True, help="Leave the service and its web console running.")
+def main(only_stop: bool, keep: bool) -> None:
     """Run the demo in ./.demo."""
     home = HOME.resolve()
     stop(home)
@@ -140,6 +141,8 @@ def main(only_stop: bool) -> None:
     demo = Demo(home, Path.cwd())
     tell(demo)
     click.echo(f"\nDone in {time.monotonic() - begun:.0f} s.")
+    if keep:
+        serve(demo)
     farewell(demo)
 
 

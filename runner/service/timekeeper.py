@@ -20,13 +20,14 @@ from runner.service.dispatch import Dispatcher
 from runner.service.follower import jobs_for
 from runner.service.generation import Generations
 from runner.store import DuckStore
+from runner.store.history import History
 
 TICK = 1.0
 MINUTE = 60.0
 USERS = 300.0
 """Seconds between two looks at who the links' users are in the CRM."""
 PRUNE = 6 * 3600.0
-"""Seconds between two prunings of the CRM's outbox (see ``feed_keep``)."""
+"""Seconds between two prunings of the CRM's outbox (see ``feed_keep``) and of the history (see ``olap.keep``)."""
 
 log = structlog.get_logger("exsync.service")
 
@@ -95,6 +96,7 @@ class Timekeeper:
             if now - prune >= PRUNE:
                 prune = now
                 self._quietly("crm.outbox_not_pruned", self._prune)
+                self._forget()
 
     def started(self) -> None:
         """Every link gets a pass at the start: what changed while no service ran is caught up with (B-76)."""
@@ -156,6 +158,12 @@ class Timekeeper:
         count = self.generations.current.runner.tidy()
         if count:
             log.info("crm.outbox_pruned", rows=count)
+
+    def _forget(self) -> None:
+        """History that is older than the configuration keeps goes."""
+        count = History(self.store).forget(self.clock.now() - self.generations.current.plan.service.keep)
+        if count:
+            log.info("history.forgotten", rows=count)
 
     def _quietly(self, event: str, task: Callable[[], object]) -> None:
         """What may fail now is tried again the next time; the follower tells when the CRM is down."""

@@ -10,7 +10,7 @@ from typing import Any
 from runner.config.plan import SyncPlan
 from runner.model.meetings import Mail
 from runner.model.queueing import Message, Sample
-from runner.model.state import Act, Conflict, LedgerEntry, Quarantined, Suspension
+from runner.model.state import Act, Conflict, LedgerEntry, Quarantined, RunRecord, Suspension
 from runner.store import DuckStore, LedgerProof
 
 Data = dict[str, Any]
@@ -102,6 +102,22 @@ def proof_view(proof: LedgerProof) -> Data:
         "pruned": proof.pruned,
         "unfound": proof.unfound,
         "breaks": [{"id": one.number, "what": one.what} for one in proof.breaks],
+    }
+
+
+def pass_view(run: RunRecord) -> Data:
+    """One pass of the history."""
+    return {
+        "run": run.run,
+        "link": run.link,
+        "started": text_of(run.started),
+        "finished": text_of(run.finished),
+        "seconds": round((run.finished - run.started).total_seconds(), 3),
+        "waited": run.waited,
+        "outcome": run.outcome,
+        "code": run.code,
+        "counts": dict(run.counts),
+        "message": run.message,
     }
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
+
+from runner.model.errors import StateError
 
 PATIENCE = 5.0
 """Seconds that a look which was broken off gets to end."""
@@ -26,11 +29,19 @@ class Readers:
             self._lent.add(reader)
             return reader
 
+    @property
+    def only_one(self) -> bool:
+        """Whether a single one is lent out."""
+        with self._back:
+            return len(self._lent) == 1
+
     @contextmanager
     def returned(self, reader: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Use it inside; then it is closed."""
+        """Use it inside; then it is closed. Raises ``StateError`` when it was broken off."""
         try:
             yield reader
+        except duckdb.InterruptException:
+            raise StateError("the state was closed while it was looked at") from None
         finally:
             reader.close()
             with self._back:
@@ -39,7 +50,9 @@ class Readers:
 
     def end(self) -> None:
         """Break looks off that still run: an open connection would keep the file."""
+        deadline = time.monotonic() + PATIENCE
         with self._back:
-            for reader in self._lent:
-                reader.interrupt()
-            self._back.wait_for(lambda: not self._lent, timeout=PATIENCE)
+            while self._lent and time.monotonic() < deadline:
+                for reader in self._lent:
+                    reader.interrupt()  # again and again: one that has not begun yet is not broken off
+                self._back.wait(0.05)

@@ -61,9 +61,15 @@ class Session:
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection beside it that sees what is committed; nobody waits for whoever uses it."""
         with self.work() as con:
+            # The limit is the whole file's: a look has room of its own, so that no pass runs short of it.
+            self._limit_memory(rehearsing=True)
             reader = self._readers.lend(con)
-        with self._readers.returned(reader), explained(self.name):
-            yield reader
+        with explained(self.name), self._readers.returned(reader):
+            try:
+                yield reader
+            finally:
+                if self._readers.only_one and self.opened.path is not None:
+                    limit_memory(reader, rehearsing=self.rehearsing)
 
     def new_id(self) -> int:
         """A fresh id for a row of any table."""

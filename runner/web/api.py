@@ -26,8 +26,11 @@ from runner.model.terms import Operation
 from runner.observe.metrics import CONTENT_TYPE
 from runner.service.desk import Desk
 from runner.service.inquiry import Inquiry
+from runner.web.looks import looks, openapi
 
 USER_HEADER = "X-Exsync-User"
+USER = "exsync.user"
+"""Where the console notes in a request's scope who has logged in: it counts more than any header."""
 LARGEST = 1 << 20
 """Bytes of a request's body."""
 _STATUS = {64: 400, 78: 422, 75: 503, 69: 503, 74: 503, 77: 403, 4: 409}
@@ -42,7 +45,7 @@ Answer = Callable[[Request, dict[str, Any]], Any]
 
 def control_app(desk: Desk, token: str | None = None, *, api: bool = True) -> Starlette:
     """The application. With ``token`` every request but probes must bear it; without ``api`` there are only probes."""
-    routes = [*_probes(desk), *(_api(desk) if api else ())]
+    routes = [*_probes(desk), *(api_routes(desk) if api else ())]
     middleware = [Middleware(_Bearer, token=token)] if token is not None else []
     return Starlette(routes=routes, middleware=middleware)
 
@@ -65,18 +68,18 @@ def _probes(desk: Desk) -> list[BaseRoute]:
     return [Route("/-/healthy", healthy), Route("/-/ready", ready), Route("/metrics", metrics)]
 
 
-def _api(desk: Desk) -> list[BaseRoute]:
+def api_routes(desk: Desk) -> list[Route]:
+    """Everything below ``/api/v1``, and ``/-/reload``. Whoever serves them says who may ask."""
     inquiry = Inquiry(desk)
 
     def who(request: Request) -> Any:
-        return desk.operator(request.headers.get(USER_HEADER, "unknown")[:100])
+        return desk.operator(request.scope.get(USER) or request.headers.get(USER_HEADER, "unknown")[:100])
 
     def number(request: Request) -> int:
         return int(request.path_params["number"])
 
     got: dict[str, Answer] = {
         "/api/v1/status": lambda request, body: desk.status(),
-        "/api/v1/links": lambda request, body: {"links": desk.status()["links"]},
         "/api/v1/queue": lambda request, body: desk.queue(),
         "/api/v1/queue/stats": lambda request, body: desk.queue_stats(_minutes(request.query_params)),
         "/api/v1/queue/{number:int}": lambda request, body: desk.message(number(request)),
@@ -87,6 +90,7 @@ def _api(desk: Desk) -> list[BaseRoute]:
         "/api/v1/ledger/proof": lambda request, body: desk.verify_ledger(request.query_params.get("head")),
         "/api/v1/mail": lambda request, body: desk.mails(everything="all" in request.query_params),
         "/api/v1/acts": lambda request, body: desk.acts(200),
+        **looks(desk),
     }
     posted: dict[str, Answer] = {
         "/-/reload": lambda request, body: desk.reload(who(request)),
@@ -102,6 +106,8 @@ def _api(desk: Desk) -> list[BaseRoute]:
             who(request), request.path_params["id"], "drop"
         ),
         "/api/v1/ledger/prune": lambda request, body: desk.prune_ledger(who(request), int(body.get("days", 0))),
+        "/api/v1/sync": lambda request, body: desk.sync(who(request), _texts(body, "links")),
+        "/api/v1/reset": lambda request, body: desk.reset(who(request), _text(body, "link")),
         "/api/v1/suspend": lambda request, body: desk.suspend(
             who(request), _scope(body), str(body.get("name", "")), body.get("reason")
         ),
@@ -113,7 +119,10 @@ def _api(desk: Desk) -> list[BaseRoute]:
         "/api/v1/undo": lambda request, body: inquiry.undo(who(request), body),
         "/api/v1/explain": lambda request, body: inquiry.explain(_text(body, "word"), _texts(body, "links")),
     }
-    routes: list[BaseRoute] = [Route(path, _endpoint(answer), methods=["GET"]) for path, answer in got.items()]
+    paths = [("get", path) for path in got] + [("post", path) for path in posted if path.startswith("/api/")]
+    document = openapi(paths)
+    got["/api/v1/openapi.json"] = lambda request, body: document
+    routes = [Route(path, _endpoint(answer), methods=["GET"]) for path, answer in got.items()]
     return routes + [Route(path, _endpoint(answer), methods=["POST"]) for path, answer in posted.items()]
 
 

@@ -134,6 +134,17 @@ def service() -> list[Measure]:
     ]
 
 
+def console() -> list[Measure]:
+    """How soon the console answers with 10,000 links and two million writes in the ledger."""
+    seconds = _child("tests.bench.console")
+    return [
+        Measure("console, first page of 10,000 links", seconds["first_page"], "s", 0.5),
+        Measure("console, links searched and sorted", seconds["searched"], "s", 0.5),
+        Measure("cube over 2,000,000 writes, day by operation", seconds["by_day_and_operation"], "s", 0.3),
+        Measure("cube over 2,000,000 writes, user by operation", seconds["by_user_and_operation"], "s", 0.3),
+    ]
+
+
 def _child(module: str, *arguments: str) -> dict[str, float]:
     done = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout)
@@ -147,6 +158,7 @@ def main() -> int:
     if "--quick" not in sys.argv:
         measures += memory()
         measures += service()
+        measures += console()
     for measure in measures:
         verdict = {None: "", True: "ok", False: "TOO MUCH"}[measure.holds]
         limit = f"≤ {measure.limit:g}" if measure.limit is not None else ""

@@ -39,7 +39,7 @@ class Stage:
         self.operator.replace(
             TARGET, "  conflict: crm_wins\n", "  conflict: manual\n  mail: {send: [invitations], per_run: 0}\n"
         )
-        self.operator.replace(TARGET, "access: impersonation", "access: impersonation\nnotifications: {poll: 1s}")
+        self.operator.replace(TARGET, "access: impersonation", "access: impersonation\nnotifications: {poll: 1m}")
         with closing(sqlite3.connect(self.operator.crm_file)) as crm:
             crm.executescript(PEOPLE_TABLES)
         (home / "secrets").mkdir()
@@ -54,29 +54,31 @@ class Stage:
         """Where the console is."""
         return f"http://127.0.0.1:{self.port}"
 
-    def work(self, served: Served) -> None:
+    def work(self, served: Served, *, evil: bool = True) -> None:
         """Something of everything that waits for a person: a held conflict, an item set aside, a mail, a suspension."""
         operator, ann = self.operator, self.sandbox.mailbox(ANN)
         served.idle()
         [(number, title)] = operator.sql(
             "SELECT id, subject FROM appointment WHERE owner_id = 1 AND recurrence_rule IS NULL ORDER BY id LIMIT 1"
         )
-        assert operator.exsync("link", "suspend", ANN, "--reason", "moves to the new office").code == 0
+        here = {"scope": "link", "name": ANN}
+        served.remote.post("/api/v1/suspend", {**here, "reason": "moves to the new office"})
         [item] = [view for view in ann.items() if view.text("Subject") == title]
-        ann.edit(item.id, Subject=EVIL)
+        ann.edit(item.id, Subject=EVIL if evil else f"{title} (online)")
         operator.sql("UPDATE appointment SET subject = ? WHERE id = ?", f"{title} (moved to Thursday)", number)
         ann.create(Subject="x" * 256, Start="2026-12-03T09:00:00Z", End="2026-12-03T10:00:00Z")
-        ann.create(Subject=f"Offsite {EVIL}", Start="2026-12-04T09:00:00Z", End="2026-12-04T10:00:00Z")
+        ann.create(
+            Subject=f"Offsite {EVIL if evil else 'in Graz'}", Start="2026-12-04T09:00:00Z", End="2026-12-04T10:00:00Z"
+        )
         meeting = operator.sql(
-            "INSERT INTO appointment (subject, starts_at, ends_at, time_zone, owner_id) VALUES "
-            "('Contract with Northwind', datetime('now', '+3 days'), datetime('now', '+3 days', '+1 hour'), 'Europe/Vienna', 1) "
-            "RETURNING id"
+            "INSERT INTO appointment (subject, starts_at, ends_at, time_zone, owner_id) VALUES ('Contract with Northwind', "
+            "datetime('now', '+3 days'), datetime('now', '+3 days', '+1 hour'), 'Europe/Vienna', 1) RETURNING id"
         )[0][0]
         operator.sql(
             "INSERT INTO appointment_guest (appointment_id, email, role) VALUES (?, 'zoe@northwind.example', 'required')",
             meeting,
         )
-        assert operator.exsync("link", "resume", ANN).code == 0
+        served.remote.post("/api/v1/resume", here)
         until("a conflict is held", lambda: served.remote.get("/api/v1/conflicts?open")["conflicts"])
         until("an item is set aside", lambda: served.remote.get("/api/v1/quarantine")["items"])
         until("a mail is held", lambda: served.remote.get("/api/v1/mail")["mails"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
@@ -11,13 +12,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from runner.config.serving import ConsolePlan
 from runner.model.errors import ExsyncError, UsageError
 from runner.service.desk import Desk
+from runner.service.masking import masked
+from runner.web.api import USER, api_routes
 from runner.web.console.access import COOKIE, SECURE_COOKIE, Access, Refused, Visitor
 from runner.web.console.actions import ACTIONS, Action
 from runner.web.console.defence import Defence
@@ -28,6 +31,8 @@ from runner.web.console.rendering import rendered
 
 Answer = Callable[[Request, Visitor], Awaitable[Response]]
 _STATUS = {64: 404, 77: 403, 75: 503, 69: 503}
+BEHIND = "X-Behind"
+"""The header of what the page itself asks for behind its user's back: a notice is kept for his own next page."""
 LARGEST = 1 << 16
 """Bytes of a form."""
 
@@ -62,6 +67,7 @@ class _Console:
             Route("/olap", self._visited(self._olap)),
             Route("/act/{action}", self._visited(self.act), methods=["GET", "POST"]),
             *(Route(path, self._visited(self._page(page))) for path, page in PAGES.items()),
+            *(self._api(route) for route in api_routes(self.desk) if route.path.startswith("/api/")),
             Mount("/static", StaticFiles(packages=[("runner.web.console", "static")])),
         ]
         handlers: Any = {404: self._missing}
@@ -82,6 +88,27 @@ class _Console:
             return response
 
         return endpoint
+
+    def _api(self, route: Route) -> Route:
+        """A route of the API for whoever is logged in here: viewers read masked, operators write with their token."""
+        answer, methods = route.endpoint, [method for method in route.methods or () if method != "HEAD"]
+
+        async def endpoint(request: Request) -> Response:
+            visitor = await run_in_threadpool(self.access.visitor, request)
+            if visitor is None:
+                return _unwelcome(401, "log-in-first", "log in, or let a proxy do it")
+            token = request.headers.get("X-CSRF-Token", "")
+            may = visitor.operates and visitor.session is not None and visitor.session.may(token)
+            if request.method != "GET" and not may:
+                return _unwelcome(403, "not-allowed", "this needs an operator, and his token as X-CSRF-Token")
+            request.scope[USER] = visitor.name
+            response: Response = await answer(request)
+            if not visitor.operates and response.status_code == 200:
+                response = JSONResponse(masked(json.loads(bytes(response.body))))
+            self._keep(response, visitor)
+            return response
+
+        return Route(route.path, endpoint, methods=methods)
 
     def _to_login(self, request: Request) -> Response:
         if request.method != "GET" or request.url.path == "/events":
@@ -105,7 +132,7 @@ class _Console:
     ) -> Response:
         def build() -> str:
             notice = None
-            if visitor is not None and visitor.session is not None:
+            if visitor is not None and visitor.session is not None and BEHIND not in request.headers:
                 notice, visitor.session.notice = visitor.session.notice, None
             frame = self.pages.frame() if visitor is not None else {}
             context = {"visitor": visitor, "notice": notice, **frame, **told}
@@ -213,6 +240,10 @@ async def _form(request: Request) -> FormData:
     if not length.isdecimal() or int(length) > LARGEST:
         raise UsageError("the form is too long")
     return await request.form(max_files=0, max_fields=50, max_part_size=LARGEST)
+
+
+def _unwelcome(status: int, code: str, message: str) -> Response:
+    return JSONResponse({"error": {"code": code, "message": message, "remedy": None, "exit_code": 77}}, status)
 
 
 def _inside(path: str) -> str:

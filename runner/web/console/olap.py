@@ -5,27 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
-from collections.abc import Mapping
-from datetime import datetime, timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runner.model.cubes import TIME, Cube, Grain, Question
+from runner.model.cubes import TIME, Grain, Question
 from runner.model.errors import UsageError
 from runner.service.desk import Desk
+from runner.service.looking import LAST, SLICE, question_of
 from runner.service.masking import MASK
-from runner.store.cubing import Cubes, span_of
+from runner.store.cubing import Cubes
 from runner.web.console.access import Visitor
 from runner.web.console.charts import by_size, over_time
 
 ROWS, COLUMNS, EXPORTED, SINGLE = 200, 12, 100_000, 50
-SLICE = "is."
-"""How parameters begin that cut a slice: ``is.operation=delete``."""
-LAST = {"1d": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30), "365d": timedelta(days=365)}
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 _PERSONAL = frozenset({"title", "key"})
 
@@ -81,7 +76,7 @@ def _deeper(question: Question) -> str | None:
         finer = question.grain.finer
         return finer.value if finer else None
     taken = {question.rows, question.columns, *question.slices}
-    return next((name for name in question.cube.dimensions if name not in taken), None)
+    return next((name for name in (*question.cube.dimensions, TIME) if name not in taken), None)
 
 
 def exported(desk: Desk, request: Request) -> Response:
@@ -115,43 +110,6 @@ def as_csv(question: Question, engine: Cubes) -> str:
                 names = (row, column) if question.columns else (row,)
                 writer.writerow([*map(_harmless, names), int(value) if value.is_integer() else value])
     return out.getvalue()
-
-
-def question_of(cubes: Mapping[str, Cube], name: str, asked: Mapping[str, str], now: datetime) -> Question:
-    """The question that an address asks. Raises ``UsageError`` for a cube that there is not; other nonsense is left out."""
-    cube = cubes.get(name)
-    if cube is None:
-        raise UsageError(f"no cube is called {name[:60]!r}", remedy=f"cubes: {', '.join(cubes)}")
-    axes = (TIME, *cube.dimensions)
-    grain = Grain(asked["grain"]) if asked.get("grain") in list(Grain) else cube.grain
-    rows = asked.get("rows", TIME)
-    rows = rows if rows in axes else TIME
-    columns: str | None = asked.get("columns", cube.dimensions[0] if "rows" not in asked else "")
-    columns = columns if columns in axes and columns != rows else None
-    since, until = _span(asked, now)
-    known = cube.facts.dimensions
-    slices = {key[len(SLICE) :]: value[:500] for key, value in asked.items() if key.startswith(SLICE)}
-    return Question(
-        cube=cube,
-        measure=asked["measure"] if asked.get("measure") in cube.measures else cube.measures[0],
-        rows=rows,
-        columns=columns,
-        grain=grain,
-        since=since,
-        until=until,
-        slices=MappingProxyType({name: value for name, value in slices.items() if name in known}),
-    )
-
-
-def _span(asked: Mapping[str, str], now: datetime) -> tuple[datetime, datetime]:
-    """``at=LABEL`` with ``of=GRAIN`` (one step of time), or ``last=30d``."""
-    if asked.get("at") and asked.get("of") in list(Grain):
-        try:
-            return span_of(asked["at"], Grain(asked["of"]))
-        except ValueError:
-            pass
-    length = LAST.get(asked.get("last", "30d"), LAST["30d"])
-    return now - length, now + timedelta(minutes=1)
 
 
 def _harmless(text: str) -> str:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any
 
 from starlette.requests import Request
 
-from runner.model.cubes import Answer, Grain
+from runner.model.cubes import Answer
 from runner.model.diagnostics import Severity
 from runner.model.errors import UsageError
 from runner.service import views
-from runner.service.board import SORTS, STANDINGS, Board, LinkQuery, pass_view
+from runner.service.board import STANDINGS, Board
 from runner.service.desk import Desk
+from runner.service.looking import run_view, runs_view
 from runner.service.masking import masked
-from runner.store.history import Asked, History
+from runner.store.history import History
 from runner.web.console.access import Visitor
 from runner.web.console.charts import over_time
+from runner.web.looks import link_query
 
 SIZE = 50
 LINES = 600
@@ -55,16 +56,7 @@ def sync(pages: Pages, request: Request, visitor: Visitor) -> Told:
     """Targets, one target, links, one link (B-90)."""
     asked = request.query_params
     targets = pages.board.targets()
-    query = LinkQuery(
-        target=asked.get("target", ""),
-        search=asked.get("q", ""),
-        standing=asked.get("standing", ""),
-        folder=asked.get("folder", ""),
-        sort=asked.get("sort", "name") if asked.get("sort") in SORTS else "name",
-        descending="desc" in asked,
-        page=_number(asked, "page", 1),
-        size=min(200, _number(asked, "size", SIZE)),
-    )
+    query = link_query(asked, size=SIZE)
     listed = pages.board.links(query)
     chosen = asked.get("target") or (targets[0]["name"] if len(targets) == 1 else "")
     link = asked.get("link") or ""
@@ -147,35 +139,20 @@ def queue(pages: Pages, request: Request, visitor: Visitor) -> Told:
 def runs(pages: Pages, request: Request, visitor: Visitor) -> Told:
     """Passes with an effect, newest first."""
     asked = request.query_params
-    page = _number(asked, "page", 1)
-    wanted = Asked(link=asked.get("q", ""), outcome=asked.get("outcome", ""))
-    found, number = pages.history.passes(wanted, limit=SIZE, offset=(page - 1) * SIZE)
+    told = runs_view(pages.history, {**asked, "link": asked.get("q", "")})
     return {
         "template": "runs.html",
-        "rows": [pass_view(each) for each in found],
-        "outcome": wanted.outcome,
-        **_pages(number, page),
+        "rows": told["passes"],
+        "outcome": asked.get("outcome", ""),
+        **_pages(told["total"], told["page"]),
     }
 
 
 def run(pages: Pages, request: Request, visitor: Visitor) -> Told:
     """One run: its passes, and what it wrote, before and after."""
-    name, page = request.path_params["run"], _number(request.query_params, "page", 1)
-    found, _ = pages.history.passes(Asked(run=name), limit=200)
-    link = request.query_params.get("link", "")
-    written, number = pages.history.written(run=name, link=link, limit=SIZE, offset=(page - 1) * SIZE)
-    if not found and not number:
-        raise UsageError(f"no run has an id that begins with {name[:40]!r}")
-    changes = [_seen(views.ledger_view(entry), visitor) for entry in written]
-    passes = [pass_view(each) for each in found]
-    return {
-        "template": "run.html",
-        "run": name,
-        "passes": passes,
-        "changes": changes,
-        "link": link,
-        **_pages(number, page),
-    }
+    asked = request.query_params
+    told = _seen(run_view(pages.history, request.path_params["run"], asked), visitor)
+    return {"template": "run.html", "link": asked.get("link", ""), **told, **_pages(told["total"], told["page"])}
 
 
 def configuration(pages: Pages, request: Request, visitor: Visitor) -> Told:
@@ -277,7 +254,3 @@ def _series(samples: list[Told], names: tuple[str, ...]) -> Answer:
             value = float(sample[name])
             cells[minute, name] = max(before, value) if name in ("mean", "oldest") else before + value
     return Answer(tuple(sorted({row for row, _ in cells})), names, cells)
-
-
-GRAINS = tuple(Grain)
-LAST = {"24 h": timedelta(days=1), "7 d": timedelta(days=7), "30 d": timedelta(days=30), "1 y": timedelta(days=365)}

@@ -4,6 +4,7 @@ document.documentElement.classList.add("scripted");
 
 // -- live parts: when the server says that something changed, the page asks for itself and takes its live parts over
 const live = document.getElementById("live");
+const BEHIND = { Accept: "text/html", "X-Behind": "1" };
 let asked = null, again = false, last = 0;
 const PAUSE = 2000; // milliseconds between two looks, however often something changes
 
@@ -17,7 +18,7 @@ async function refresh() {
   asked = new AbortController();
   const address = location.href;
   try {
-    const answer = await fetch(address, { signal: asked.signal, headers: { Accept: "text/html" } });
+    const answer = await fetch(address, { signal: asked.signal, headers: BEHIND });
     if (answer.redirected && new URL(answer.url).pathname === "/login") { location.reload(); return; }
     if (answer.ok && address === location.href) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
     if (live) { live.classList.remove("beat"); void live.offsetWidth; live.classList.add("beat"); }
@@ -61,7 +62,7 @@ document.addEventListener("click", async event => {
   const link = event.target.closest("a[data-dialog]");
   if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) {
     event.preventDefault();
-    const answer = await fetch(link.href);
+    const answer = await fetch(link.href, { headers: BEHIND });
     const form = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("confirm");
     if (!answer.ok || !form) { location.href = link.href; return; }
     dialog.replaceChildren(document.importNode(form, true));
@@ -79,7 +80,7 @@ document.addEventListener("click", async event => {
 let typing = 0;
 async function follow(form) {
   const address = `${form.getAttribute("action") || location.pathname}?${new URLSearchParams([...new FormData(form)].filter(([, value]) => value))}`;
-  const answer = await fetch(address);
+  const answer = await fetch(address, { headers: BEHIND });
   if (!answer.ok) { form.submit(); return; }
   history.replaceState(null, "", address);
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");

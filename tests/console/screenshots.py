@@ -1,0 +1,98 @@
+"""``make screenshots``: the console's pages into docs/img/, from a running service with something to show."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from runner.model.state import Commit, LedgerEntry, RunRecord
+from runner.model.terms import Operation, Side
+from runner.sandbox.exchange import Sandbox
+from runner.store import DuckStore, open_store
+from runner.testing.clock import FakeClock
+from tests.console.browser import browser
+from tests.console.stage import ANN, BOB, TARGET, Stage
+from tests.e2e.served import Served, until
+
+IMAGES = Path(__file__).parents[2] / "docs" / "img"
+LINK = f"sandbox/{ANN}/calendar"
+SHOTS = (
+    ("sync", f"/sync?target=sandbox&link={LINK}", False),
+    ("sync-dark", f"/sync?target=sandbox&link={LINK}", True),
+    ("olap", "/olap/changes", False),
+    ("olap-latency", "/olap/latency?rows=user&measure=delay_p95&columns=folder", True),
+    ("ldap", "/ldap", False),
+    ("conflicts", "/conflicts", False),
+    ("quarantine", "/quarantine", False),
+    ("mail", "/mail", False),
+    ("queue", "/queue", False),
+    ("runs", "/runs", False),
+    ("acts", "/acts", False),
+)
+
+
+def past(state: Path) -> None:
+    """A month of history, so that there is something to count; made up, the same each time."""
+    dice, now = random.Random(7), datetime.now(UTC)
+    with open_store(state, clock=FakeClock(now)) as store:
+        for day in range(30, 0, -1):
+            _day(store, dice, now - timedelta(days=day), weekday=(now - timedelta(days=day)).weekday() < 5)
+
+
+def _day(store: DuckStore, dice: random.Random, day: datetime, *, weekday: bool) -> None:
+    entries, runs = [], []
+    for number in range(dice.randint(40, 90) if weekday else dice.randint(3, 12)):
+        at = day.replace(hour=dice.randint(7, 18), minute=dice.randint(0, 59))
+        user, folder = (
+            dice.choice((ANN, ANN, BOB)),
+            dice.choice(("calendar", "calendar", "calendar", "tasks", "contacts")),
+        )
+        link, run = f"sandbox/{user}/{folder}", f"{dice.getrandbits(128):032x}"
+        side = Side.TARGET if folder == "contacts" else dice.choice((Side.CRM, Side.TARGET))
+        operation = dice.choices((Operation.CREATE, Operation.UPDATE, Operation.DELETE), (5, 11, 2))[0]
+        entries.append(
+            LedgerEntry(run, link, side, operation, f"k{number}", None, None, None, "changed", f"{TARGET}:17:16", at)
+        )
+        took, waited = dice.lognormvariate(-1, 0.6), dice.lognormvariate(-1.5, 0.9)
+        counts = {f"{side}.{operation}": 1}
+        runs.append(RunRecord(run, link, at, at + timedelta(seconds=took), "done", counts, None, None, waited))
+    store.commit(Commit(ledger=tuple(entries), runs=tuple(runs)))
+
+
+def main() -> None:
+    """Make all of them."""
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as home, Sandbox(password="right") as sandbox, browser() as chromium:
+        for address in (ANN, BOB):
+            sandbox.add_mailbox(address)
+        stage = Stage(Path(home), sandbox)
+        stage.operator.ready()
+        past(stage.operator.state)
+        with Served(stage.operator) as served:
+            stage.work(served, evil=False)
+            light, dark = (chromium.person(stage.url, "olga", dark=each) for each in (False, True))
+            for name, path, night in SHOTS:
+                page = dark if night else light
+                page.goto(path)
+                page.wait_for_timeout(300)
+                page.screenshot(path=IMAGES / f"{name}.png")
+            light.goto("/conflicts")
+            light.click("table .pick")
+            light.screenshot(path=IMAGES / "conflict.png")
+            light.goto(f"/sync?link={LINK}")
+            light.click("#link a:text-is('Reset')")
+            light.wait_for_selector("dialog h2")
+            light.screenshot(path=IMAGES / "confirm.png")
+            narrow = chromium.person(stage.url, "vera", width=420)
+            narrow.goto(f"/sync?link={LINK}")
+            narrow.screenshot(path=IMAGES / "narrow.png")
+            stage.operator.replace(TARGET, "access: impersonation", "acess: impersonation")
+            until("it is rejected", lambda: served.status()["service"]["configuration"]["outcome"] == "rejected")
+            light.goto("/configuration")
+            light.screenshot(path=IMAGES / "configuration.png")
+
+
+if __name__ == "__main__":
+    main()
