@@ -12,7 +12,8 @@ import click
 from runner.cli.context import Context, pass_context
 from runner.cli.output import FORMATS, emit, output_option
 from runner.cli.provenance import origin_of
-from runner.reconcile.rendering import printable, shortened, shown
+from runner.model.printable import printable
+from runner.reconcile.rendering import shortened, shown
 from runner.service.inquiry import explained
 
 _WIDE = 40

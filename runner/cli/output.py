@@ -11,6 +11,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from runner.model.printable import printable
+
 FORMATS = ("table", "json", "yaml")
 
 
@@ -37,7 +39,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], empty: str) 
         return
     grid = Table(*headers, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        grid.add_row(*("" if cell is None else str(cell) for cell in row))
-    console = Console(soft_wrap=False, highlight=False)
+        grid.add_row(*("" if cell is None else printable(str(cell)) for cell in row))
+    console = Console(soft_wrap=False, highlight=False, markup=False, emoji=False)
     console.width = max(console.width, 100) if console.is_terminal else 220
     console.print(grid)

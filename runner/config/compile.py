@@ -406,7 +406,11 @@ def _settings_digest(settings: FolderSettings, mapping: CompiledMapping, rules: 
 
 def _limits(limits: Limits) -> list[Any]:
     by_operation = sorted([op, limit.count, limit.ratio, limit.floor] for op, limit in limits.by_operation.items())
-    return [*by_operation, limits.per_item]
+    wide = [
+        sorted([op, limit.count, limit.ratio, limit.floor] for op, limit in scope.items())
+        for scope in (limits.per_target, limits.per_run)
+    ]
+    return [*by_operation, limits.per_item, *wide]
 
 
 def _window(window: Window) -> list[float | None]:

@@ -113,6 +113,11 @@ def settings_of(settings: FolderSettings) -> dict[str, Any]:
             },
         },
         **{f"guards.max_{operation}s": _limit(limit) for operation, limit in by_operation.items()},
+        **{
+            f"guards.{scope}.max_{operation}s": _limit(limit)
+            for scope, limits in (("per_target", settings.limits.per_target), ("per_run", settings.limits.per_run))
+            for operation, limit in limits.items()
+        },
     }
 
 

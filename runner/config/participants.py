@@ -7,6 +7,7 @@ from typing import Any
 
 from runner.config.documents import Document
 from runner.config.findings import Findings
+from runner.config.patterns import slow_part
 from runner.config.plan import PARTICIPANTS, PEOPLE
 from runner.config.yamlsource import Path, pointer
 
@@ -14,7 +15,8 @@ from runner.config.yamlsource import Path, pointer
 def check_participants(document: Document, entity: str, described: dict[str, Any], findings: Findings) -> None:
     """Note what is wrong with ``entities.<entity>.participants``; nothing when it is not there.
 
-    Codes: ``reserved-name``, ``needs-outbox``, ``unknown-entity``, ``bad-pattern``, ``bad-value``, ``holder-invited``.
+    Codes: ``reserved-name``, ``needs-outbox``, ``unknown-entity``, ``bad-pattern``, ``slow-pattern``,
+    ``bad-value``, ``holder-invited``.
     """
     given = described.get(PARTICIPANTS)
     if isinstance(given, dict):
@@ -57,7 +59,10 @@ class _Check:
 
     def pattern(self, pattern: str, path: Path) -> None:
         try:
-            re.compile(pattern)
+            slow = slow_part(pattern)
+            if slow:
+                self.error("slow-pattern", f"{pattern!r} could keep a search busy for ever: {slow}", path,
+                           "write a plainer expression, for example '@x\\.com$'", at_value=True)  # fmt: skip
         except re.error as error:
             hint = "expressions are searched for anywhere in the address: for everybody of x.com write '@x\\.com$'"
             self.error("bad-pattern", f"{pattern!r} is no regular expression: {error.msg}", path, hint, at_value=True)

@@ -216,7 +216,30 @@ class _Choice:
                 given = stated[_PER_ITEM]
                 per_item, rule = None if given == UNLIMITED else int(given), self.levels.document.rule(*path, _PER_ITEM)
         self.origins[f"guards.{_PER_ITEM}"] = rule
-        return Limits(MappingProxyType(by_operation), per_item, rule)
+        wide = [
+            self._wide(guards, key, built_in)
+            for key, built_in in (("per_target", Limits().per_target), ("per_run", {}))
+        ]
+        return Limits(MappingProxyType(by_operation), per_item, rule, *wide)
+
+    def _wide(
+        self, guards: Sequence[tuple[Mapping[str, Any], Path]], scope: str, built_in: Mapping[Operation, Limit]
+    ) -> Mapping[Operation, Limit]:
+        """Limits over more than one link; only a target states them."""
+        limits = dict(built_in)
+        for stated, path in guards:
+            for operation, key in _GUARDS.items():
+                if key in stated.get(scope, {}):
+                    given, before = stated[scope][key], limits.get(operation, Limit(floor=200))
+                    count, ratio = given.get("count", before.count), given.get("ratio", before.ratio)
+                    limits[operation] = Limit(
+                        count=None if count in (None, UNLIMITED) else int(count),
+                        ratio=None if ratio in (None, UNLIMITED) else float(ratio),
+                        floor=before.floor,
+                        rule=self.levels.document.rule(*path, scope, key),
+                    )
+        self.origins.update({f"guards.{scope}.max_{operation}s": limit.rule for operation, limit in limits.items()})
+        return MappingProxyType(limits)
 
     def direction(self, findings: Findings) -> Direction:
         """The narrowest direction. Noted: nobody gives one, or a level would widen it; then no plan comes of it."""

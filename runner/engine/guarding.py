@@ -1,25 +1,54 @@
-"""The guards over what one link is about to write (B-101), with what it wrote within their window."""
+"""The guards over what one link is about to write (B-101), with what it, its target and its run have written."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from runner.config.plan import LinkPlan
 from runner.engine.parts import Parts
+from runner.model.ports import Store
 from runner.model.terms import Operation
-from runner.reconcile.guards import Trip, assess
+from runner.reconcile.guards import ORDINARY, Circumstances, Trip, assess
 
 GUARD_WINDOW = timedelta(hours=24)
 
 
 def guarded(
-    parts: Parts, link: LinkPlan, wanted: Mapping[Operation, int], known: int, allowed: frozenset[Operation]
+    parts: Parts,
+    link: LinkPlan,
+    run: str,
+    wanted: Mapping[Operation, int],
+    known: int,
+    allowed: frozenset[Operation],
+    *,
+    unmatched: bool = False,
+    rewriting: bool = False,
 ) -> tuple[Trip, ...]:
-    """Every guard that stops these writes; ``known`` is the link's active pairings before them."""
+    """Every guard that stops these writes; ``known`` is the link's active pairings before them. ``unmatched`` and
+    ``rewriting`` are what :class:`~runner.reconcile.guards.Circumstances` says of them."""
     wanted = {operation: count for operation, count in wanted.items() if count}
     if not wanted:
         return ()
-    spent = parts.store.writes_since(link.name, parts.clock.now() - GUARD_WINDOW)
+    since = parts.clock.now() - GUARD_WINDOW
+    spent = parts.store.writes_since(link.name, since)
     done = {operation: spent.get(operation, 0) for operation in Operation}
-    return assess(link.name, wanted, done, known, link.limits, allowed)
+    around = replace(_around(parts.store, link, run, wanted, since), unmatched=unmatched, rewriting=rewriting)
+    return assess(link.name, wanted, done, known, link.limits, allowed, around)
+
+
+def _around(store: Store, link: LinkPlan, run: str, wanted: Mapping[Operation, int], since: datetime) -> Circumstances:
+    """What target and run have written; asked only for what is wanted and limited."""
+    limits = link.limits
+    wide, of_run = limits.per_target.keys() & wanted.keys(), limits.per_run.keys() & wanted.keys()
+    if not wide and not of_run:
+        return ORDINARY
+    target = store.writes_under(f"{link.target}/", since) if wide else {}
+    shares = any(limits.per_target[operation].ratio is not None for operation in wide)
+    written = store.writes_of(run) if of_run else {}
+    return Circumstances(
+        target_spent={operation: target.get(operation, 0) for operation in Operation},
+        target_known=store.count_under(f"{link.target}/") if shares else 0,
+        run_spent={operation: written.get(operation, 0) for operation in Operation},
+    )

@@ -15,7 +15,7 @@ from runner.model.errors import ConnectorError, Invalid
 from runner.model.items import Identity, Item, LinkRef
 from runner.model.record import Fields
 from runner.model.state import Commit, Mark, MatchCandidate, Pairing
-from runner.model.terms import Place, Side
+from runner.model.terms import Direction, Place, Side
 from runner.reconcile.matching import digest
 
 
@@ -35,6 +35,12 @@ def match(parts: Parts, link: LinkPlan, ref: LinkRef, until: int) -> int:
 def both_sides_hold(parts: Parts, link: str) -> bool:
     """Whether a first sync finds items on both sides."""
     return parts.store.mark_counts(link, parts.clock.now()).sides == frozenset(Side)
+
+
+def nothing_pairs(parts: Parts, link: LinkPlan) -> bool:
+    """Whether a link without a pair has items on both sides, flows both ways, and declares no keys that would pair them: a
+    first sync would make all of them a second time (B-101)."""
+    return not link.mapping.match and link.rules.direction is Direction.BOTH and both_sides_hold(parts, link.name)
 
 
 def _pages(parts: Parts, link: str, side: Side, until: int) -> Iterator[list[Mark]]:

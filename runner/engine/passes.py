@@ -18,7 +18,7 @@ from runner.engine.gather import gather
 from runner.engine.guarding import guarded
 from runner.engine.loops import unlooped
 from runner.engine.mailing import RETRY
-from runner.engine.match import both_sides_hold, match
+from runner.engine.match import both_sides_hold, match, nothing_pairs
 from runner.engine.meetings import look
 from runner.engine.observe import observe_crm, observe_target
 from runner.engine.parts import STEP, Parts, ref_of
@@ -97,7 +97,7 @@ class _Pass:
         self.ref = ref_of(link, owner)
         self.report = PassReport(link.name)
         self.state = self.store.link(link.name)
-        self.relist = False
+        self.relist = self.unmatched = False
         self.barred: frozenset[Operation] = frozenset()
         self.started = parts.clock.now()
         self.done = 0
@@ -112,6 +112,7 @@ class _Pass:
             self.waiting = settle(self.parts, self.link, self.ref, self.orders.run)
             self._observe()
             self.report.known = self.store.count(self.link.name)
+            self.unmatched = not self.report.known and nothing_pairs(self.parts, self.link)
             if self.state.matched:  # else the folder was not read to its end, and what it holds would be made again
                 self._work()
             if self.orders.rehearse:
@@ -169,7 +170,16 @@ class _Pass:
         return bool(self._assess(bounds))
 
     def _assess(self, wanted: Mapping[Operation, int]) -> tuple[Trip, ...]:
-        return guarded(self.parts, self.link, wanted, self.report.known, self.orders.allowed)
+        return guarded(
+            self.parts,
+            self.link,
+            self.orders.run,
+            wanted,
+            self.report.known,
+            self.orders.allowed,
+            unmatched=self.unmatched,
+            rewriting=self.relist,
+        )
 
     def _rehearse(self, after: int, until: int) -> None:
         """Decide everything without writing, to know the totals."""
@@ -368,7 +378,9 @@ class _Pass:
         event = LinkEvent.REFUSED if refused else LinkEvent.PASSED
         condition = next_condition(self.state.condition, event)
         reason = str(report.error) if report.error else (str(report.trips[0]) if report.trips else None)
-        digest = self.state.mapping_digest if report.error else meaning_of(self.link)
+        # What a guard kept from being rewritten is decided once more, until an operator has allowed it.
+        undone = report.error or (self.relist and report.trips)
+        digest = self.state.mapping_digest if undone else meaning_of(self.link)
         after: LinkState = replace(self.state, condition=condition, reason=reason, mapping_digest=digest)
         effect = report.error or report.trips or any(report.counts.values())
         if after != self.state or effect:

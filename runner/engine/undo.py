@@ -81,7 +81,9 @@ class _Undo:
             wanted: Counter[Operation] = Counter()
             for step in self._steps(found):
                 wanted.update(t.takeback.change.operation for t in self._look(step) if t.takeback.change)
-            self.report.trips = guarded(self.parts, self.link, wanted, self.report.known, self.orders.allowed)
+            self.report.trips = guarded(
+                self.parts, self.link, self.orders.run, wanted, self.report.known, self.orders.allowed
+            )
             shown_only = self.orders.rehearse or bool(self.report.trips)
             for number, step in enumerate(self._steps(found), start=1):
                 taken = [t for t in self._look(step) if (t.effect.side, t.effect.key) not in waiting]

@@ -243,6 +243,18 @@ class Store(Protocol):
         """Ledger counts per operation of this link since an instant: the guards' durable windows."""
         ...
 
+    def writes_under(self, prefix: str, since: datetime) -> Mapping[str, int]:
+        """The same over all links whose names begin so: a target's."""
+        ...
+
+    def writes_of(self, run: str) -> Mapping[str, int]:
+        """Ledger counts per operation of one run, over all links."""
+        ...
+
+    def count_under(self, prefix: str) -> int:
+        """Number of the active pairings of all links whose names begin so."""
+        ...
+
     def item_writes_since(self, link: str, keys: Sequence[str], since: datetime) -> Mapping[str, int]:
         """For each of these keys (of either side) that was updated since an instant: how often. The loop breaker's (B-65)."""
         ...

@@ -8,6 +8,8 @@ from typing import Any, TextIO
 
 import structlog
 
+from runner.model.printable import printable
+
 FORMATS = ("auto", "json", "console")
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -51,9 +53,13 @@ def configure(form: str = "auto", level: str = "info", stream: TextIO | None = N
 
 
 def _plain(logger: object, method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Instants as ISO text; fields without a value are left out."""
+    """Instants as ISO text; fields without a value are left out; no text can begin a line or move a terminal (E12)."""
     return {
-        name: value.isoformat(timespec="milliseconds") if hasattr(value, "isoformat") else value
+        name: value.isoformat(timespec="milliseconds")
+        if hasattr(value, "isoformat")
+        else printable(value)
+        if isinstance(value, str)
+        else value
         for name, value in event.items()
         if value is not None
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from runner.model.printable import printable
 from runner.model.record import Fields, Value
 from runner.model.terms import Operation
 from runner.reconcile.changeset import ChangeSet, Clashing, FieldLine, LinkChanges, field_lines
@@ -94,11 +95,6 @@ def shown(value: Value, longest: int = LONGEST) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{printable(key)}: {shown(inner, longest)}" for key, inner in value.items()) + "}"
     return '"' + shortened(printable(value.replace("\\", "\\\\").replace('"', '\\"')), longest) + '"'
-
-
-def printable(raw: str) -> str:
-    """Text in which every character shows: control and direction-changing ones as escapes."""
-    return "".join(c if c.isprintable() else {"\n": "\\n", "\t": "\\t"}.get(c, f"\\u{{{ord(c):x}}}") for c in raw)
 
 
 def shortened(raw: str, longest: int) -> str:

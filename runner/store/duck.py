@@ -252,6 +252,21 @@ class DuckStore:
             link_id = self._known.link_ids.get(link)
             return {} if link_id is None else reading.writes_since(con, link_id, since)
 
+    def writes_under(self, prefix: str, since: datetime) -> Mapping[str, int]:
+        """Ledger counts per operation of all links whose names begin so, since an instant."""
+        with self._work() as con:
+            return reading.writes_under(con, self._known.ids_under(prefix), since)
+
+    def writes_of(self, run: str) -> Mapping[str, int]:
+        """Ledger counts per operation of one run, over all links."""
+        with self._work() as con:
+            return reading.writes_of(con, run)
+
+    def count_under(self, prefix: str) -> int:
+        """Number of the active pairings of all links whose names begin so."""
+        with self._work() as con:
+            return reading.count_under(con, self._known.ids_under(prefix))
+
     def item_writes_since(self, link: str, keys: Sequence[str], since: datetime) -> Mapping[str, int]:
         """Updates of each of these keys since an instant; keys without any are absent."""
         with self._work() as con:

@@ -41,6 +41,10 @@ class Remembered:
         self.link_names[number] = name
         self.quiet_passes[name] = quiet_passes
 
+    def ids_under(self, prefix: str) -> list[int]:
+        """The links whose names begin so."""
+        return [number for name, number in self.link_ids.items() if name.startswith(prefix)]
+
     def state(self, name: str) -> LinkState | None:
         """The link's state, when it is at hand."""
         return self._states.get(name)

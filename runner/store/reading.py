@@ -219,6 +219,32 @@ def writes_since(con: duckdb.DuckDBPyConnection, link_id: int, since: datetime) 
     )
 
 
+def writes_under(con: duckdb.DuckDBPyConnection, link_ids: Sequence[int], since: datetime) -> dict[str, int]:
+    """Ledger counts per operation over these links."""
+    return dict(
+        con.execute(
+            "SELECT operation, count(*) FROM ledger WHERE written_at >= ?::TIMESTAMP AND operation <> ? "  # noqa: S608
+            f"AND link_id IN (SELECT {unnest('BIGINT')}) GROUP BY operation",
+            [stored(since), FORGOTTEN, listed(link_ids)],
+        ).fetchall()
+    )
+
+
+def writes_of(con: duckdb.DuckDBPyConnection, run: str) -> dict[str, int]:
+    """Ledger counts per operation of one run."""
+    sql = "SELECT operation, count(*) FROM ledger WHERE run = ? AND operation <> ? GROUP BY operation"
+    return dict(con.execute(sql, [run, FORGOTTEN]).fetchall())
+
+
+def count_under(con: duckdb.DuckDBPyConnection, link_ids: Sequence[int]) -> int:
+    """Number of the active pairings of these links."""
+    [(number,)] = con.execute(
+        f"SELECT count(*) FROM pairing WHERE status = 'active' AND link_id IN (SELECT {unnest('BIGINT')})",  # noqa: S608
+        [listed(link_ids)],
+    ).fetchall()
+    return int(number)
+
+
 def item_writes_since(
     con: duckdb.DuckDBPyConnection, link_id: int, keys: Sequence[str], since: datetime
 ) -> dict[str, int]:

@@ -153,6 +153,19 @@ class MemoryStore:
         """Ledger counts per operation of this link since an instant."""
         return Counter(str(e.operation) for e in self._state.ledger if e.link == link and e.at >= since)
 
+    def writes_under(self, prefix: str, since: datetime) -> Mapping[str, int]:
+        """Ledger counts per operation of all links whose names begin so, since an instant."""
+        return Counter(str(e.operation) for e in self._state.ledger if e.link.startswith(prefix) and e.at >= since)
+
+    def writes_of(self, run: str) -> Mapping[str, int]:
+        """Ledger counts per operation of one run, over all links."""
+        return Counter(str(entry.operation) for entry in self._state.ledger if entry.run == run)
+
+    def count_under(self, prefix: str) -> int:
+        """Number of the active pairings of all links whose names begin so."""
+        active = PairingStatus.ACTIVE
+        return sum(one.status is active and one.link.startswith(prefix) for one in self._state.pairings.values())
+
     def item_writes_since(self, link: str, keys: Sequence[str], since: datetime) -> Mapping[str, int]:
         """Updates of each of these keys since an instant."""
         wanted = frozenset(keys)

@@ -166,6 +166,7 @@ CASES: list[Case] = [
     # occurrences of series (B-36)
     ("half-a-series", occurrences("rule: recurrence", "rule: text"), ["targets.d/crm.yaml:17:5: half-a-series"]),
     ("bad-pattern", people("'@lists[.]'", "'@ok', '*@x.com'"), ["targets.d/crm.yaml:20:26: bad-pattern"]),
+    ("slow-pattern", people("'@lists[.]'", "'(a+)+$'"), ["targets.d/crm.yaml:20:19: slow-pattern"]),
     ("bad-pattern", people("'@lists[.]'", "'(x'"), ["targets.d/crm.yaml:20:19: bad-pattern"]),
     ("reserved-name", people("notes: text", "notes: text\n      responses: text"),
      ["targets.d/crm.yaml:16:7: reserved-name"]),

@@ -29,7 +29,7 @@ from runner.model.terms import (
     Private,
     Side,
 )
-from runner.reconcile.guards import Limit
+from runner.reconcile.guards import Limit, Limits
 from tests.config.conftest import APPOINTMENTS, CRM, HQ, Write
 from tests.config.test_findings_catalogue import MATERIALISE, SERIES
 
@@ -171,9 +171,18 @@ def test_guards_merge_key_by_key_and_know_their_line(links: dict[str, LinkPlan])
     ann, bob = links[ANN].limits.by_operation, links[BOB].limits.by_operation
     assert ann[Operation.DELETE] == Limit(9, 0.3, rule="targets.d/hq.yaml:10:23")
     assert bob[Operation.DELETE] == Limit(9, 0.1, rule="targets.d/hq.yaml:28:25")
-    assert ann[Operation.UPDATE] == Limit(None, None, floor=20, rule="targets.d/hq.yaml:10:48")
+    assert ann[Operation.UPDATE] == Limit(None, None, floor=100, rule="targets.d/hq.yaml:10:48")
     assert ann[Operation.CREATE] == Limit()
     assert bob[Operation.CREATE].count == 5
+
+
+def test_a_target_and_its_runs_have_limits_of_their_own(write: Write) -> None:
+    """B-101: only the target states them, and every link of it has them."""
+    wide = "guards: {per_target: {max_deletes: {count: 90}}, per_run: {max_creates: {count: 7}}}"
+    limits = load_plan(write(hq=HQ.replace("access:", f"{wide}\naccess:"))).links[BOB].limits
+    assert limits.per_target[Operation.DELETE] == Limit(90, 0.1, floor=200, rule="targets.d/hq.yaml:6:36")
+    assert limits.per_run[Operation.CREATE] == Limit(7, None, floor=200, rule="targets.d/hq.yaml:6:73")
+    assert Limits().per_target[Operation.DELETE] == Limit(None, 0.1, floor=200)
 
 
 def test_the_loop_breaker_can_be_set_per_folder(links: dict[str, LinkPlan]) -> None:
@@ -330,7 +339,8 @@ def test_every_setting_has_an_origin(write: Write) -> None:
     assert origins["direction"] == "targets.d/hq.yaml:22:14"
     assert origins["guards.max_updates"] == "targets.d/hq.yaml:10:48"
     assert origins["mapping"] == "targets.d/hq.yaml:17:25"
-    assert "built-in default" not in {origins[name] for name in origins.keys() - {"entity"}}
+    built_in = {"entity", "guards.per_target.max_deletes"}
+    assert "built-in default" not in {origins[name] for name in origins.keys() - built_in}
 
 
 @pytest.mark.parametrize(

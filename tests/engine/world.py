@@ -87,8 +87,13 @@ CRM_TYPES = {
 @lru_cache(maxsize=1)
 def mapping() -> CompiledMapping:
     """The mapping that ships with the product."""
+    return mapping_with()
+
+
+def mapping_with(**changes: Any) -> CompiledMapping:
+    """The mapping that ships with the product, with other keys at its top."""
     text = MAPPING.read_text()
-    data: dict[str, Any] = yaml.safe_load(text)
+    data: dict[str, Any] = {**yaml.safe_load(text), **changes}
     span = Span("mappings/schedule_item.yaml", 1, 1, 1, 2)
     compiled, findings = compile_mapping(MappingSource(data, lambda path: span, text), CRM_TYPES)
     assert compiled is not None, findings

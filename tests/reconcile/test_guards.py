@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.model.terms import Operation
-from runner.reconcile.guards import Limit, Limits, assess, measure
+from runner.reconcile.guards import Circumstances, Limit, Limits, assess, measure
 
 counts = st.dictionaries(st.sampled_from(Operation), st.integers(0, 300))
 limit = st.builds(
@@ -45,8 +45,53 @@ def test_deletes_by_ratio_count_and_emptiness(wanted: int, known: int, expected:
 
 
 def test_updates_by_ratio() -> None:
-    assert codes(50, 100, Operation.UPDATE) == []
-    assert codes(51, 100, Operation.UPDATE) == ["G102"]
+    assert codes(500, 1000, Operation.UPDATE) == []
+    assert codes(501, 1000, Operation.UPDATE) == ["G102"]
+
+
+def test_a_small_folder_may_be_edited_all_day() -> None:
+    """The floor: a hundred updates within a day are no blast, however few the items are."""
+    assert codes(5, 10, Operation.UPDATE, spent=95) == []
+    assert codes(6, 10, Operation.UPDATE, spent=95) == ["G102"]
+
+
+def around(operation: Operation, wanted: int, **more: object) -> list[str]:
+    """What trips at a thousand known items."""
+    limits = Limits(
+        {},
+        per_target={Operation.DELETE: Limit(ratio=0.1, floor=200), Operation.CREATE: Limit(count=50)},
+        per_run={Operation.CREATE: Limit(count=40)},
+    )
+    trips = assess("hq/ann", {operation: wanted}, {}, 1000, limits, around=Circumstances(**more))  # type: ignore[arg-type]
+    assert all(trip.remedy for trip in trips)
+    return [trip.code for trip in trips]
+
+
+def test_a_target_has_a_limit_over_all_its_links() -> None:
+    """B-101: many links' small deletes are one large one."""
+    assert around(Operation.DELETE, 20, target_spent={Operation.DELETE: 180}, target_known=900) == []
+    assert around(Operation.DELETE, 21, target_spent={Operation.DELETE: 180}, target_known=900) == ["G105"]
+    assert around(Operation.DELETE, 300, target_known=3000) == []
+    assert around(Operation.DELETE, 301, target_known=3000) == ["G105"]
+    assert around(Operation.CREATE, 1, target_spent={Operation.CREATE: 50}) == ["G105"]
+
+
+def test_a_run_has_a_limit_over_all_its_links() -> None:
+    """B-101."""
+    assert around(Operation.CREATE, 10, run_spent={Operation.CREATE: 30}) == []
+    assert around(Operation.CREATE, 11, run_spent={Operation.CREATE: 30}) == ["G106"]
+
+
+def test_a_first_sync_that_nothing_pairs_makes_nothing() -> None:
+    """B-72, B-101."""
+    assert around(Operation.CREATE, 1, unmatched=True) == ["G107"]
+    assert around(Operation.UPDATE, 1, unmatched=True) == []
+
+
+def test_a_changed_configuration_may_rewrite_a_third() -> None:
+    """B-101."""
+    assert around(Operation.UPDATE, 300, rewriting=True) == []
+    assert around(Operation.UPDATE, 301, rewriting=True) == ["G108"]
 
 
 def test_creates_are_free_unless_limited() -> None:
@@ -128,4 +173,9 @@ def test_what_is_not_wanted_never_trips(spent: dict[Operation, int], known: int,
 def test_gauges_show_guards_that_passed() -> None:
     gauges = measure({Operation.DELETE: 3}, {Operation.DELETE: 1}, 100, Limits())
     deletes = {(g.code, g.wanted, g.spent, g.limit, g.exceeded) for g in gauges if g.operation is Operation.DELETE}
-    assert deletes == {("G101", 3, 1, 30, False), ("G103", 3, 1, 100, False), ("G104", 3, 1, 50, False)}
+    assert deletes == {
+        ("G101", 3, 1, 30, False),
+        ("G103", 3, 1, 100, False),
+        ("G104", 3, 1, 50, False),
+        ("G105", 3, 0, 200, False),
+    }

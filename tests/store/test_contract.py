@@ -381,6 +381,34 @@ def test_writes_are_counted_per_operation_over_a_window(store: Store) -> None:
     assert store.writes_since(ANN, NOW + HOUR) == {}
 
 
+def test_writes_and_pairs_are_counted_per_target_and_run(store: Store) -> None:
+    """B-101: the wide guards' windows."""
+    elsewhere = "eu/ann.lee@example.com/calendar"
+    store.commit(
+        Commit(
+            ledger=(
+                entry(Operation.DELETE),
+                entry(Operation.DELETE, BOB),
+                entry(Operation.DELETE, BOB, at=NOW - HOUR),
+                entry(Operation.DELETE, elsewhere),
+                replace(entry(Operation.CREATE, BOB), run="run-2"),
+            ),
+            pairings=(
+                pairing(1),
+                pairing(2, BOB),
+                pairing(3, BOB, status=PairingStatus.DETACHED),
+                pairing(4, elsewhere),
+            ),
+        )
+    )
+    assert store.writes_under("hq/", NOW) == {"delete": 2, "create": 1}
+    assert store.writes_under("hq/", NOW - HOUR) == {"delete": 3, "create": 1}
+    assert store.writes_under("none/", NOW) == {}
+    assert store.writes_of("run-1") == {"delete": 4}
+    assert store.writes_of("run-2") == {"create": 1}
+    assert (store.count_under("hq/"), store.count_under("eu/"), store.count_under("none/")) == (2, 1, 0)
+
+
 def test_updates_are_counted_per_item_over_a_window(store: Store) -> None:
     """B-65."""
     fought = replace(entry(Operation.UPDATE), key="fought")
