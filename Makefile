@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
-DEBS := postgresql chromium
+DEBS := postgresql chromium slapd ldap-utils samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind \
+        python3-samba python3-markdown python3-dnspython
 WORKERS ?= 2
 
 .PHONY: demo demo-stop test lint bench sim mutants sbom screenshots lock clean
@@ -45,7 +46,9 @@ debs:
 	if [ -n "$$missing" ]; then \
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 	  echo "installing Debian packages: $$missing"; \
-	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	  $$sudo apt-get update -qq; \
+	  echo 'slapd slapd/no_configuration boolean true' | $$sudo debconf-set-selections; \
+	  $$sudo env DEBIAN_FRONTEND=noninteractive sh tests/support/install.sh $$missing; \
 	fi
 
 .venv/.made:

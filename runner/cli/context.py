@@ -16,6 +16,7 @@ from typing import Self
 
 import click
 
+from runner.cli.opening import open_target
 from runner.cli.remote import Remote, running_service, user_name
 from runner.config import load_plan
 from runner.config.plan import LinkPlan, SyncPlan
@@ -131,10 +132,7 @@ class Session:
     def target(self, name: str) -> TargetConnector:
         """A target's connector, opened on first use."""
         if name not in self._targets:
-            from runner.connectors.exchange import connect
-
-            plan = self.plan.targets[name]
-            connector = connect(plan, reveal(plan.auth.password))
+            connector = open_target(self.plan.targets[name], reveal, SystemClock())
             self._stack.callback(connector.close)
             self._targets[name] = connector
         return self._targets[name]

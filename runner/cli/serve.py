@@ -16,7 +16,8 @@ import click
 import structlog
 
 from runner.cli.context import Context, SystemClock, SystemRng, pass_context, reveal
-from runner.config.plan import CrmPlan, ExchangePlan
+from runner.cli.opening import open_target
+from runner.config.plan import CrmPlan, TargetPlan
 from runner.config.secrets import SecretRef
 from runner.config.serving import ConsolePlan
 from runner.model.errors import ExsyncError, UsageError
@@ -41,17 +42,15 @@ class SystemOpening:
 
         return connect(plan, reveal(plan.url), clock=SystemClock())
 
-    def target(self, plan: ExchangePlan) -> TargetConnector:
+    def target(self, plan: TargetPlan) -> TargetConnector:
         """A target's connector."""
-        from runner.connectors.exchange import connect
+        return open_target(plan, reveal, SystemClock())
 
-        return connect(plan, reveal(plan.auth.password))
-
-    def secret_print(self, plan: CrmPlan | ExchangePlan) -> str:
+    def secret_print(self, plan: CrmPlan | TargetPlan) -> str:
         """A digest of the plan's secret; of the refusal when it cannot be read."""
-        secret: str | SecretRef = plan.url if isinstance(plan, CrmPlan) else plan.auth.password
+        secret: str | SecretRef | None = plan.url if isinstance(plan, CrmPlan) else plan.auth.password
         try:
-            text = reveal(secret)
+            text = "" if secret is None else reveal(secret)
         except ExsyncError as error:
             text = f"unreadable: {error}"
         return hashlib.sha256(text.encode()).hexdigest()

@@ -9,7 +9,7 @@ import click
 from runner.cli.output import FORMATS, emit, output_option, table
 from runner.config import Loaded, load
 from runner.config.origins import described_link, settings_of, stated_values
-from runner.config.plan import LinkPlan, SyncPlan
+from runner.config.plan import ExchangePlan, LinkPlan, SyncPlan
 from runner.config.secrets import SecretRef
 from runner.model.errors import ConfigurationInvalid
 
@@ -52,18 +52,21 @@ def _show_plan(plan: SyncPlan, output: str) -> None:
     ]
     for target in plan.targets.values():
         links = [link for link in plan.links.values() if link.target == target.name]
+        more = (
+            {"access": target.access} if isinstance(target, ExchangePlan) else {"group_rules": len(target.group_rules)}
+        )
         servers.append(
             {
                 "name": target.name,
-                "kind": "exchange",
+                "kind": "exchange" if isinstance(target, ExchangePlan) else "ldap",
                 "at": target.endpoint,
                 "enabled": target.enabled,
                 "auth": {
                     "type": target.auth.type,
                     "username": target.auth.username,
-                    "password": _secret(target.auth.password),
+                    "password": _secret(target.auth.password) if target.auth.password else None,
                 },
-                "access": target.access,
+                **more,
                 "links": len(links),
                 "links_enabled": sum(link.enabled for link in links),
                 "rule": target.rule,

@@ -9,9 +9,12 @@ import click
 
 from runner.cli import suspending
 from runner.cli.context import Context, SystemClock, pass_context, reveal
+from runner.cli.grouptree import SHOWN, show_groups
+from runner.cli.output import FORMATS, emit, output_option
 from runner.connectors.crm import connect
 from runner.model.errors import UsageError
 from runner.model.state import Scope
+from runner.service.directories import directory_view
 
 
 @click.group()
@@ -40,6 +43,34 @@ def ddl(context: Context, crm: str, *, applying: bool) -> None:
     click.echo(
         f"CRM {crm}: {count} statements carried out in one transaction; key table, outbox and triggers are in place"
     )
+
+
+@target.command()
+@click.argument("name")
+@click.option("--user", "login", help="Only this user, by log-on name, with the reason why he takes part or not.")
+@click.option("--all", "everybody", is_flag=True, help="Every user; fifty otherwise.")
+@output_option(*FORMATS)
+@pass_context
+def groups(context: Context, name: str, login: str | None, everybody: bool, output: str) -> int:
+    """Show the groups of directory NAME as a tree, which of them are ticked, who would take part and why.
+
+    Reads the directory and writes nothing.
+    """
+    service = context.service()
+    if service is not None:
+        told = service.get(f"/api/v1/directories/{name}")
+    else:
+        with context.session() as session:
+            told = directory_view(session.plan, name, session.target)
+    if login is not None:
+        told["users"] = [user for user in told["users"] if user["login"] == login.lower()]
+        if not told["users"]:
+            raise UsageError(f"bases and filter of {name} find no user {login!r}", remedy="compare with the directory")
+    if output != "table":
+        emit(told, output)
+    else:
+        show_groups(told, name, most=None if everybody or login else SHOWN, tree=login is None)
+    return 3 if told["unknown"] and login is None else 0
 
 
 @target.command()

@@ -15,6 +15,7 @@ from runner.config.durations import timedelta_of
 from runner.config.findings import Findings
 from runner.config.links import ResolvedLink
 from runner.config.plan import (
+    EMAILS,
     OCCURRENCES,
     PARTICIPANTS,
     PEOPLE,
@@ -34,7 +35,7 @@ from runner.config.plan import (
     ParticipantTable,
     Window,
 )
-from runner.config.secrets import SecretRef
+from runner.config.references import secret_of
 from runner.config.settings import BUILT_IN, FolderSettings
 from runner.mapping import compile_mapping
 from runner.mapping.compiled import CompiledMapping, MappedUnit
@@ -66,6 +67,8 @@ def crm_fields(document: Document, entity: str) -> Mapping[str, CrmFieldType] | 
         types[OCCURRENCES] = CrmFieldType(FieldType.OVERRIDES, inner=frozenset(described[OCCURRENCES]["fields"]))
     if ATTACHMENTS in described:
         types[ATTACHMENTS] = CrmFieldType(FieldType.FILES)
+    if entity == Entity.USER:
+        types[EMAILS] = CrmFieldType(FieldType.ADDRESSES)
     if PARTICIPANTS in described:
         types |= dict.fromkeys(PEOPLE, CrmFieldType(FieldType.ADDRESSES))
     return types
@@ -108,7 +111,7 @@ def compile_crm(document: Document, root: Path) -> CrmPlan:
     entities = {Entity(name): _entity(Entity(name), given) for name, given in data["entities"].items()}
     return CrmPlan(
         name=data["name"],
-        url=url if isinstance(url, str) else _secret(document, ("url",), root),
+        url=url if isinstance(url, str) else secret_of(document, ("url",), root),
         feed=data["feed"],
         users=CrmUsers(
             users["table"],
@@ -138,7 +141,7 @@ def compile_exchange(document: Document, root: Path) -> ExchangePlan:
     return ExchangePlan(
         name=data["name"],
         endpoint=data["endpoint"],
-        auth=AuthPlan(auth["type"], auth["username"], _secret(document, ("auth", "password"), root)),
+        auth=AuthPlan(auth["type"], auth["username"], secret_of(document, ("auth", "password"), root)),
         access=data["access"],
         rule=document.rule(),
         enabled=data.get("enabled", True),
@@ -152,14 +155,6 @@ def compile_exchange(document: Document, root: Path) -> ExchangePlan:
 def _notifications(given: Mapping[str, Any]) -> NotificationsPlan:
     stated: dict[str, Any] = {"poll": timedelta_of(given["poll"])} if "poll" in given else {}
     return NotificationsPlan(mode=given.get("mode", "poll"), **stated)
-
-
-def _secret(document: Document, path: tuple[str, ...], root: Path) -> SecretRef:
-    given: Any = document.data
-    for part in path:
-        given = given[part]
-    ((kind, name),) = given.items()
-    return SecretRef(kind, str(root / name) if kind == "file" else name, document.rule(*path))
 
 
 def _entity(entity: Entity, given: Mapping[str, Any]) -> CrmEntity:
@@ -180,6 +175,8 @@ def _entity(entity: Entity, given: Mapping[str, Any]) -> CrmEntity:
         relations=tuple(_relation(each) for each in owners if "column" not in each),
         participants=_participants(given[PARTICIPANTS]) if PARTICIPANTS in given else None,
         attachments=_attachments(given[ATTACHMENTS]) if ATTACHMENTS in given else None,
+        unique=given.get("unique"),
+        templates=MappingProxyType({name: dict(columns) for name, columns in given.get("templates", {}).items()}),
     )
 
 
@@ -306,10 +303,11 @@ class LinkCompiler:
                 restrictions=settings.restrictions,
                 files=settings.files,
                 filter=self.filters.get(filter_key(settings)),
+                scope=link.scope,
                 time_zone=settings.time_zone,
                 enabled=settings.enabled,
                 rule=link.rule,
-                digest=_digest([name, shared_digest, link.paused]),
+                digest=_digest([name, shared_digest, link.paused, *([link.scope] if link.scope else [])]),
                 paused=link.paused,
             )
         return plans

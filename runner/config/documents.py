@@ -75,7 +75,13 @@ class Parsed:
     document: Document | None
 
 
-KINDS: Mapping[str, str] = {"crm": "target", "exchange": "target", "mapping": "mapping", "service": "service"}
+KINDS: Mapping[str, str] = {
+    "crm": "target",
+    "exchange": "target",
+    "ldap": "target",
+    "mapping": "mapping",
+    "service": "service",
+}
 """Kinds of document and the schema of each."""
 
 

@@ -29,11 +29,13 @@ class ResolvedLink:
     rule: str
     span: Span
     paused: bool = False
+    scope: str = ""
+    """Of a directory's link: what it asks the server for, as a digest."""
 
     @property
     def name(self) -> str:
-        """``target/user/folder``."""
-        return f"{self.target}/{self.user}/{self.folder}"
+        """``target/user/folder``; of a directory ``target/folder``."""
+        return f"{self.target}/{self.user}/{self.folder}" if self.user else f"{self.target}/{self.folder}"
 
 
 def resolve_links(document: Document, *, time_zone: str, findings: Findings) -> list[ResolvedLink]:

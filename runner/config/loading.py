@@ -11,8 +11,9 @@ from runner.config import files
 from runner.config.compile import LinkCompiler, compile_crm, compile_exchange, compile_filters, compile_mappings
 from runner.config.documents import KINDS, Document, Parsed, parse
 from runner.config.findings import Findings
+from runner.config.ldap import check_inbound, check_ldap, check_templates, compile_ldap, resolve_directory
 from runner.config.links import ResolvedLink, check_mappings, resolve_links
-from runner.config.plan import SyncPlan
+from runner.config.plan import SyncPlan, TargetPlan
 from runner.config.redaction import shown
 from runner.config.references import Catalogue, catalogue, check_crm, check_exchange
 from runner.config.schema import packaged_schemas
@@ -77,6 +78,8 @@ def load(root: Path, *, beside: Path | None = None) -> Loaded:
     for document in known.targets:
         mine = [link for link in links if link.target == document.name]
         filters |= compile_filters(document, mine, compiled, findings)
+        if document.kind == "ldap":
+            check_inbound(document, mine, compiled, findings)
     plan = (
         None
         if findings.has_errors or known.crm is None
@@ -111,6 +114,8 @@ def load_file(path: Path) -> Loaded:
             check_exchange(document, findings, has_file=True)
         elif document.kind == "service":
             check_service(document, findings)
+        elif document.kind == "ldap":
+            check_ldap(document, findings, has_file=True)
     texts = {each.source.file: shown(each.source) for each in parsed}
     return Loaded(None, findings.sorted(), texts, root=path.parent, documents=documents)
 
@@ -145,8 +150,15 @@ def _check(known: Catalogue, root: Path, findings: Findings) -> list[ResolvedLin
     links: list[ResolvedLink] = []
     for document in known.targets:
         ca_file = document.data.get("ca_file")
-        check_exchange(document, findings, has_file=not isinstance(ca_file, str) or files.exists(root, ca_file))
-        resolved = resolve_links(document, time_zone=zone, findings=findings)
+        has_file = not isinstance(ca_file, str) or files.exists(root, ca_file)
+        if document.kind == "ldap":
+            check_ldap(document, findings, has_file=has_file)
+            if known.crm is not None:
+                check_templates(document, known.crm, findings)
+            resolved = resolve_directory(document, time_zone=zone, findings=findings)
+        else:
+            check_exchange(document, findings, has_file=has_file)
+            resolved = resolve_links(document, time_zone=zone, findings=findings)
         check_mappings(document, resolved, known.mappings, complete=known.complete, findings=findings)
         links += resolved
     return links
@@ -163,7 +175,11 @@ def _compile(
     return SyncPlan(
         digest=taken.digest,
         crm=compile_crm(crm, taken.root),
-        targets=MappingProxyType({str(each.name): compile_exchange(each, taken.root) for each in known.targets}),
+        targets=MappingProxyType({str(each.name): _target(each, taken.root) for each in known.targets}),
         links=MappingProxyType(LinkCompiler(mappings, filters).compile(links)),
         service=compile_service(known.service, taken.root),
     )
+
+
+def _target(document: Document, root: Path) -> TargetPlan:
+    return compile_ldap(document, root) if document.kind == "ldap" else compile_exchange(document, root)

@@ -17,6 +17,7 @@ from runner.model.terms import Entity, Folder, Private
 from runner.reconcile.attendees import AttendeeRules
 from runner.reconcile.firewall import MailPolicy
 from runner.reconcile.guards import Limits
+from runner.reconcile.membership import GroupRule
 from runner.reconcile.restrictions import Restrictions
 from runner.reconcile.rules import ItemRules
 
@@ -70,6 +71,10 @@ class CrmOccurrences:
 PARTICIPANTS, PARTICIPANT_NAMES, RESPONSES = "participants", "participant_names", "responses"
 PEOPLE = frozenset({PARTICIPANTS, PARTICIPANT_NAMES, RESPONSES})
 """The CRM fields, of type ``addresses``, that an entity has when the tables of its participants are described."""
+
+
+EMAILS = "emails"
+"""The CRM field, of type ``addresses``, that a CRM user has: the e-mail addresses that a directory gave him (B-81)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +186,10 @@ class CrmEntity:
     relations: tuple[OwnerRelation, ...] = ()
     participants: CrmParticipants | None = None
     attachments: CrmAttachments | None = None
+    unique: str | None = None
+    """The field that no two records share: a create takes up the record that has its value, deleted or not (B-81)."""
+    templates: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """User templates: columns of a new record by the value of its field ``template`` (B-82)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,8 +260,62 @@ class ExchangePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class LdapAuth:
+    """How to log on to a directory: ``simple`` (a DN or ``name@domain``, and a password) or ``kerberos``."""
+
+    type: str
+    username: str = ""
+    password: SecretRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryScope:
+    """Where a directory's users or groups are (B-80). ``filter`` None: by the kind of server; ``attributes`` is record
+    field → attribute, where it differs from the server's usual ones."""
+
+    bases: tuple[str, ...]
+    scope: str
+    filter: str | None
+    attributes: Mapping[str, tuple[str, ...]]
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class LdapPlan:
+    """One directory server, with its group mapping (B-82). ``full_every``: how often what did not change is compared all
+    the same, where the server tells of changes."""
+
+    name: str
+    url: str
+    auth: LdapAuth
+    rule: str
+    users: DirectoryScope
+    groups: DirectoryScope | None = None
+    group_rules: tuple[GroupRule, ...] = ()
+    enabled: bool = True
+    start_tls: bool = False
+    ca_file: str | None = None
+    timeout: timedelta = timedelta(seconds=30)
+    connect_timeout: timedelta = timedelta(seconds=10)
+    page: int = 500
+    incremental: bool = True
+    full_every: timedelta = timedelta(hours=24)
+    paused: bool = False
+    connections: int = 2
+    notifications: NotificationsPlan = NotificationsPlan(poll=timedelta(hours=1))
+
+    @property
+    def endpoint(self) -> str:
+        """Where the server is."""
+        return self.url
+
+
+TargetPlan = ExchangePlan | LdapPlan
+
+
+@dataclass(frozen=True, slots=True)
 class LinkPlan:
-    """One user's one folder on a target, with everything a pass needs to know."""
+    """One user's one folder on a target, with everything a pass needs to know. A directory's links have no user."""
 
     name: str
     target: str
@@ -286,6 +349,8 @@ class LinkPlan:
     """What an item must say to take part (B-47)."""
     files: FileRules | None = None
     """What takes part of attachments; None: nothing does (B-45)."""
+    scope: str = ""
+    """Of a directory's link: a digest over what it asks the server for (B-80, B-82)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +359,6 @@ class SyncPlan:
 
     digest: str
     crm: CrmPlan
-    targets: Mapping[str, ExchangePlan]
+    targets: Mapping[str, TargetPlan]
     links: Mapping[str, LinkPlan]
     service: ServicePlan = field(default_factory=ServicePlan)

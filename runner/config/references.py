@@ -9,15 +9,17 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path as FilePath
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import available_timezones
 
 from runner.config.attachments import check_attachments
 from runner.config.documents import Document
-from runner.config.findings import Findings, did_you_mean
+from runner.config.findings import Findings, did_you_mean, suggestion
 from runner.config.occurrences import check_occurrences
 from runner.config.participants import check_participants
+from runner.config.secrets import SecretRef
 from runner.config.yamlsource import Path, pointer
 from runner.model.moments import zone_of
 from runner.model.terms import Direction
@@ -31,6 +33,9 @@ _EXCHANGE_ONLINE = (
     "partner.outlook.cn",
     "apps.mil",
 )
+TARGET_KINDS = ("exchange", "ldap")
+UNOWNED = ("user", "group")
+"""Entities whose records no user holds."""
 _PASSWORD_PARAMETERS = ("password", "passwd", "pwd", "sslpassword")
 
 
@@ -62,11 +67,11 @@ def catalogue(documents: Iterable[Document], *, complete: bool, findings: Findin
                 found.crm = document
             else:
                 _second_crm(document, found.crm, findings)
-        elif document.kind == "exchange":
+        elif document.kind in TARGET_KINDS:
             found.targets.append(document)
         if name is not None:
             _unique(document, servers, "target", findings)
-        if document.kind not in ("crm", "exchange") or name is None:
+        if document.kind not in ("crm", *TARGET_KINDS) or name is None:
             found.complete = False
     if any(document.name is None for document in found.mappings.values()):
         found.complete = False
@@ -107,6 +112,15 @@ def _second_crm(document: Document, first: Document, findings: Findings) -> None
     )
 
 
+def secret_of(document: Document, path: tuple[str, ...], root: FilePath) -> SecretRef:
+    """The reference to a secret at a path; files are taken from the root."""
+    given: Any = document.data
+    for part in path:
+        given = given[part]
+    ((kind, name),) = given.items()
+    return SecretRef(kind, str(root / name) if kind == "file" else name, document.rule(*path))
+
+
 def check_crm(document: Document, findings: Findings) -> None:
     """The URL holds no password, the zone exists, and no field writes what is ours or the database's to write."""
     url = document.data.get("url")
@@ -138,6 +152,9 @@ def _check_password(document: Document, url: str, findings: Findings) -> None:
 def _check_owners(document: Document, entity: str, described: dict[str, Any], findings: Findings) -> None:
     """A record is held by somebody, and by one column at most; what a feed cannot see is said."""
     path: Path = ("entities", entity)
+    if entity in UNOWNED:
+        _check_unowned(document, entity, described, findings)
+        return
     if "owner" in described and "owners" in described:
         findings.error(
             "two-owners",
@@ -185,6 +202,39 @@ def _check_owners(document: Document, entity: str, described: dict[str, Any], fi
             document.span(*path, "owners", related[0]),
             hint="use feed: outbox, or let the CRM touch the record whenever it is assigned",
             pointer=pointer((*path, "owners", related[0])),
+        )
+
+
+def _check_unowned(document: Document, entity: str, described: dict[str, Any], findings: Findings) -> None:
+    """Users and groups are nobody's; a user is the same row that addresses are looked up in, and what is unique is there."""
+    path: Path = ("entities", entity)
+    for key in ("owner", "owners"):
+        if key in described:
+            findings.error(
+                "unowned",
+                f"a {entity} is held by nobody",
+                document.source.key_span((*path, key)),
+                hint=f"leave {key} out",
+                pointer=pointer((*path, key)),
+            )
+    users = document.get("users", "table")
+    if entity == "user" and "table" in described and users is not None and described["table"] != users:
+        findings.error(
+            "two-user-tables",
+            f"users are in {described['table']!r} here, and in {users!r} where their addresses are looked up",
+            document.span(*path, "table"),
+            hint="name the same table",
+            pointer=pointer((*path, "table")),
+            related=document.span("users", "table"),
+        )
+    fields, unique = described.get("fields"), described.get("unique")
+    if isinstance(fields, dict) and isinstance(unique, str) and unique not in fields:
+        findings.error(
+            "unknown-field",
+            f"the {entity} has no CRM field {unique!r}",
+            document.span(*path, "unique"),
+            hint=suggestion(unique, fields, "fields"),
+            pointer=pointer((*path, "unique")),
         )
 
 
@@ -271,7 +321,7 @@ def _check_endpoint(document: Document, endpoint: str, findings: Findings) -> No
     if split.password or split.username:
         hint = "put the account under auth:, and change the password that stood here"
         findings.error("secret-literal", "the endpoint holds an account in clear", span, hint=hint, pointer=place)
-    if split.scheme == "http" and not _is_loopback(host):
+    if split.scheme == "http" and not is_loopback(host):
         findings.error(
             "plain-http",
             f"the endpoint on {host} is not https: passwords and mail would cross the network in clear",
@@ -332,7 +382,8 @@ def _split(url: str) -> SplitResult | None:
     return split
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only mean this machine."""
     if host == "localhost":
         return True
     try:

@@ -40,7 +40,13 @@ from runner.reconcile.restrictions import Restrictions
 BUILT_IN = "built-in default"
 UNLIMITED = "unlimited"
 ENTITY_OF: Mapping[Folder, Entity] = MappingProxyType(
-    {Folder.CALENDAR: Entity.SCHEDULE_ITEM, Folder.TASKS: Entity.TASK, Folder.CONTACTS: Entity.CONTACT}
+    {
+        Folder.CALENDAR: Entity.SCHEDULE_ITEM,
+        Folder.TASKS: Entity.TASK,
+        Folder.CONTACTS: Entity.CONTACT,
+        Folder.USERS: Entity.USER,
+        Folder.GROUPS: Entity.GROUP,
+    }
 )
 LEAVING: Mapping[Folder, OnLeave] = MappingProxyType({Folder.CONTACTS: OnLeave.REMOVE})
 """Folders whose copies go, by default, when their records leave the user (B-51)."""
@@ -245,6 +251,9 @@ class _Choice:
         """The narrowest direction. Noted: nobody gives one, or a level would widen it; then no plan comes of it."""
         document = self.levels.document
         stated = self.levels.stated("direction")
+        if self.levels.folder.of_directory:
+            self.origins["direction"] = document.rule(*self.levels.place())
+            return Direction.INBOUND
         if not stated:
             if not self.levels.refused("direction"):
                 path = self.levels.place()
@@ -324,6 +333,7 @@ def resolve(
     mapping, mapping_path = mappings[-1]
     choice.origins["mapping"] = document.rule(*mapping_path)
     tolerance = choice.value("clock_tolerance", "2m")
+    directory = levels.folder.of_directory
     return FolderSettings(
         entity=Entity(choice.value("entity", ENTITY_OF[levels.folder])),
         mapping=mapping,
@@ -331,9 +341,9 @@ def resolve(
         direction=direction,
         conflict=ConflictPolicy(choice.value("conflict", ConflictPolicy.CRM_WINS)),
         edit_vs_delete=EditVsDelete(choice.value("edit_vs_delete", EditVsDelete.EDIT_WINS)),
-        on_drift=OnDrift(choice.value("on_drift", OnDrift.IGNORE)),
+        on_drift=OnDrift(choice.value("on_drift", OnDrift.REVERT if directory else OnDrift.IGNORE)),
         on_leave=OnLeave(choice.value("on_leave", LEAVING.get(levels.folder, OnLeave.DETACH))),
-        private=Private(choice.value("private", Private.SKIP)),
+        private=Private(choice.value("private", Private.SYNC if directory else Private.SKIP)),
         private_title=choice.value("private_title", TITLE),
         private_meetings=bool(choice.value("private_meetings", False)),
         alerts=bool(choice.value("alerts", False)),
@@ -342,8 +352,9 @@ def resolve(
         else timedelta_of(kept),
         restrictions=choice.restrictions(),
         files=choice.files(),
-        filter=choice.value("filter", None),
-        filter_path=filters[-1][1] if (filters := levels.stated("filter")) else (),
+        # A directory's filter is the server's to understand, not ours.
+        filter=None if directory else choice.value("filter", None),
+        filter_path=filters[-1][1] if not directory and (filters := levels.stated("filter")) else (),
         clock_tolerance=timedelta_of(tolerance).total_seconds(),
         time_zone=choice.value("time_zone", time_zone),
         window=choice.window(),

@@ -18,12 +18,12 @@ from runner.model.privacy import hides, is_private, is_veiled
 from runner.model.quick import quick
 from runner.model.record import Fields
 from runner.model.state import Base, PairingStatus, Resolution
-from runner.model.terms import Private, Side
+from runner.model.terms import Folder, Private, Side
 from runner.reconcile.authority import Standing
 from runner.reconcile.decision import ABSENT, Decision, Presented, Settlement
 from runner.reconcile.discretion import Discretion, behind_placeholder, reconcile_private, unmasking_base
 from runner.reconcile.joining import keeping_block
-from runner.reconcile.leaving import leave
+from runner.reconcile.leaving import depart, leave
 from runner.reconcile.merge import reconcile
 from runner.reconcile.ordering import called
 from runner.reconcile.restrictions import exceeded
@@ -31,8 +31,13 @@ from runner.reconcile.rules import ItemRules
 from runner.reconcile.ruling import PLACES
 from runner.reconcile.scope import Scope, enters_at, in_window
 
+DEACTIVATED = "deleted in the CRM, and the directory still has it: it stays deleted until the CRM takes it back"
+"""Why a pair ends whose user somebody deactivated in the CRM: no directory reactivates whom an administrator locked out."""
 UNNAMED = "(private item)"
 """How a private item is called on our side (B-35): not even a title that it had before is shown again."""
+
+
+TEMPLATE = "template"
 
 
 @quick
@@ -94,6 +99,10 @@ def decide(
                 decision = leave(base, target, link.rules, stamped=_is_ours(subject))
                 decided.append(Decided(subject, crm, target, decision))
                 continue
+            if subject.departed:
+                base = subject.pairing.base if subject.pairing else None
+                decided.append(Decided(subject, crm, target, depart(base, crm, link.rules, subject.departed)))
+                continue
             if _keeps_out(link, subject):
                 ignored += subject.marks
                 continue
@@ -138,6 +147,10 @@ def _decision(
     """What the rules say of one item that takes part."""
     pairing = subject.pairing
     base = pairing.base if pairing else None
+    if link.folder is Folder.USERS and subject.crm is not None and crm is not None and target is not None:
+        target = (
+            {**target, TEMPLATE: crm.get(TEMPLATE)} if TEMPLATE in target else target
+        )  # a template is for new users, and the CRM's from then on (B-82)
     if base is not None and is_series(target or crm or {}):
         # A series' own reminder goes along when it is made; those of its customised occurrences always do (B-43).
         crm, target = _kept_alert(crm, base.crm), _kept_alert(target, base.target)
@@ -244,6 +257,8 @@ def why_apart(link: LinkPlan, subject: Subject, now: datetime) -> str | None:
 def _leaves(link: LinkPlan, subject: Subject, crm: Fields | None, target: Fields | None, now: datetime) -> str | None:
     """Why this item takes no part from now on, before the rules are asked; None = it does."""
     masked = subject.target is not None and subject.target.masked
+    if link.folder.of_directory and subject.pairing and subject.crm is None and subject.target is not None:
+        return DEACTIVATED
     if (
         subject.pairing
         and (crm is None) != (target is None)

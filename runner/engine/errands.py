@@ -10,7 +10,7 @@ from runner.engine.undo import undo
 from runner.model.errands import Undo
 
 
-def do_errand(parts: Parts, link: LinkPlan, owner: str, orders: Orders) -> PassReport:
+def do_errand(parts: Parts, link: LinkPlan, owner: str | None, orders: Orders) -> PassReport:
     """Do what the orders ask for instead of a pass; expected faults end up in the report."""
     match orders.errand:
         case Undo() as errand:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from runner.engine.identity import DELETED
 from runner.engine.parts import Parts
 from runner.engine.subject import Failure, Gathered, Subject
-from runner.model.errors import NOT_OWNED, OTHER_CLASS, ConnectorError, Gone, Invalid
+from runner.model.errors import NOT_OWNED, OTHER_CLASS, OUT_OF_SCOPE, ConnectorError, Gone, Invalid
 from runner.model.items import Found, Identity, Item, LinkRef
 from runner.model.state import Commit, Mark, Pairing, PairingStatus
 from runner.model.terms import Entity, Place, Side
@@ -20,6 +20,9 @@ from runner.reconcile.discretion import HIDDEN
 from runner.reconcile.leaving import LEFT
 
 Read = Mapping[str, Item | ConnectorError]
+_NOBODYS = frozenset({NOT_OWNED, OTHER_CLASS, OUT_OF_SCOPE})
+_AWAY = {Side.CRM: NOT_OWNED, Side.TARGET: OUT_OF_SCOPE}
+"""Code by which either side says that it has an item, and that the link has nothing to do with it any more."""
 AGED, FILTERED = "window: ", "filter: "
 """Starts of the reasons of pairs that left the window or the filter; they are taken up again when they come back."""
 
@@ -137,7 +140,7 @@ class _Gather:
             else:
                 subject.target = read
             self.out.subjects.append(subject)
-        elif isinstance(read, Gone) or read.code in (NOT_OWNED, OTHER_CLASS):
+        elif isinstance(read, Gone) or read.code in _NOBODYS:
             self.out.settled.append(mark)
         else:
             self.out.failures.append(Failure((mark,), side, key, read))
@@ -229,8 +232,10 @@ class _Gather:
                 continue
             held = {side: read if isinstance(read, Item) else None for side, read in sides.items()}
             left = not isinstance(sides[Side.CRM], Item | Gone)
-            subject = Subject(marks, pairing, held[Side.CRM], held[Side.TARGET], left=left)
-            if subject.target is None and not left and not pairing.target_key.startswith(DELETED):
+            away = sides[Side.TARGET]
+            departed = str(away) if not isinstance(away, Item) and away.code == OUT_OF_SCOPE else None
+            subject = Subject(marks, pairing, held[Side.CRM], held[Side.TARGET], left=left, departed=departed)
+            if subject.target is None and not (left or departed or pairing.target_key.startswith(DELETED)):
                 gone.append(subject)
             else:
                 self.out.subjects.append(subject)
@@ -242,6 +247,8 @@ class _Gather:
         items exist: detached means never re-created."""
         if not all(isinstance(side, Item) for side in sides):
             return False
+        if pairing.entity in (Entity.USER, Entity.GROUP):
+            return True
         reason = pairing.reason or ""
         hidden = any(isinstance(side, Item) and side.masked for side in sides)
         return reason.startswith((AGED, FILTERED)) or _left(pairing) or (reason.startswith(HIDDEN) and not hidden)
@@ -257,7 +264,7 @@ class _Gather:
 
     def _unreadable(self, pairing: Pairing, marks: list[int], sides: Mapping[Side, Item | ConnectorError]) -> bool:
         for side, read in sides.items():
-            if isinstance(read, Item | Gone) or (side is Side.CRM and read.code == NOT_OWNED):
+            if isinstance(read, Item | Gone) or read.code == _AWAY[side]:
                 continue
             crm = sides[Side.CRM]
             if isinstance(read, Invalid) and isinstance(crm, ConnectorError) and crm.code == NOT_OWNED:

@@ -57,6 +57,8 @@ def _observe_target(parts: Parts, ref: LinkRef, state: LinkState, direction: Dir
     recheck = whole and store.count(ref.name) > 0
     seen: set[int] = set()
     for page in _together(parts.target.changes(ref, state.target_watermark)):
+        if page.whole and not whole:  # the feed began at nothing of its own accord
+            whole, recheck = True, store.count(ref.name) > 0
         if page.changed or page.deleted:
             marks = _marks(
                 parts,
@@ -69,7 +71,7 @@ def _observe_target(parts: Parts, ref: LinkRef, state: LinkState, direction: Dir
                 seen.update(hash(entry.key) for entry in page.changed)
         else:
             marks = ()
-        read = whole and page.complete and not recheck
+        read = whole and page.complete and not recheck and not state.target_complete
         if marks or read or page.watermark != state.target_watermark:
             complete = state.target_complete or read
             state = replace(state, target_watermark=page.watermark, target_complete=complete)
@@ -119,6 +121,7 @@ def _joined(pages: Sequence[ChangePage]) -> ChangePage:
         deleted=tuple(key for key, ref in said.items() if ref is None),
         watermark=pages[-1].watermark,
         complete=pages[-1].complete,
+        whole=pages[-1].whole,
     )
 
 

@@ -10,6 +10,7 @@ from runner.config.plan import LinkPlan
 from runner.model.files import ATTACHMENTS
 from runner.model.items import LinkRef
 from runner.model.ports import Clock, CrmConnector, Rng, Store, TargetConnector
+from runner.model.terms import Side
 from runner.reconcile.authority import Circle
 
 STEP = 768
@@ -35,6 +36,16 @@ def _unwanted(link: LinkPlan) -> frozenset[str]:
     return frozenset(name for fields in ALERTS + FILES if fields not in wanted for name in fields)
 
 
+_UNMANAGED = frozenset({"template", "managed", "directory"})
+"""Record fields of a directory whose CRM fields may be edited: what a template gave is the CRM's from then on."""
+
+
+def _managed(link: LinkPlan) -> frozenset[str]:
+    """The CRM fields that come from a directory alone (B-81)."""
+    fields = [name for unit in link.rules.units if unit.direction.writes(Side.CRM) for name in unit.fields]
+    return link.mapping.inbound_fields(frozenset(fields) - _UNMANAGED)
+
+
 def ref_of(link: LinkPlan, owner: str | None) -> LinkRef:
     """What connectors need to know of a link whose user has this CRM key."""
     return LinkRef(
@@ -49,4 +60,5 @@ def ref_of(link: LinkPlan, owner: str | None) -> LinkRef:
         owner=owner,
         private=link.private,
         files=link.files if (ATTACHMENTS,) in {unit.fields for unit in link.rules.units} else None,
+        managed=_managed(link) if link.folder.of_directory else frozenset(),
     )

@@ -7,7 +7,7 @@ anything is written, so that a guard can stop it whole (B-101).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -68,7 +68,7 @@ class Orders:
     """When the pass was first wished for."""
 
 
-def run_pass(parts: Parts, link: LinkPlan, owner: str, orders: Orders) -> PassReport:
+def run_pass(parts: Parts, link: LinkPlan, owner: str | None, orders: Orders) -> PassReport:
     """One pass. Expected faults end up in the report, with everything before them committed.
 
     A rehearsing pass commits observations like any other: its caller wraps it in ``store.rehearsal()``.
@@ -87,11 +87,12 @@ def meaning_of(link: LinkPlan) -> str:
     parts += ["alerts"] if any(unit.fields in ALERTS for unit in link.rules.units) else []
     parts += [str(link.restrictions)] if link.restrictions else []
     parts += [f"{link.files.one} {link.files.total} {sorted(link.files.blocked)}"] if link.files else []
+    parts += [link.scope] if link.scope else []
     return ":".join(map(str, parts))
 
 
 class _Pass:
-    def __init__(self, parts: Parts, link: LinkPlan, owner: str, orders: Orders) -> None:
+    def __init__(self, parts: Parts, link: LinkPlan, owner: str | None, orders: Orders) -> None:
         self.parts, self.link, self.orders = parts, link, orders
         self.store = parts.store
         self.ref = ref_of(link, owner)
@@ -186,7 +187,7 @@ class _Pass:
         wanted: Counter[Operation] = Counter()
         for marks in self._pages(after, until):
             _, verdicts = self._decide(marks)
-            wanted.update(change.operation for item in verdicts.decided for change in item.decision.changes)
+            wanted.update(_wanted(verdicts))
         self._bar(self._assess(wanted))
 
     def _bar(self, trips: Sequence[Trip]) -> None:
@@ -221,10 +222,9 @@ class _Pass:
     def _step(self, marks: Sequence[Mark], whole: bool) -> int:
         gathered, verdicts = self._decide(marks)
         if self.orders.rehearse:
-            self.planned.update(change.operation for item in verdicts.decided for change in item.decision.changes)
+            self.planned.update(_wanted(verdicts))
         elif whole:
-            wanted = Counter(change.operation for item in verdicts.decided for change in item.decision.changes)
-            self._bar(self._assess(wanted))
+            self._bar(self._assess(Counter(_wanted(verdicts))))
         free = [item for item in verdicts.decided if not self._is_barred(item)]
         free, looping = unlooped(self.store, self.link, free, self.parts.clock.now())
         for item in free:
@@ -244,6 +244,8 @@ class _Pass:
         return outcome.again
 
     def _is_barred(self, item: Decided) -> bool:
+        if item.subject.departed and Operation.DELETE in self.barred:
+            return True
         return any(change.operation in self.barred for change in item.decision.changes)
 
     def _rehearsed(self, items: Sequence[Decided]) -> Outcome:
@@ -399,3 +401,12 @@ class _Pass:
             self.store.commit(Commit(links=(replace(after, last_pass=now),), runs=(record,) if effect else ()))
         else:
             self.store.heartbeat(self.link.name, now)
+
+
+def _wanted(verdicts: Verdicts) -> Iterator[Operation]:
+    """What a step's decisions ask the guards for. Who leaves a directory's link counts as a delete, whatever becomes of his
+    record: a filter that finds nobody any more is a fault of the source (B-83)."""
+    for item in verdicts.decided:
+        yield from (change.operation for change in item.decision.changes)
+        if item.subject.departed and not item.decision.changes:
+            yield Operation.DELETE

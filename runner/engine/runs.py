@@ -93,14 +93,15 @@ class Runner:
 
     def owners(self) -> dict[str, str]:
         """The CRM key of every link's user whom the CRM knows, by address; whose mailboxes are synchronised is noted."""
-        users = self.crm.users(sorted({link.user for link in self.plan.links.values()}))
+        users = self.crm.users(sorted({link.user for link in self.plan.links.values() if link.user}))
         self._circles = _circles(self.plan, users)
         return {address: user.key for address, user in users.items()}
 
     def routes(self, owners: Mapping[str, str]) -> list[Route]:
         """Where the CRM's changes go; disabled and paused links are routed too: they keep their marks (B-15)."""
         links = self.plan.links.values()
-        return [Route(link.name, link.entity, owners[link.user]) for link in links if link.user in owners]
+        routed = [Route(link.name, link.entity, owners[link.user]) for link in links if link.user in owners]
+        return routed + [Route(link.name, link.entity, "") for link in links if link.folder.of_directory]
 
     def pass_over(
         self, link: LinkPlan, owner: str | None, orders: Orders, suspensions: Iterable[Suspension] = ()
@@ -110,7 +111,7 @@ class Runner:
         asked = orders.rehearse or orders.errand is not None
         if hindrance is not None and not (asked and hindrance.shown):
             return PassReport(link.name, skipped=hindrance.reason)
-        if owner is None:
+        if owner is None and not link.folder.of_directory:
             error = UsageError(
                 f"{link.rule}: link {link.name}: no CRM user has the address {link.user}",
                 remedy="correct the address in YAML, or give the CRM user this address or alias",

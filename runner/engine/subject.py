@@ -23,6 +23,8 @@ class Subject:
     """A second live holder of somebody's stamp or identity: an item of its own (D8)."""
     left: bool = False
     """The CRM record is there, but the link's user holds it no longer (``crm`` is None)."""
+    departed: str | None = None
+    """The directory has the entry, and the link asks for it no longer, for this reason (``target`` is None)."""
     elsewhere: bool = False
     """Private on the target, while another link holds its CRM record too (B-35)."""
 

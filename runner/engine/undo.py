@@ -51,13 +51,13 @@ class _Taken:
     item: Decided | None = None
 
 
-def undo(parts: Parts, link: LinkPlan, owner: str, orders: Orders, errand: Undo) -> PassReport:
+def undo(parts: Parts, link: LinkPlan, owner: str | None, orders: Orders, errand: Undo) -> PassReport:
     """Take back what ``errand`` names on this link. Expected faults end up in the report; what was done before stands."""
     return _Undo(parts, link, owner, orders, errand).run()
 
 
 class _Undo:
-    def __init__(self, parts: Parts, link: LinkPlan, owner: str, orders: Orders, errand: Undo) -> None:
+    def __init__(self, parts: Parts, link: LinkPlan, owner: str | None, orders: Orders, errand: Undo) -> None:
         self.parts, self.link, self.orders, self.errand = parts, link, orders, errand
         self.store = parts.store
         self.ref: LinkRef = ref_of(link, owner)

@@ -313,6 +313,9 @@ class Writer:
             if pairing is not None and unfinished:
                 pairing = _disagreed(pairing, unfinished)
             if pairing is None and any(p.result and p.result.adopted for p in done):
+                if self.link.folder.of_directory:
+                    out.failures.append(_claimed(item, mine))
+                    continue
                 self.copies.add(item.subject.target_key)
                 out.copies += [item.subject.target_key] if item.subject.target_key else []
             complete = len(done) == len(item.decision.changes) and not failed and not unfinished
@@ -391,7 +394,11 @@ class Writer:
             again = next((e for e in done if e.change.operation is Operation.CREATE), None)
             pair = self._with_key(subject.pairing, again) if again else subject.pairing
             base = decision.base if decision.purge else subject.pairing.base
-            return replace(pair, base=base, status=PairingStatus.DETACHED, reason=decision.detach)
+            # Who departed and comes back may do so with the very version that he left with.
+            version = None if subject.departed else pair.target_version
+            return replace(
+                pair, base=base, target_version=version, status=PairingStatus.DETACHED, reason=decision.detach
+            )
         if any(entry.change.operation is Operation.DELETE for entry in done) or decision.base is None:
             return None if len(done) == len(decision.changes) else subject.pairing
         pairing = subject.pairing or self._new_pairing(item, by_side)
@@ -523,6 +530,18 @@ def _kept(entry: Sending) -> bool:
     """Whether the CRM refused to delete a record because others hold it, and could not take its user out of it."""
     error = entry.result.error if entry.result else None
     return entry.change.operation is Operation.DELETE and isinstance(error, Invalid) and error.code == STILL_OWNED
+
+
+def _claimed(item: Decided, sent: Sequence[Sending]) -> Failure:
+    """Two entries of a directory that would be one CRM user: whose he is, nobody can tell."""
+    key = next((p.result.key for p in sent if p.result and p.result.key), "")
+    error = Invalid(
+        f"{item.title} would be the CRM record {key}, which belongs to another entry of the directory: two have one "
+        "log-on name",
+        code="duplicate-login",
+        remedy="give one of them another log-on name, or narrow bases and filter",
+    )
+    return Failure(tuple(item.subject.marks), Side.TARGET, item.subject.target_key or "", error)
 
 
 def _identity(item: Decided, change: Change, token: str) -> str | None:

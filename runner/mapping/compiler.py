@@ -44,11 +44,7 @@ def compile_mapping(
     findings = Findings(source)
     data = source.data
     entity = Entity(data["entity"])
-    record = SCHEMAS.get(entity)
-    if record is None:
-        findings.error("unknown-entity", f"this version does not carry {entity} records yet", ("entity",),
-                       hint=suggest(entity, SCHEMAS, listing="carried"))  # fmt: skip
-        return None, findings.sorted()
+    record = SCHEMAS[entity]
     match = _match(data.get("match", ()), record, findings)
     if match and entity is Entity.CONTACT:
         findings.error("match-refused", "contacts are never matched: one that a user made himself is never touched (B-51)",

@@ -35,6 +35,9 @@ NOT_OWNED = "not-owned"
 """Code of an ``Invalid``: the CRM record is there, but the link's user holds it in no way."""
 STILL_OWNED = "still-owned"
 """Code of an ``Invalid``: a delete in the CRM would take its user out of a record that others hold too, and cannot."""
+OUT_OF_SCOPE = "out-of-scope"
+"""Code of an ``Invalid``: the directory has the entry, and the link does not ask for it (base, filter, groups). It is no
+delete: the pair ends as ``on_leave`` says."""
 OTHER_CLASS = "other-class"
 """Code of an ``Invalid`` for what lies in a folder and is no record of the link's entity, such as a distribution list
 among contacts: it takes no part, and nobody has to hear of it."""

@@ -18,8 +18,9 @@ class LinkRef:
     """What a connector must know of a link: one user's one folder on a target.
 
     ``record_fields`` and ``crm_fields`` are the fields that the link's mapping needs from either side; ``owner`` is the
-    CRM key of the link's user (None until the CRM has answered); ``time_zone`` (IANA) is the mailbox's own; ``private``
-    says whether a target has to mask private items (B-35), ``files`` what takes part of attachments (None: nothing, B-45).
+    CRM key of the link's user (None until the CRM has answered, and of a directory's link); ``time_zone`` (IANA) is the
+    mailbox's own; ``private`` says whether a target has to mask private items (B-35), ``files`` what takes part of
+    attachments (None: nothing, B-45); ``managed`` are the CRM fields that a directory's link alone fills (B-81).
     """
 
     name: str
@@ -33,6 +34,7 @@ class LinkRef:
     owner: str | None = None
     private: Private = Private.SKIP
     files: FileRules | None = None
+    managed: frozenset[str] = frozenset()
 
 
 @quick
@@ -71,12 +73,17 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class ChangePage:
-    """One page of a side's changes: ids only. ``watermark`` stands behind this page; ``complete`` ends the feed."""
+    """One page of a side's changes: ids only. ``watermark`` stands behind this page; ``complete`` ends the feed.
+
+    ``whole`` says that the feed began at nothing, whatever watermark it was asked for: a paired item that none of its pages
+    names is to be looked at (it may be gone, and may not).
+    """
 
     changed: tuple[Ref, ...]
     deleted: tuple[str, ...]
     watermark: str
     complete: bool
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

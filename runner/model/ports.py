@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from runner.model.directory import DirectoryShown
 from runner.model.errors import ConnectorError
 from runner.model.items import (
     Capabilities,
@@ -114,6 +115,18 @@ class TargetConnector(Connector, Protocol):
 
         Raises ``WatermarkInvalid`` when the server does not take it, ``ContainerGone`` when the folder is not there.
         """
+        ...
+
+
+class DirectoryConnector(TargetConnector, Protocol):
+    """A target that is a directory: users and groups."""
+
+    def show(self, link: LinkRef) -> DirectoryShown:
+        """What people look at: its groups under the rules, and who takes part for which reason (B-82)."""
+        ...
+
+    def participants(self, link: LinkRef) -> Iterator[tuple[str, str | None]]:
+        """(log-on name, main address) of everybody who takes part; whole only when the iterator ends by itself."""
         ...
 
 

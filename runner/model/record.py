@@ -225,8 +225,63 @@ CONTACT = _specs(
 """Only persons (B-52). Each e-mail, telephone and part of an address is a field of its own, since Exchange writes each
 under its own label, and labels that no mapping names belong to the user."""
 
+USER = _specs(
+    FieldSpec("login", FieldType.TEXT, "Log-on name, lower case; no two users share one (B-81)"),
+    FieldSpec("full_name", FieldType.TEXT, "The name as displayed"),
+    FieldSpec("given_name", FieldType.TEXT, "First name"),
+    FieldSpec("surname", FieldType.TEXT, "Last name"),
+    FieldSpec("initials", FieldType.TEXT, "Initials"),
+    FieldSpec("company", FieldType.TEXT, "Organization"),
+    FieldSpec("department", FieldType.TEXT, "Department"),
+    FieldSpec("job_title", FieldType.TEXT, "Job title"),
+    FieldSpec("office", FieldType.TEXT, "Where the user sits"),
+    FieldSpec("employee_number", FieldType.TEXT, "Number of the employee"),
+    FieldSpec("language", FieldType.TEXT, "Preferred language"),
+    FieldSpec("description", FieldType.TEXT, "Description"),
+    FieldSpec("phone_business", FieldType.TEXT, "Business telephone"),
+    FieldSpec("phone_mobile", FieldType.TEXT, "Mobile telephone"),
+    FieldSpec("fax_business", FieldType.TEXT, "Business fax"),
+    FieldSpec("street", FieldType.TEXT, "Street"),
+    FieldSpec("city", FieldType.TEXT, "City"),
+    FieldSpec("region", FieldType.TEXT, "State or province"),
+    FieldSpec("postcode", FieldType.TEXT, "Postal code"),
+    FieldSpec("country", FieldType.TEXT, "Country or region"),
+    FieldSpec("email", FieldType.TEXT, "Main e-mail address, lower case"),
+    FieldSpec(
+        "emails", FieldType.ADDRESSES, "Every e-mail address that the directory gives (B-81)", values=("main", "other")
+    ),
+    FieldSpec("disabled", FieldType.BOOLEAN, "Whether the account is switched off in the directory"),
+    *(FieldSpec(f"extra_{n}", FieldType.TEXT, "Any attribute that `attributes` names for it") for n in range(1, 9)),
+    FieldSpec(
+        "groups", FieldType.KEYWORDS, "Names of the ticked groups that the user is in, nested ones included (B-82)"
+    ),
+    FieldSpec(
+        "template", FieldType.TEXT, "The user template for a new user, by the group with the lowest priority (B-82)"
+    ),
+    FieldSpec("directory", FieldType.TEXT, "The name of the target that the user comes from"),
+    FieldSpec("managed", FieldType.KEYWORDS, "The CRM fields that come from there, read-only in the CRM (B-81)"),
+)
+"""What a directory says of a user. All of it flows into the CRM only (B-3)."""
+
+GROUP = _specs(
+    FieldSpec("name", FieldType.TEXT, "The group's name"),
+    FieldSpec("description", FieldType.TEXT, "What the configuration says of the group, or else the directory"),
+    FieldSpec("synchronize_users", FieldType.BOOLEAN, "Whether the group is ticked (B-82)"),
+    FieldSpec("template", FieldType.TEXT, "The user template of the group's new users"),
+    FieldSpec("priority", FieldType.INTEGER, "The lowest number picks the template"),
+    FieldSpec("parents", FieldType.KEYWORDS, "Names of the groups that this one is a direct member of"),
+    FieldSpec("directory", FieldType.TEXT, "The name of the target that the group comes from"),
+    FieldSpec("managed", FieldType.KEYWORDS, "The CRM fields that come from there, read-only in the CRM"),
+)
+
 SCHEMAS: Mapping[Entity, Mapping[str, FieldSpec]] = MappingProxyType(
-    {Entity.SCHEDULE_ITEM: SCHEDULE_ITEM, Entity.TASK: TASK, Entity.CONTACT: CONTACT}
+    {
+        Entity.SCHEDULE_ITEM: SCHEDULE_ITEM,
+        Entity.TASK: TASK,
+        Entity.CONTACT: CONTACT,
+        Entity.USER: USER,
+        Entity.GROUP: GROUP,
+    }
 )
 """The entities whose records this version carries; an entity joins it when both connectors carry its records."""
 

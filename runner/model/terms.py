@@ -53,11 +53,18 @@ class Entity(StrEnum):
 
 
 class Folder(StrEnum):
-    """The folders of a mailbox that a link can name."""
+    """What a link can be about: a folder of a mailbox, or a directory's users or groups (B-80)."""
 
     CALENDAR = "calendar"
     TASKS = "tasks"
     CONTACTS = "contacts"
+    USERS = "users"
+    GROUPS = "groups"
+
+    @property
+    def of_directory(self) -> bool:
+        """Whether it is a directory's: such a link has no mailbox and no user of its own."""
+        return self in (Folder.USERS, Folder.GROUPS)
 
 
 class Operation(StrEnum):

@@ -20,6 +20,23 @@ LEFT = "the CRM record is not this user's any more"
 """Start of the reason of pairs that ended so; they are taken up again when the user holds the record again."""
 
 
+DEPARTED = "takes part no longer: "
+"""Start of the reason of pairs of a directory that ended so."""
+
+
+def depart(base: Base | None, record: Fields | None, rules: ItemRules, reason: str) -> Decision:
+    """Decide about the CRM's ``record`` (None: gone too) of somebody who is in the directory, and takes part no longer: base,
+    filter or groups ask for him no more. It is no delete there; ``on_leave`` says what becomes of it here (B-81, B-82)."""
+    why = f"{DEPARTED}{reason}"
+    if record is None:
+        return Decision()
+    if rules.on_leave is OnLeave.DETACH:
+        return Decision(base=base, detach=why)
+    if not rules.may(Operation.DELETE, Side.CRM):
+        return Decision(base=base, detach=f"{why}; deletes are denied in the CRM")
+    return deleted(Side.CRM, record, rules, why)
+
+
 def leave(base: Base | None, copy: Fields | None, rules: ItemRules, *, stamped: bool) -> Decision:
     """Decide about the target's ``copy`` (None: gone too). ``stamped``: it bears the stamp that we made it with."""
     if rules.on_leave is OnLeave.DETACH:

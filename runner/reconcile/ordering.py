@@ -17,7 +17,7 @@ from runner.reconcile.decision import Change
 _RANK = {Operation.DELETE: 0, Operation.UPDATE: 1, Operation.CREATE: 2}
 
 
-_NAMES = (("title",), ("full_name",), ("given_name", "surname"), ("company",), ("email_1",))
+_NAMES = (("title",), ("full_name",), ("given_name", "surname"), ("company",), ("email_1",), ("login",), ("name",))
 
 
 def called(record: Fields) -> str:

@@ -17,7 +17,37 @@ SCHEMA = """
 CREATE TABLE crm_user (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   name VARCHAR(100) NOT NULL,
-  email VARCHAR(254) NOT NULL UNIQUE
+  email VARCHAR(254) UNIQUE,
+  login VARCHAR(100) UNIQUE,
+  first_name VARCHAR(60),
+  last_name VARCHAR(60),
+  department VARCHAR(100),
+  job_title VARCHAR(100),
+  phone VARCHAR(40),
+  mobile VARCHAR(40),
+  role VARCHAR(20) NOT NULL DEFAULT 'user',
+  language VARCHAR(5),
+  template VARCHAR(20),
+  group_names TEXT,
+  directory VARCHAR(60),
+  read_only TEXT,
+  locked BOOLEAN NOT NULL DEFAULT 0,
+  deleted BOOLEAN NOT NULL DEFAULT 0,
+  row_version INTEGER NOT NULL DEFAULT 1,
+  changed_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE crm_group (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name VARCHAR(100) NOT NULL UNIQUE,
+  description TEXT,
+  synchronize_users BOOLEAN NOT NULL DEFAULT 0,
+  template VARCHAR(20),
+  priority INTEGER,
+  parents TEXT,
+  directory VARCHAR(60),
+  deleted BOOLEAN NOT NULL DEFAULT 0,
+  row_version INTEGER NOT NULL DEFAULT 1,
+  changed_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
 CREATE TABLE crm_user_email (
   user_id INTEGER NOT NULL REFERENCES crm_user (id),

@@ -9,7 +9,7 @@ from typing import Any
 
 from runner.config.durations import duration_text
 from runner.config.origins import described_link
-from runner.config.plan import ExchangePlan, LinkPlan
+from runner.config.plan import ExchangePlan, LinkPlan, TargetPlan
 from runner.engine.hindrance import hindrance_of
 from runner.model.errors import UsageError
 from runner.model.queueing import Message, MessageState
@@ -142,7 +142,7 @@ class Board:
             "described": described_link(plan, settings) if plan and settings else None,
         }
 
-    def _target(self, target: ExchangePlan, links: Counter[str], backlog: int, *, suspended: bool) -> Data:
+    def _target(self, target: TargetPlan, links: Counter[str], backlog: int, *, suspended: bool) -> Data:
         circuit = self._service.dispatcher.circuits().get(target.name)
         state = circuit.state if circuit else CircuitState.CLOSED
         return {
@@ -153,7 +153,7 @@ class Board:
             "suspended": suspended,
             "notifications": target.notifications.mode,
             "poll": duration_text(target.notifications.poll),
-            "access": target.access,
+            "access": target.access if isinstance(target, ExchangePlan) else "read only",
             "connections": target.connections,
             "circuit": state.value,
             "since": text_of(circuit.since) if circuit else None,
@@ -211,7 +211,7 @@ class _Hindered:
     """Whether links are put off, looked up rather than asked for each: there may be ten thousand."""
 
     def __init__(
-        self, targets: Mapping[str, ExchangePlan], suspensions: Iterable[Suspension], *, everything: bool
+        self, targets: Mapping[str, TargetPlan], suspensions: Iterable[Suspension], *, everything: bool
     ) -> None:
         self._everything = everything
         suspended = list(suspensions)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from runner.config.plan import CrmPlan, ExchangePlan
+from runner.config.plan import CrmPlan, TargetPlan
 from runner.model.errors import ExsyncError
 from runner.model.ports import CrmConnector, TargetConnector
 
@@ -25,11 +25,11 @@ class Opening(Protocol):
         """The CRM's connector."""
         ...
 
-    def target(self, plan: ExchangePlan) -> TargetConnector:
+    def target(self, plan: TargetPlan) -> TargetConnector:
         """A target's connector."""
         ...
 
-    def secret_print(self, plan: CrmPlan | ExchangePlan) -> str:
+    def secret_print(self, plan: CrmPlan | TargetPlan) -> str:
         """A digest of the plan's secrets as they are now: another digest, another connector. Raises nothing."""
         ...
 
@@ -41,7 +41,7 @@ class Connections:
     opening: Opening
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _crm: tuple[CrmPlan, str, CrmConnector] | None = None
-    _targets: dict[str, tuple[ExchangePlan, str, TargetConnector]] = field(default_factory=dict)
+    _targets: dict[str, tuple[TargetPlan, str, TargetConnector]] = field(default_factory=dict)
     _retired: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
 
     def crm(self, plan: CrmPlan) -> CrmConnector:
@@ -51,7 +51,7 @@ class Connections:
                 self._crm = (plan, self.opening.secret_print(plan), self.opening.crm(plan))
             return self._crm[2]
 
-    def target(self, plan: ExchangePlan) -> TargetConnector:
+    def target(self, plan: TargetPlan) -> TargetConnector:
         """The connector of a target for this plan. Raises what opening it raises."""
         with self._lock:
             known = self._targets.get(plan.name)
@@ -59,7 +59,7 @@ class Connections:
                 known = self._targets[plan.name] = (plan, self.opening.secret_print(plan), self.opening.target(plan))
             return known[2]
 
-    def outdated(self, crm: CrmPlan, targets: list[ExchangePlan], generation: int) -> frozenset[str]:
+    def outdated(self, crm: CrmPlan, targets: list[TargetPlan], generation: int) -> frozenset[str]:
         """Give up every connector whose plan or secret is not what it was opened with, or that is no longer configured.
 
         Passes of generations up to ``generation`` may still use it: :meth:`sweep` closes it after them. Returns the names

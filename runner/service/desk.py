@@ -24,6 +24,7 @@ from runner.service.acts import Operator
 from runner.service.circuit import CircuitState
 from runner.service.configuration import Look, Outcome
 from runner.service.copies import on_a_copy
+from runner.service.directories import directory_view
 from runner.service.follower import jobs_for
 from runner.service.service import Service
 from runner.service.views import Data, text_of
@@ -107,6 +108,11 @@ class Desk:
         """Everything measured, in Prometheus' text format."""
         self.service.timekeeper.measure()
         return self.service.metrics.text()
+
+    def directory(self, name: str) -> Data:
+        """A directory's groups, who takes part and why (B-82). Reads the directory now."""
+        generation = self.service.generations.current
+        return directory_view(generation.plan, name, generation.runner.targets)
 
     def queue(self) -> Data:
         """Every message."""

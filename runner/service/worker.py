@@ -119,7 +119,7 @@ class Worker:
 
     def _run(self, generation: Generation, link: LinkPlan, orders: Orders) -> PassReport:
         try:
-            if generation.owners is None or link.user not in generation.owners:
+            if generation.owners is None or (link.user and link.user not in generation.owners):
                 generation.learn_owners()
         except ConnectorError as error:
             return PassReport(link.name, error=error)

@@ -80,6 +80,7 @@ def api_routes(desk: Desk) -> list[Route]:
 
     got: dict[str, Answer] = {
         "/api/v1/status": lambda request, body: desk.status(),
+        "/api/v1/directories/{name}": lambda request, body: desk.directory(request.path_params["name"]),
         "/api/v1/queue": lambda request, body: desk.queue(),
         "/api/v1/queue/stats": lambda request, body: desk.queue_stats(_minutes(request.query_params)),
         "/api/v1/queue/{number:int}": lambda request, body: desk.message(number(request)),

@@ -65,7 +65,10 @@ def write(tmp_path: Path) -> Write:
         }
         files: dict[str, str | bytes | None] = {
             **VALID,
-            **{named.get(name, f"targets.d/{name}.yaml"): text for name, text in changes.items()},
+            **{
+                named.get(name, name if "/" in name else f"targets.d/{name}.yaml"): text
+                for name, text in changes.items()
+            },
         }
         for name, text in files.items():
             path = tmp_path / name

@@ -29,6 +29,39 @@ def service(text: str) -> dict[str, str | bytes | None]:
     return {"service": f"version: 1\nkind: service\n{text}\n"}
 
 
+USERS_CRM = (
+    CRM
+    + """\
+  user:
+    table: crm_user
+    key: id
+    version: row_version
+    unique: login
+    templates: {seller: {role: sales}}
+    fields: {login: text}
+"""
+)
+PEOPLE_MAPPING = "version: 1\nkind: mapping\nname: people\nentity: user\nfields:\n- {crm: login, record: login}\n"
+GROUPS = "groups: {bases: ['ou=groups,dc=example']}\n"
+DIRECTORY = """\
+version: 1
+kind: ldap
+name: ad
+url: ldaps://dc1.example.com
+auth: {type: simple, username: svc, password: {env: AD_PASSWORD}}
+users:
+  bases: ['ou=people,dc=example']
+  mapping: people
+"""
+AD: dict[str, str | bytes | None] = {"crm": USERS_CRM, "ad": DIRECTORY, "mappings/people.yaml": PEOPLE_MAPPING}
+
+
+def ad(old: str, new: str) -> dict[str, str | bytes | None]:
+    """A directory with its CRM and its mapping, spoilt in one place."""
+    assert old in DIRECTORY
+    return {**AD, "ad": DIRECTORY.replace(old, new)}
+
+
 SERIES = """\
 notes: text
       rule: recurrence
@@ -121,8 +154,33 @@ CASES: list[Case] = [
     ("not-yet", hq("endpoint: https://mail.example.com/EWS/Exchange.asmx", "autodiscover: true"),
      ["targets.d/hq.yaml:4:1: not-yet"]),
     ("not-yet", hq("- user: bob@example.com", "- generate: {limit: 3}"), ["targets.d/hq.yaml:12:3: not-yet"]),
-    ("not-yet", {"ad": "version: 1\nkind: ldap\nname: ad\n"}, ["targets.d/ad.yaml:2:7: not-yet"]),
-    ("not-yet", crm("schedule_item:", "group: {}\n  schedule_item:"), ["targets.d/crm.yaml:8:3: not-yet"]),
+    ("not-yet", ad("users:", "links: []\nusers:"), ["targets.d/ad.yaml:6:1: not-yet"]),
+    # directories
+    ("plain-ldap", ad("ldaps:", "ldap:"), ["targets.d/ad.yaml:4:6: plain-ldap"]),
+    ("two-tls", ad("users:", "start_tls: true\nusers:"), ["targets.d/ad.yaml:6:1: two-tls"]),
+    ("bad-endpoint", ad("dc1.example.com", "dc1.example.com:x"), ["targets.d/ad.yaml:4:6: bad-endpoint"]),
+    ("ca-file-missing", ad("users:", "ca_file: certs/none.pem\nusers:"), ["targets.d/ad.yaml:6:10: ca-file-missing"]),
+    ("ldap-inbound-only", ad("mapping: people", "mapping: people\n  direction: both"),
+     ["targets.d/ad.yaml:9:14: ldap-inbound-only"]),
+    ("bad-filter", ad("mapping: people", "mapping: people\n  filter: (&(mail=*)"), ["targets.d/ad.yaml:9:11: bad-filter"]),
+    ("unknown-field", ad("mapping: people", "mapping: people\n  attributes: {logon: uid}"),
+     ["targets.d/ad.yaml:9:16: unknown-field"]),
+    ("no-groups", ad("users:", "group_mapping: [{group: A, synchronize_users: true}]\nusers:"),
+     ["targets.d/ad.yaml:6:1: no-groups"]),
+    ("group-unnamed", ad("users:", GROUPS + "group_mapping:\n- {synchronize_users: true}\nusers:"),
+     ["targets.d/ad.yaml:8:3: group-unnamed"]),
+    ("duplicate-group", ad("users:", GROUPS + "group_mapping:\n- {group: A, synchronize_users: true}\n"
+     "- {group: a, synchronize_users: false}\nusers:"), ["targets.d/ad.yaml:9:3: duplicate-group"]),
+    ("unknown-template", ad("users:", GROUPS + "group_mapping:\n- {group: A, synchronize_users: true, template: sailor}\n"
+     "users:"), ["targets.d/ad.yaml:8:49: unknown-template"]),
+    ("nothing-inbound", {**AD, "mappings/people.yaml": PEOPLE_MAPPING.replace("login}", "login, direction: outbound}")},
+     ["targets.d/ad.yaml:8:12: nothing-inbound"]),
+    ("unowned", {**AD, "crm": USERS_CRM.replace("unique: login", "unique: login\n    owner: id")},
+     ["targets.d/crm.yaml:21:5: unowned"]),
+    ("two-user-tables", {**AD, "crm": USERS_CRM.replace("table: crm_user\n", "table: person\n")},
+     ["targets.d/crm.yaml:17:12: two-user-tables"]),
+    ("unknown-field", {**AD, "crm": USERS_CRM.replace("unique: login", "unique: logon")},
+     ["targets.d/crm.yaml:20:13: unknown-field"]),
     ("contacts-outbound-only", {"hq": HQ.replace("  folders:", "  direction: both\n  folders:").replace(
         "    calendar:", "    contacts: {mapping: appointments}\n    calendar:")},
      ["targets.d/hq.yaml:10:5: contacts-outbound-only", "targets.d/hq.yaml:10:25: entity-mismatch"]),

@@ -191,12 +191,6 @@ def test_a_task_mapping_carries_a_rule_without_overrides() -> None:
     }
 
 
-def test_an_entity_without_records_is_refused() -> None:
-    mapping, (found,) = attempt(HEAD.replace("schedule_item", "user") + "- {crm: subject, record: title}\n")
-    assert mapping is None
-    assert (found.code, str(found.span)) == ("unknown-entity", "m.yaml:4:9")
-
-
 def test_the_digest_is_over_the_meaning_not_the_writing() -> None:
     plain = entries("- {crm: subject, record: title}")
     assert plain.digest == entries("# why\n- record: title\n  crm: subject\n  direction: both\n").digest

@@ -19,6 +19,7 @@ from runner.config.plan import (
 from runner.connectors.crm.columns import Codec, Family, constant
 from runner.connectors.crm.schema import (
     COUNTS,
+    EmailTables,
     EntityTable,
     FileTable,
     MaterialisedTable,
@@ -29,6 +30,7 @@ from runner.connectors.crm.schema import (
     UserColumns,
 )
 from runner.connectors.crm.survey import Survey
+from runner.connectors.crm.tables import own_tables
 from runner.model.record import FieldType
 from runner.model.terms import Entity
 
@@ -155,6 +157,15 @@ def with_people(
     known = tuple(column for column in emails if column is not None)
     people = PeopleTables(plan, organizer, users, external, contacts, roster, contact, known)
     return replace(entity, people=people)
+
+
+def with_emails(survey: Survey, entity: EntityTable, roster: UserColumns) -> EntityTable:
+    """The users' own table with the places of their addresses (B-81); statements are built of the table's own columns."""
+    main = entity.table.c.get(roster.email.name)
+    if main is None:
+        return entity
+    own = own_tables(survey.dialect, survey.plan.schema).emails
+    return replace(entity, emails=EmailTables(entity.key, main, roster.alias_user, roster.alias_email, own))
 
 
 def _people(survey: Survey, plan: ParticipantTable, what: str) -> PersonTable | None:

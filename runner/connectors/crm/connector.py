@@ -82,7 +82,7 @@ class SqlCrmConnector:
                 if entity.files is not None:
                     columns = (entity.files.item, entity.files.name, entity.files.content)
                     connection.execute(sa.select(*(raw(column) for column in columns)).where(sa.false()))
-        if link is not None:
+        if link is not None and not self._entity(link).unowned:
             self._owner(link)
 
     def users(self, addresses: Sequence[str]) -> Mapping[str, CrmUser]:
@@ -97,7 +97,7 @@ class SqlCrmConnector:
     def listing(self, link: LinkRef) -> Iterator[ChangePage]:
         """Every live record that the link's owner holds in any way, once, in key order, in pages of 500."""
         entity = self._entity(link)
-        owner = self._owner(link)
+        owner = "" if entity.unowned else self._owner(link)
         after: Any = None
         complete = False
         while not complete:

@@ -11,9 +11,11 @@ import sqlalchemy as sa
 
 from runner.connectors.crm.assigning import assign, join
 from runner.connectors.crm.columns import key_text, key_value
+from runner.connectors.crm.emails import filled
 from runner.connectors.crm.keys import Noted
 from runner.connectors.crm.rows import Filling
 from runner.connectors.crm.schema import raw
+from runner.connectors.crm.taking_up import TEMPLATE, TakingUp
 from runner.connectors.crm.transaction import REFUSED, Ready, Transaction, stop_unless_invalid
 from runner.model.errors import Gone, Invalid, UsageError, VersionMoved
 from runner.model.items import Write, WriteResult
@@ -31,12 +33,16 @@ class Creating:
         entity = self.transaction.entity
         if write.stamp is None:
             raise Invalid("a create without a stamp is never sent", code="no-stamp")
-        if self.transaction.link.owner is None:
+        if self.transaction.link.owner is None and not entity.unowned:
             raise UsageError(
                 f"link {self.transaction.link.name}: {self.transaction.link.user} is no CRM user",
                 remedy="check the link's user",
             )
         row = {**self._blank, **self.filling.parameters(write, creating=True), **self._owned}
+        if entity.templates:
+            row = {**entity.templates.get(str(write.values.get(TEMPLATE)), {}), **row}
+        if entity.emails is not None:
+            row = filled(entity.emails, write, row)
         if not entity.makes_keys and entity.key.name not in row:
             row[entity.key.name] = self.transaction.keys.key_of(write.stamp, entity)
         return row
@@ -74,6 +80,10 @@ class Creating:
         The key table refuses what it knows. So all of them are tried at once, and only when that is refused are they
         looked up, and then made one by one.
         """
+        if self.transaction.entity.plan.unique is not None:
+            batch = TakingUp(self.transaction, self.filling).fresh(batch)
+            if not batch:
+                return
         stamps = [ready.write.stamp for ready in batch]
         natives = [ready.write.native for ready in batch if ready.write.native is not None]
         if len(set(stamps)) == len(stamps) and len(set(natives)) == len(natives):
@@ -147,7 +157,7 @@ class Creating:
             (ready.write.stamp or "", ready.write.native, key_text(key)) for ready, key in zip(batch, keys, strict=True)
         ]
         self.transaction.keys.note(self.transaction.connection, self.transaction.entity, made, self.transaction.now)
-        self.transaction.rewrite_beside(list(zip(keys, batch, strict=True)))
+        self.transaction.rewrite_beside(list(zip(keys, batch, strict=True)), fresh=True)
         self.transaction.changed.update((ready.index, key) for ready, key in zip(batch, keys, strict=True))
         self.transaction.made.update((key, (stamp, native)) for stamp, native, key in made)
         self.transaction.sent.update(

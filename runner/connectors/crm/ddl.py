@@ -18,11 +18,15 @@ import hashlib
 from collections.abc import Collection, Mapping
 
 from runner.config.plan import CrmEntity, CrmMaterialised, CrmPlan, OwnerRelation, ParticipantTable
-from runner.connectors.crm.tables import KEYS, OUTBOX, SERIES
+from runner.connectors.crm.tables import EMAILS_GIVEN, KEYS, OUTBOX, SERIES
 from runner.model.errors import UsageError
 from runner.model.terms import Entity
 
 _BODY = "$exsync$"
+_EMAILS_COLUMNS = (
+    "  crm_key {text} NOT NULL,\n  address {text} NOT NULL,\n  word {text} NOT NULL,\n  made integer NOT NULL,\n"
+    "  PRIMARY KEY (crm_key, address)"
+)
 
 
 def quoted(name: str) -> str:
@@ -140,6 +144,8 @@ def _written(words: _Sqlite | _Postgres, plan: CrmPlan, untouched: Collection[En
             made += words.touching(entity, file_triggers(entity), files.table, files.item, counts=counts)
         if entity.materialised is not None:
             made += words.materialised(entity, entity.materialised)
+        if entity.entity is Entity.USER:
+            made.append(words.emails())
     return tuple(made)
 
 
@@ -161,6 +167,9 @@ class _Sqlite:
             "  created_at TEXT NOT NULL,\n  gone_at TEXT,\n  UNIQUE (entity, identity)\n)",
             f"CREATE INDEX IF NOT EXISTS {KEYS}_record ON {KEYS} (entity, crm_key)",
         )
+
+    def emails(self) -> str:
+        return f"CREATE TABLE IF NOT EXISTS {EMAILS_GIVEN} (\n{_EMAILS_COLUMNS.format(text='TEXT')}\n)"
 
     def outbox(self) -> tuple[str, ...]:
         return (
@@ -305,6 +314,9 @@ class _Postgres:
             "  created_at timestamptz NOT NULL,\n  gone_at timestamptz,\n  UNIQUE (entity, identity)\n)",
             f"CREATE INDEX IF NOT EXISTS {KEYS}_record ON {self.name(KEYS)} (entity, crm_key)",
         )
+
+    def emails(self) -> str:
+        return f"CREATE TABLE IF NOT EXISTS {self.name(EMAILS_GIVEN)} (\n{_EMAILS_COLUMNS.format(text='text')}\n)"
 
     def outbox(self) -> tuple[str, ...]:
         table = self.name(OUTBOX)

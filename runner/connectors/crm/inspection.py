@@ -22,6 +22,7 @@ from runner.connectors.crm.faults import classed
 from runner.connectors.crm.schema import CrmSchema, raw
 from runner.connectors.crm.tables import MARK_ID
 from runner.model.errors import ContainerGone
+from runner.model.terms import Entity
 
 
 def inspect_own(connection: sa.Connection, plan: CrmPlan, schema: CrmSchema) -> None:
@@ -82,6 +83,8 @@ def _own(schema: CrmSchema, *, outbox: bool) -> list[sa.Table]:
         tables.append(schema.own.outbox)
     if any(entity.materialised for entity in schema.entities.values()):
         tables.append(schema.own.series)
+    if Entity.USER in schema.entities:
+        tables.append(schema.own.emails)
     return tables
 
 

@@ -20,7 +20,9 @@ _KEYS = "exsync_keys_asked"
 
 
 def held_by(entity: EntityTable, owner: str) -> sa.ColumnElement[bool]:
-    """The condition of records that a user holds. False for a key that no user could have."""
+    """The condition of records that a user holds. False for a key that no user could have; users and groups are nobody's."""
+    if entity.unowned:
+        return sa.true()
     ways: list[sa.ColumnElement[bool]] = []
     if entity.owner is not None and (known := _value(owner, entity.family(entity.owner))) is not None:
         ways.append(entity.owner == known)
@@ -34,6 +36,8 @@ def held_by(entity: EntityTable, owner: str) -> sa.ColumnElement[bool]:
 def held(entity: EntityTable) -> sa.ColumnElement[Any]:
     """For one SELECT of many users' links: the owner's key when the user ``exsync_owner`` (text) holds the row, else the
     owner column's or NULL. Where there are no relations it is the bare column, so that nothing is joined."""
+    if entity.unowned:
+        return sa.null()
     if not entity.relations:
         assert entity.owner is not None  # noqa: S101 - by construction: a record is held in some way
         return raw(entity.owner)

@@ -13,11 +13,20 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from runner.config.plan import CrmEntity, CrmPlan
-from runner.connectors.crm.beside import files, makes_keys, materialised, occurrences, relation, with_people
+from runner.connectors.crm.beside import (
+    files,
+    makes_keys,
+    materialised,
+    occurrences,
+    relation,
+    with_emails,
+    with_people,
+)
 from runner.connectors.crm.columns import Family
 from runner.connectors.crm.schema import COUNTS, CrmSchema, EntityTable, UserColumns
 from runner.connectors.crm.survey import Survey
 from runner.connectors.crm.tables import own_tables
+from runner.model.terms import Entity
 
 
 def reflect(connection: sa.Connection, plan: CrmPlan) -> CrmSchema:
@@ -44,6 +53,8 @@ def _schema(survey: Survey) -> CrmSchema:
     if key is not None and email is not None:
         roster = UserColumns(key, email, alias_user, alias_email)
         described = {entity: with_people(survey, table, described, roster) for entity, table in described.items()}
+        if Entity.USER in described:
+            described[Entity.USER] = with_emails(survey, described[Entity.USER], roster)
     if survey.findings or key is None or email is None:
         raise survey.refusal()
     return CrmSchema(
@@ -96,6 +107,10 @@ def _entity(survey: Survey, plan: CrmEntity) -> EntityTable | None:
         materialised=filled,
         files=attached,
         relations=tuple(each for each in relations if each),
+        templates={
+            name: survey.constants(table, columns, families, f"{plan.entity}.templates.{name}")
+            for name, columns in plan.templates.items()
+        },
     )
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 
-from runner.config.plan import OCCURRENCES, PEOPLE, CrmField
+from runner.config.plan import EMAILS, OCCURRENCES, PEOPLE, CrmField
 from runner.connectors.crm import attachments
 from runner.connectors.crm.columns import Codec, Family, key_text, key_value, moment_in, stored
+from runner.connectors.crm.emails import emails_of
 from runner.connectors.crm.occurrences import Occurrences, Row
 from runner.connectors.crm.owners import held
 from runner.connectors.crm.participants import People, Taking
-from runner.connectors.crm.schema import EntityTable, raw
+from runner.connectors.crm.schema import EmailTables, EntityTable, raw
 from runner.model.errors import NOT_OWNED, ConnectorError, Invalid
 from runner.model.files import ATTACHMENTS, FileRules
 from runner.model.items import Item, Write
@@ -33,6 +34,7 @@ class Beside:
     occurrences: Mapping[str, Sequence[Row]]
     people: Mapping[str, Sequence[Taking]]
     files: Mapping[str, Sequence[attachments.Row]]
+    emails: Mapping[str, Mapping[str, Value]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,13 @@ class Shape:
     """How participants are read, when the link carries them."""
     files: attachments.Files | None = None
     """How attachments are read, when the link keeps them in step."""
+    emails: EmailTables | None = None
+    """Where addresses are read, when the link carries them."""
 
     @property
     def lone(self) -> bool:
         """Whether a record is its row alone, with nothing beside it."""
-        return self.occurrences is None and self.people is None and self.files is None
+        return self.occurrences is None and self.people is None and self.files is None and self.emails is None
 
     def held(self, connection: sa.Connection, rows: Sequence[Sequence[Any]]) -> Beside:
         """What lies beside these rows. Occurrences only of those that have a recurrence rule: others are no series."""
@@ -66,8 +70,12 @@ class Shape:
             series = [row[0] for row in rows if not self.rules or any(row[index] for index in self.rules)]
             occurrences = self.occurrences.rows(connection, series)
         keys = [row[0] for row in rows]
-        people = self.people.rows(connection, keys) if self.people else {}
-        return Beside(occurrences, people, self.files.rows(connection, keys) if self.files else {})
+        return Beside(
+            occurrences,
+            self.people.rows(connection, keys) if self.people else {},
+            self.files.rows(connection, keys) if self.files else {},
+            emails_of(connection, self.emails, keys) if self.emails else {},
+        )
 
     def items(
         self,
@@ -88,6 +96,8 @@ class Shape:
                 if self.occurrences is not None:
                     item = self.occurrences.joined(item, held.occurrences.get(key, ()))
                 item = self.people.joined(item, held.people.get(key, ())) if self.people else item
+                if self.emails is not None:
+                    item = replace(item, values={**item.values, EMAILS: held.emails.get(key)})
                 items[key] = self.files.joined(item, held.files.get(key, ())) if self.files else item
             except Invalid as error:
                 items[key] = error
@@ -162,6 +172,9 @@ def shape(entity: EntityTable, fields: frozenset[str], zone: str, rules: FileRul
     if entity.files is not None and ATTACHMENTS in fields:
         files = attachments.Files(entity.files, rules) if rules else None
         fields -= {ATTACHMENTS}
+    emails = entity.emails if EMAILS in fields else None
+    if emails is not None:
+        fields -= {EMAILS}
     unknown = fields - entity.columns.keys()
     if unknown:
         raise Invalid(f"{entity.plan.entity} has no CRM field {', '.join(sorted(unknown))}", code="unknown-field")
@@ -175,7 +188,7 @@ def shape(entity: EntityTable, fields: frozenset[str], zone: str, rules: FileRul
     described = tuple((name, entity.plan.fields[name], entity.codecs[name]) for name in names)
     with_rules = tuple(n for n, (_, plan, _) in enumerate(described, 4) if plan.type is FieldType.RECURRENCE)
     bound = itemgetter(*(entity.columns[name].name for name in names)) if len(names) > 1 else None
-    return Shape(entity, zone, described, select, occurrences, with_rules, bound, people, files)
+    return Shape(entity, zone, described, select, occurrences, with_rules, bound, people, files, emails)
 
 
 def key_values(keys: Sequence[str], family: Family) -> dict[str, Any]:
@@ -219,6 +232,7 @@ class Filling:
         own = names - {OCCURRENCES} if entity.occurrences is not None else names
         own = own - PEOPLE if entity.people is not None else own
         own = own - {ATTACHMENTS} if entity.files is not None else own
+        own = own - {EMAILS} if entity.emails is not None else own
         for name in sorted(own - plans.keys()):
             raise Invalid(f"{entity.plan.entity} has no CRM field {name}", code="unknown-field")
         found = tuple((name, plans[name], entity.codecs[name]) for name in sorted(own) if plans[name].writable)

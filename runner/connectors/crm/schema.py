@@ -7,7 +7,7 @@ column (fault E9).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -147,6 +147,17 @@ class FileTable:
 
 
 @dataclass(frozen=True, slots=True)
+class EmailTables:
+    """Where a CRM user's addresses are: his own column, further ones if there is a table of them, and our notes."""
+
+    key: sa.Column[Any]
+    main: sa.Column[Any]
+    alias_user: sa.Column[Any] | None
+    alias_email: sa.Column[Any] | None
+    own: sa.Table
+
+
+@dataclass(frozen=True, slots=True)
 class EntityTable:
     """One entity's table: the plan's names resolved to columns, with their families and codecs."""
 
@@ -171,6 +182,14 @@ class EntityTable:
     """Further ways in which users hold records."""
     people: PeopleTables | None = None
     files: FileTable | None = None
+    templates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """User template → columns of a new record."""
+    emails: EmailTables | None = None
+
+    @property
+    def unowned(self) -> bool:
+        """Whether no user holds records of this entity: users and groups themselves."""
+        return self.plan.entity in (Entity.USER, Entity.GROUP)
 
     def family(self, column: sa.Column[Any]) -> Family:
         """The family of one of the columns."""

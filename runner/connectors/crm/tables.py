@@ -7,6 +7,9 @@ one row per change of an entity's table, written by triggers. Its row 0 is no ch
 
 ``exsync_series`` is there where occurrences are materialised: one row per series, with the day up to which its rows were
 made (NULL: it changed since), and a count of its changes, by which work on what has changed again is known.
+
+``exsync_emails`` is there where users come from a directory: one row per address that it gave a user, and whether we put
+that address into the CRM.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from sqlalchemy.types import UserDefinedType
 KEYS = "exsync_keys"
 OUTBOX = "exsync_outbox"
 SERIES = "exsync_series"
+EMAILS_GIVEN = "exsync_emails"
 MARK_ID = 0
 
 
@@ -50,6 +54,7 @@ class OwnTables:
     keys: sa.Table
     outbox: sa.Table
     series: sa.Table
+    emails: sa.Table
 
 
 def own_tables(dialect: str, schema: str | None) -> OwnTables:
@@ -86,4 +91,12 @@ def own_tables(dialect: str, schema: str | None) -> OwnTables:
         sa.Column("until", sa.Text),
         sa.Column("changes", sa.Integer if lite else sa.BigInteger, nullable=False),
     )
-    return OwnTables(keys, outbox, series)
+    emails = sa.Table(
+        EMAILS_GIVEN,
+        metadata,
+        sa.Column("crm_key", sa.Text, primary_key=True),
+        sa.Column("address", sa.Text, primary_key=True),
+        sa.Column("word", sa.Text, nullable=False),
+        sa.Column("made", sa.Integer, nullable=False),
+    )
+    return OwnTables(keys, outbox, series, emails)

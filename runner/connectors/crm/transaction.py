@@ -14,9 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from runner.config.plan import OCCURRENCES, PEOPLE
+from runner.config.plan import EMAILS, OCCURRENCES, PEOPLE
 from runner.connectors.crm.attachments import Attaching
 from runner.connectors.crm.columns import key_text, now_in
+from runner.connectors.crm.emails import rewrite
 from runner.connectors.crm.faults import classed
 from runner.connectors.crm.inviting import Inviting
 from runner.connectors.crm.keys import KeyTable
@@ -32,7 +33,7 @@ REFUSED = (exc.StatementError, ValueError, OverflowError, TypeError)
 """What a database or its driver answers to a statement that it does not carry out."""
 
 
-_BESIDE = frozenset({OCCURRENCES, ATTACHMENTS}) | PEOPLE
+_BESIDE = frozenset({OCCURRENCES, ATTACHMENTS, EMAILS}) | PEOPLE
 
 
 class OneByOne(Exception):
@@ -52,7 +53,8 @@ class Ready:
 
     @property
     def rewrites(self) -> bool:
-        """Whether the write says something that lies beside the record's row: occurrences, participants, attachments."""
+        """Whether the write says something that lies beside the record's row: occurrences, participants, attachments,
+        addresses."""
         return not _BESIDE.isdisjoint(self.write.fields)
 
 
@@ -125,8 +127,9 @@ class Transaction:
             return WriteResult(key=key, error=VersionMoved(f"CRM record {key} was changed since it was read"))
         return WriteResult(key=key, error=Gone(f"no CRM record {key}"))
 
-    def rewrite_beside(self, written: Sequence[tuple[Any, Ready]]) -> None:
-        """Bring what lies beside the records to what the writes say, in the transaction of their rows."""
+    def rewrite_beside(self, written: Sequence[tuple[Any, Ready]], *, fresh: bool = False) -> None:
+        """Bring what lies beside the records to what the writes say, in the transaction of their rows. ``fresh``: the
+        records have just been made."""
         table = self.entity.occurrences
         wanted = [(key, ready.write) for key, ready in written if OCCURRENCES in ready.write.fields]
         if table is not None and wanted:
@@ -134,6 +137,9 @@ class Transaction:
         attached = [(key, ready.write) for key, ready in written if ATTACHMENTS in ready.write.fields]
         if self.shape.files is not None and attached:
             Attaching(self.shape.files).carry_out(self.connection, attached)
+        addressed = [(key, ready.write) for key, ready in written if EMAILS in ready.write.fields]
+        if self.entity.emails is not None and addressed:
+            rewrite(self.connection, self.entity.emails, addressed, fresh=fresh)
         people = self.entity.people
         if people is None:
             return

@@ -1,0 +1,35 @@
+"""How each kind of target is opened. A connector's package is imported when the first of its kind is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from runner.config.plan import ExchangePlan, LdapPlan, TargetPlan
+from runner.config.secrets import SecretRef
+from runner.model.ports import Clock, TargetConnector
+
+Reveal = Callable[[str | SecretRef], str]
+
+
+def _exchange(plan: ExchangePlan, reveal: Reveal, clock: Clock) -> TargetConnector:
+    from runner.connectors.exchange import connect
+
+    return connect(plan, reveal(plan.auth.password))
+
+
+def _ldap(plan: LdapPlan, reveal: Reveal, clock: Clock) -> TargetConnector:
+    from runner.connectors.ldap import connect
+
+    return connect(plan, reveal(plan.auth.password) if plan.auth.password else None, clock=clock)
+
+
+_KINDS: Mapping[type, Callable[[Any, Reveal, Clock], TargetConnector]] = MappingProxyType(
+    {ExchangePlan: _exchange, LdapPlan: _ldap}
+)
+
+
+def open_target(plan: TargetPlan, reveal: Reveal, clock: Clock) -> TargetConnector:
+    """A target's connector; its secret is read at this moment. Nothing is sent before the first call."""
+    return _KINDS[type(plan)](plan, reveal, clock)
