@@ -9,7 +9,7 @@ from typing import Any
 
 from runner.config.durations import duration_text
 from runner.config.origins import described_link
-from runner.config.plan import ExchangePlan, LinkPlan, TargetPlan
+from runner.config.plan import LinkPlan, TargetPlan
 from runner.engine.hindrance import hindrance_of
 from runner.model.errors import UsageError
 from runner.model.queueing import Message, MessageState
@@ -153,7 +153,6 @@ class Board:
             "suspended": suspended,
             "notifications": target.notifications.mode,
             "poll": duration_text(target.notifications.poll),
-            "access": target.access if isinstance(target, ExchangePlan) else "read only",
             "connections": target.connections,
             "circuit": state.value,
             "since": text_of(circuit.since) if circuit else None,
@@ -224,7 +223,8 @@ class _Hindered:
 
 
 def _row(name: str, link: LinkPlan | None, entry: LinkOverview | None, message: Message | None) -> Data:
-    target, user, folder = [*name.split("/", 2), "", ""][:3]
+    target, *between, folder = name.split("/")
+    user = "/".join(between)  # a directory's links have none
     return {
         "name": name,
         "target": target,

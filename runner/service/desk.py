@@ -163,10 +163,6 @@ class Desk:
         told = (service.store.commits, service.queue.changes(), service.generations.current.number)
         return ".".join(map(str, (*told, standing.at.timestamp() if standing else 0)))
 
-    def groups(self) -> Data:
-        """What is known of directories (B-82)."""
-        return {"directories": []}
-
     # -- acting ------------------------------------------------------------------------------------------------------
 
     def retry(self, who: Operator, number: int) -> Data:

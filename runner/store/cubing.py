@@ -21,8 +21,9 @@ from runner.store.duck import DuckStore
 from runner.store.rows import stored
 
 _LINKS = (
-    "links AS (SELECT id, name AS link, split_part(name, '/', 1) AS target, split_part(name, '/', 2) AS \"user\", "
-    "split_part(name, '/', 3) AS folder FROM link)"
+    "links AS (SELECT id, name AS link, split_part(name, '/', 1) AS target, "
+    "CASE WHEN name LIKE '%/%/%' THEN split_part(name, '/', 2) ELSE '' END AS \"user\", "
+    "split_part(name, '/', -1) AS folder FROM link)"
 )
 _OF_LINK = {"target": "links.target", "user": 'links."user"', "folder": "links.folder", "link": "links.link"}
 _SECONDS = "epoch(finished - started)"

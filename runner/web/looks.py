@@ -39,6 +39,7 @@ SUMMARIES: Mapping[str, str] = {
     "/api/v1/ledger": "Every write, newest first (link, run, key, before, limit)",
     "/api/v1/ledger/proof": "Whether the ledger is what was written (head)",
     "/api/v1/ledger/prune": "Drop the ledger's oldest entries (days)",
+    "/api/v1/directories/{name}": "A directory's groups, who takes part and why; read now",
     "/api/v1/runs": "Passes with an effect, newest first (link, outcome, page)",
     "/api/v1/runs/{run}": "One run: its passes and what they wrote (link, page)",
     "/api/v1/cubes": "Every cube with its measures and dimensions",

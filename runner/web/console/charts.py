@@ -111,8 +111,11 @@ def over_time(answer: Answer, unit: str, *, stacked: bool) -> Chart:
     return Chart(WIDTH, HEIGHT, tuple(bars), tuple(lines), tuple(across), marks, legend)
 
 
-def by_size(answer: Answer, unit: str, most: int = 15) -> Sequence[tuple[str, str, Sequence[Bar]]]:
-    """Rows are names: horizontal bars, each with its label, its figure and its segments, 0 to 100 wide."""
+def by_size(answer: Answer, unit: str, *, stacked: bool, most: int = 15) -> Sequence[tuple[str, str, Sequence[Bar]]]:
+    """Rows are names: horizontal bars, each with its label, its figure and its segments, 0 to 100 wide. What does not add up
+    has a bar for each cell."""
+    if not stacked and len(answer.columns) > 1:
+        return _one_by_one(answer, unit, most)
     rows = answer.rows[:most]
     top = max((answer.total(row) for row in rows), default=0) or 1
     found = []
@@ -126,6 +129,17 @@ def by_size(answer: Answer, unit: str, most: int = 15) -> Sequence[tuple[str, st
                 x += width
         found.append((row, _figure(answer.total(row)) + unit, segments))
     return found
+
+
+def _one_by_one(answer: Answer, unit: str, most: int) -> Sequence[tuple[str, str, Sequence[Bar]]]:
+    cells = sorted(answer.cells.items(), key=lambda cell: (-cell[1], cell[0]))[:most]
+    top = cells[0][1] if cells and cells[0][1] else 1
+    told = []
+    for (row, column), value in cells:
+        figure = _figure(value) + unit
+        series = _series(answer.columns.index(column)) if column in answer.columns else 0
+        told.append((f"{row} · {column}", figure, [Bar(0, 0, round(value / top * 100, 3), 10, series, figure)]))
+    return told
 
 
 def _series(number: int) -> int:

@@ -65,7 +65,7 @@ def olap_page(desk: Desk, request: Request, visitor: Visitor) -> dict[str, Any]:
         "answer": answer,
         "unit": unit,
         "chart": over_time(answer, unit, stacked=measure.adds_up) if timed else None,
-        "bars": [] if timed else by_size(answer, unit),
+        "bars": [] if timed else by_size(answer, unit, stacked=measure.adds_up),
         "deeper": _deeper(question),
     }
 

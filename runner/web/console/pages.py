@@ -18,6 +18,7 @@ from runner.service.masking import masked
 from runner.store.history import History
 from runner.web.console.access import Visitor
 from runner.web.console.charts import over_time
+from runner.web.console.directories import ldap
 from runner.web.looks import link_query
 
 SIZE = 50
@@ -76,11 +77,6 @@ def _link(pages: Pages, name: str) -> Told | None:
         return {**pages.board.link(name), "hindrance": pages.board.hindrance(name)}
     except UsageError:
         return None
-
-
-def ldap(pages: Pages, request: Request, visitor: Visitor) -> Told:
-    """Groups, their settings and their effect."""
-    return {"template": "ldap.html", **pages.desk.groups()}
 
 
 def conflicts(pages: Pages, request: Request, visitor: Visitor) -> Told:
