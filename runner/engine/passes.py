@@ -23,9 +23,10 @@ from runner.engine.meetings import look
 from runner.engine.observe import observe_crm, observe_target
 from runner.engine.parts import STEP, Parts, ref_of
 from runner.engine.report import PassReport
+from runner.engine.sending import Outcome
 from runner.engine.settle import Spot, settle
 from runner.engine.subject import Failure, Gathered
-from runner.engine.write import Outcome, Writer
+from runner.engine.write import Writer
 from runner.model.errands import Errand
 from runner.model.errors import (
     AccessDenied,

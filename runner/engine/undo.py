@@ -15,12 +15,14 @@ from dataclasses import dataclass, replace
 from runner.config.plan import LinkPlan
 from runner.engine.decide import Decided
 from runner.engine.guarding import guarded
+from runner.engine.outcome import TAKEN_OUT
 from runner.engine.parts import Parts, ref_of
 from runner.engine.passes import Orders
 from runner.engine.report import PassReport
+from runner.engine.sending import Outcome, Sending
 from runner.engine.settle import settle
 from runner.engine.subject import Failure, Subject
-from runner.engine.write import TAKEN_OUT, Outcome, Sending, Writer
+from runner.engine.write import Writer
 from runner.model.errands import Undo
 from runner.model.errors import ConnectorError, ExsyncError, Gone, Invalid
 from runner.model.items import Item, LinkRef
@@ -63,7 +65,7 @@ class _Undo:
         self.ref: LinkRef = ref_of(link, owner)
         self.report = PassReport(link.name)
         self.writer = Writer(parts, link, self.ref, orders.run, {})
-        self.writer.undoing = self.writer.mailroom.undoing = True
+        self.writer.undo()
         units = tuple(unit for unit in link.rules.units if FILES not in unit.fields)
         self.rules = replace(link.rules, units=units)
         self.started = parts.clock.now()

@@ -8,78 +8,32 @@ is the one the write returned; else the base is the payload that was sent and th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 from runner.config.plan import LinkPlan
-from runner.engine.decide import Decided, leaves_window
+from runner.engine.decide import Decided
 from runner.engine.disputes import Disputes
-from runner.engine.identity import crm_key_of, meeting_key, native_key, stamp_for
+from runner.engine.identity import meeting_key, native_key, stamp_for
 from runner.engine.mailing import Mailroom
-from runner.engine.memory import remembered
+from runner.engine.outcome import Recording
 from runner.engine.parts import Parts
+from runner.engine.sending import Outcome, Sending
 from runner.engine.subject import Failure, Subject
-from runner.model.errors import STILL_OWNED, ConnectorError, Gone, Invalid, OutcomeUnknown, VersionMoved
+from runner.model.errors import ConnectorError, Gone, Invalid, OutcomeUnknown, VersionMoved
 from runner.model.files import ATTACHMENTS
 from runner.model.items import Item, LinkRef, Write, WriteResult
 from runner.model.meetings import Mail
-from runner.model.privacy import veiled
-from runner.model.record import Fields
 from runner.model.state import (
-    Base,
     Commit,
-    Conflict,
     Intent,
-    LedgerEntry,
-    Pairing,
-    PairingStatus,
-    Purge,
     Resolution,
 )
 from runner.model.terms import Notice, Operation, Side
 from runner.reconcile.authority import Standing
 from runner.reconcile.decision import Change
 from runner.reconcile.firewall import Fate
-
-TAKEN_OUT = "; others hold the record too, so that only this user was taken out of it"
-"""End of the reason in the ledger of a delete that left the record to its other users."""
-
-
-@dataclass(slots=True)
-class Sending:
-    """One change with its write and, later, its outcome."""
-
-    item: Decided
-    change: Change
-    write: Write
-    token: str
-    result: WriteResult | None = None
-    unsent: bool = False
-    """Refused before it was sent: ``result`` says why."""
-    mail: Mail | None = None
-    """What the write tells attendees."""
-    held: Item | None = None
-    """What the side holds after the write, when the read-back saw exactly what the write made."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a step did: the commit that records it, and what the pass must know."""
-
-    commit: Commit
-    again: int = 0
-    """Items to look at once more in this pass (a version moved, an existing record was adopted)."""
-    failures: list[Failure] = field(default_factory=list)
-    done: list[Sending] = field(default_factory=list)
-    copies: list[str] = field(default_factory=list)
-    """Target items to be looked at again in this pass, as copies."""
-    detached: list[tuple[Subject, str]] = field(default_factory=list)
-    """Pairs that end because the CRM keeps a record that its user deleted, with the reason (B-39)."""
-    mails: list[Mail] = field(default_factory=list)
-    held: list[int] = field(default_factory=list)
-    """Marks of items whose write waits with its mail."""
-    stop: ConnectorError | None = None
 
 
 class Writer:
@@ -91,11 +45,11 @@ class Writer:
         self.parts, self.link, self.ref, self.run = parts, link, ref, run
         self.disputes = Disputes(parts, link, run, resolutions)
         self.mailroom = Mailroom(parts, link, run)
-        self.undoing = False
-        """Whether what is written takes earlier writes back: then no open conflict is settled by it, and nobody is told."""
-        self.adopted: set[str] = set()
-        self.copies: set[str | None] = set()
-        """Target items whose native identity belongs to another item's record: they get records of their own."""
+        self.recording = Recording(parts, link, run, self.disputes)
+
+    def undo(self) -> None:
+        """From now on what is written takes earlier writes back: it settles no open conflict, and nobody is told."""
+        self.recording.undoing = self.mailroom.undoing = True
 
     def carry_out(self, decided: Sequence[Decided]) -> Outcome:
         """Write, read back and return the commit that records it all (not yet committed)."""
@@ -113,7 +67,7 @@ class Writer:
         stop = self._send(Side.TARGET, [p for p in planned if p.change.side is Side.TARGET]) or stop
         for side in (Side.CRM, Side.TARGET):
             self._read_back(side, [p for p in planned if p.change.side is side])
-        outcome = self._record(decided, planned, now, stop)
+        outcome = self.recording.of(decided, planned, now, stop)
         outcome.failures += failures
         outcome.mails = [self.mailroom.outcome(p.mail, p.result) for p in planned if p.mail] + [m for _, m in held]
         outcome.held = [mark for item, _ in held for mark in item.subject.marks]
@@ -176,7 +130,7 @@ class Writer:
         contents = self._contents(change, subject)
         if change.operation is Operation.CREATE:
             # An item that is made again takes its identity along: it is what a lost state or a lost answer is settled by.
-            own = subject.target if not subject.copy and subject.target_key not in self.copies else None
+            own = subject.target if not subject.copy and subject.target_key not in self.recording.copies else None
             native = native_key(self.ref, own) if own else None
             crm = change.side is Side.CRM
             uid = None if crm else _identity(item, change, token)
@@ -282,267 +236,6 @@ class Writer:
             if isinstance(item, Item) and entry.result and item.version == entry.result.version:
                 entry.held = item
 
-    def _record(
-        self,
-        decided: Sequence[Decided],
-        planned: Sequence[Sending],
-        now: datetime,
-        stop: ConnectorError | None,
-    ) -> Outcome:
-        made = {p.result.key for p in planned if p.result and p.result.key and not p.result.adopted}
-        self.adopted = {key for key in made if key}
-        by_item: dict[int, list[Sending]] = {}
-        for entry in planned:
-            by_item.setdefault(id(entry.item), []).append(entry)
-        out = Outcome(Commit(), stop=stop)
-        settled: list[int] = []
-        pairings: list[Pairing] = []
-        unpaired: list[int] = []
-        closed_conflicts: list[Conflict] = []
-        resolved: list[str] = []
-        purged: list[Purge] = []
-        for item in decided:
-            mine = by_item.get(id(item), [])
-            done, failed = self._sort(mine, out)
-            if failed:
-                out.failures += failed
-            if any(_kept(entry) for entry in mine):
-                continue
-            unfinished = frozenset().union(*(p.result.unfinished for p in done if p.result))
-            pairing = self._paired(item, done, now)
-            if pairing is not None and unfinished:
-                pairing = _disagreed(pairing, unfinished)
-            if pairing is None and any(p.result and p.result.adopted for p in done):
-                if self.link.folder.of_directory:
-                    out.failures.append(_claimed(item, mine))
-                    continue
-                self.copies.add(item.subject.target_key)
-                out.copies += [item.subject.target_key] if item.subject.target_key else []
-            complete = len(done) == len(item.decision.changes) and not failed and not unfinished
-            clean = all(p.change.operation is Operation.DELETE or p.held for p in done) and not any(
-                p.result and p.result.adopted for p in done
-            )
-            if complete and not self.undoing:
-                closed_conflicts += self.disputes.closed(item, now)
-                resolved += [resolution.conflict for resolution in self.disputes.of(item)]
-                purged += self._purged(item, now)
-            if complete and clean:
-                settled += item.subject.marks
-            elif not failed and done:
-                out.again += 1
-            if pairing is not None and pairing != item.subject.pairing:
-                pairings.append(pairing)
-            elif pairing is None and item.subject.pairing and complete:
-                unpaired.append(item.subject.pairing.id)
-        ledger = tuple(self._entry(p, now) for p in out.done)
-        closed = tuple(p.token for p in planned if not (p.result and _is_open(p.result)))
-        out.commit = Commit(
-            settled=tuple(settled),
-            pairings=tuple(pairings),
-            unpaired=tuple(unpaired),
-            closed=closed,
-            ledger=ledger,
-            conflicts=tuple(closed_conflicts),
-            resolved=tuple(resolved),
-            purged=tuple(purged),
-        )
-        return out
-
-    def _purged(self, item: Decided, now: datetime) -> tuple[Purge, ...]:
-        pairing = item.subject.pairing
-        if pairing is None or not item.decision.purge:
-            return ()
-        return (Purge(self.link.name, pairing.crm_key, pairing.target_key, now),)
-
-    def _sort(self, mine: Sequence[Sending], out: Outcome) -> tuple[list[Sending], list[Failure]]:
-        """One item's writes into done and failed; what merely moved is looked at again."""
-        done: list[Sending] = []
-        failed: list[Failure] = []
-        for entry in mine:
-            result = entry.result
-            if result is None:
-                continue  # never sent: the intent closes, the mark stays
-            error = result.error
-            gone = isinstance(error, Gone) and entry.change.operation is Operation.DELETE
-            if error is None or gone or result.unfinished:
-                done.append(entry)
-                out.done.append(entry)
-            if error is None or gone:
-                continue
-            if result.unfinished and isinstance(error, VersionMoved | Gone):
-                continue  # what is not done is looked at again: nothing of it is agreed any more
-            if _kept(entry):
-                out.detached.append((entry.item.subject, f"{error}, and others hold it too"))
-            elif isinstance(error, VersionMoved) or (isinstance(error, Gone) and entry.write.key is not None):
-                out.again += 1
-            else:
-                side = entry.change.side
-                key = entry.write.key or (
-                    entry.item.subject.target_key if side is Side.CRM else entry.item.subject.crm_key
-                )
-                where = side if entry.write.key else side.other
-                failed.append(Failure(tuple(entry.item.subject.marks), where, key or "", error))
-        return done, failed
-
-    def _paired(self, item: Decided, done: Sequence[Sending], now: datetime) -> Pairing | None:
-        """The pairing as it stands after the writes that succeeded; None when none remains."""
-        subject, decision = item.subject, item.decision
-        by_side = {entry.change.side: entry for entry in done}
-        if decision.detach and subject.pairing:
-            if len(done) < len(decision.changes):
-                return subject.pairing
-            again = next((e for e in done if e.change.operation is Operation.CREATE), None)
-            pair = self._with_key(subject.pairing, again) if again else subject.pairing
-            base = decision.base if decision.purge else subject.pairing.base
-            # Who departed and comes back may do so with the very version that he left with.
-            version = None if subject.departed else pair.target_version
-            return replace(
-                pair, base=base, target_version=version, status=PairingStatus.DETACHED, reason=decision.detach
-            )
-        if any(entry.change.operation is Operation.DELETE for entry in done) or decision.base is None:
-            return None if len(done) == len(decision.changes) else subject.pairing
-        pairing = subject.pairing or self._new_pairing(item, by_side)
-        if pairing is None:
-            return None
-        made = next((e for e in done if e.change.operation is Operation.CREATE and e.result), None)
-        if made and subject.pairing:
-            pairing = self._with_key(pairing, made)
-        if made and made.result and made.result.adopted:
-            return None if self._taken(made) else replace(pairing, base=None)
-        if len(done) < len(decision.changes):
-            return self._partly(pairing, decision.base, done)
-        crm = self._held(Side.CRM, item, by_side.get(Side.CRM), decision.base.crm)
-        target = self._held(Side.TARGET, item, by_side.get(Side.TARGET), decision.base.target)
-        stamp, native = pairing.stamp, pairing.native
-        written = by_side.get(Side.TARGET)
-        seen = written.held if written and written.held else subject.target
-        if seen:
-            stamp = seen.stamp if seen.stamp and crm_key_of(seen.stamp) == pairing.crm_key else stamp
-            native = seen.native or native
-        reason = leaves_window(self.link, crm[0], now) if subject.pairing else None
-        return Pairing(
-            link=pairing.link,
-            entity=pairing.entity,
-            crm_key=pairing.crm_key,
-            target_key=pairing.target_key,
-            crm_version=crm[1],
-            target_version=target[1],
-            stamp=stamp,
-            native=native,
-            base=remembered(self.link, Base(crm[0], target[0])),
-            status=PairingStatus.DETACHED if reason else PairingStatus.ACTIVE,
-            reason=reason,
-            id=pairing.id,
-        )
-
-    def _taken(self, made: Sending) -> bool:
-        """Whether the record that a create found is another item's already: then this item is a copy of that one."""
-        key = made.result.key if made.result else None
-        if key is None or key in self.adopted or self.parts.store.pairings(self.link.name, crm_keys=[key]):
-            return True
-        self.adopted.add(key)
-        return False
-
-    def _new_pairing(self, item: Decided, by_side: Mapping[Side, Sending]) -> Pairing | None:
-        subject = item.subject
-        made = next((e for e in by_side.values() if e.change.operation is Operation.CREATE), None)
-        if made is None or made.result is None or not made.result.key:
-            return None
-        key = made.result.key
-        if made.change.side is Side.CRM:
-            return Pairing(self.link.name, self.link.entity, key, subject.target_key or "")
-        return Pairing(self.link.name, self.link.entity, subject.crm_key or "", key, stamp=made.write.stamp)
-
-    def _with_key(self, pairing: Pairing, made: Sending) -> Pairing:
-        key = made.result.key if made.result and made.result.key else ""
-        if made.change.side is Side.CRM:
-            return replace(pairing, crm_key=key)
-        return replace(pairing, target_key=key, stamp=made.write.stamp, native=None)
-
-    def _partly(self, pairing: Pairing, agreed: Base, done: Sequence[Sending]) -> Pairing:
-        """Only some of an item's writes happened: both bases move for their fields alone, so that the rest stays a change
-        of the side that made it. Versions are forgotten: the item is read again."""
-        if pairing.base is None or not done:
-            return pairing
-        names = frozenset().union(*(entry.change.fields for entry in done))
-        crm, target = (
-            {**pairing.base.of(side), **{name: agreed.of(side).get(name) for name in names}} for side in Side
-        )
-        return replace(pairing, base=remembered(self.link, Base(crm, target)), crm_version=None, target_version=None)
-
-    def _held(self, side: Side, item: Decided, entry: Sending | None, agreed: Fields) -> tuple[Fields, str | None]:
-        """(base, version) of one side: what was read back, the payload sent, or what was read and not written."""
-        if entry is None:
-            read = item.subject.crm if side is Side.CRM else item.subject.target
-            return agreed, read.version if read else None
-        if entry.held is None:
-            return agreed, None
-        if entry.held.masked:  # written by us, and private by now: what we sent is not kept either (B-35)
-            seen = {name: entry.held.values.get(name) for name in entry.change.fields}
-            return veiled({**agreed, **seen}), entry.held.version
-        record = self._record_of(side, entry.held)
-        if record is None:
-            return agreed, None
-        if record == agreed:
-            return agreed, entry.held.version  # the very same object: the state writes it as one text
-        before = item.crm if side is Side.CRM else item.target
-        if entry.change.operation is Operation.UPDATE and any(
-            record.get(name) != value for name, value in (before or {}).items() if name not in entry.change.fields
-        ):
-            # The side did more than it was told (a completed task got its day): that is a change of its own, to be merged.
-            entry.held = None
-            return agreed, None
-        if all(record.get(name) == agreed.get(name) for name in entry.change.fields):
-            return agreed, entry.held.version
-        return {**agreed, **{name: record.get(name) for name in entry.change.fields}}, entry.held.version
-
-    def _record_of(self, side: Side, item: Item) -> Fields | None:
-        if side is Side.TARGET:
-            return item.values
-        try:
-            return self.link.mapping.outbound(item.values)
-        except Invalid:
-            return None  # a trigger made something unmappable of it: the payload stays the base, the item stays dirty
-
-    def _entry(self, planned: Sending, now: datetime) -> LedgerEntry:
-        change, subject = planned.change, planned.item.subject
-        key = planned.write.key or (planned.result.key if planned.result else None)
-        whole = change.operation is not Operation.UPDATE
-        before = change.before if whole else _only(change.before, change.fields)
-        written = change.fields - (planned.result.unfinished if planned.result else frozenset())
-        after = None if change.operation is Operation.DELETE else _only(change.values, written)
-        return LedgerEntry(
-            run=self.run,
-            link=self.link.name,
-            side=change.side,
-            operation=change.operation,
-            key=key or "",
-            counterpart=subject.target_key if change.side is Side.CRM else subject.crm_key,
-            before=before,
-            after=after,
-            reason=change.reason + (TAKEN_OUT if planned.result and planned.result.released else ""),
-            rule=change.rule,
-            at=now,
-        )
-
-
-def _kept(entry: Sending) -> bool:
-    """Whether the CRM refused to delete a record because others hold it, and could not take its user out of it."""
-    error = entry.result.error if entry.result else None
-    return entry.change.operation is Operation.DELETE and isinstance(error, Invalid) and error.code == STILL_OWNED
-
-
-def _claimed(item: Decided, sent: Sequence[Sending]) -> Failure:
-    """Two entries of a directory that would be one CRM user: whose he is, nobody can tell."""
-    key = next((p.result.key for p in sent if p.result and p.result.key), "")
-    error = Invalid(
-        f"{item.title} would be the CRM record {key}, which belongs to another entry of the directory: two have one "
-        "log-on name",
-        code="duplicate-login",
-        remedy="give one of them another log-on name, or narrow bases and filter",
-    )
-    return Failure(tuple(item.subject.marks), Side.TARGET, item.subject.target_key or "", error)
-
 
 def _identity(item: Decided, change: Change, token: str) -> str | None:
     """The native identity that a new meeting on the target is given, so that the CRM knows it before anybody is invited:
@@ -551,20 +244,3 @@ def _identity(item: Decided, change: Change, token: str) -> str | None:
     if item.uid is not None or not change.values.get("participants"):
         return item.uid
     return pairing.native if pairing and pairing.native else f"{token}@exsync"
-
-
-def _disagreed(pairing: Pairing, names: frozenset[str]) -> Pairing:
-    """A pairing of which these fields are no longer agreed: a later pass fills them from both sides (decision 004)."""
-    base = pairing.base.without(names) if pairing.base else None
-    return replace(pairing, base=base, crm_version=None, target_version=None)
-
-
-def _is_open(result: WriteResult) -> bool:
-    """Whether nobody knows what became of a write. One that was left unfinished is known to have been begun."""
-    return isinstance(result.error, OutcomeUnknown) and not result.unfinished
-
-
-def _only(record: Fields | None, names: frozenset[str]) -> Fields | None:
-    if record is None or names == record.keys():
-        return record
-    return {name: record.get(name) for name in sorted(names)}
