@@ -53,7 +53,9 @@ def _show_plan(plan: SyncPlan, output: str) -> None:
     for target in plan.targets.values():
         links = [link for link in plan.links.values() if link.target == target.name]
         more = (
-            {"access": target.access} if isinstance(target, ExchangePlan) else {"group_rules": len(target.group_rules)}
+            {"access": target.access, "notifications": target.notifications.mode}
+            if isinstance(target, ExchangePlan)
+            else {"group_rules": len(target.group_rules)}
         )
         servers.append(
             {

@@ -20,6 +20,7 @@ HEADERS = (
     "HELD",
     "SET ASIDE",
     "UNSETTLED",
+    "TOLD OF",
     "LAST PASS (UTC)",
     "REASON",
 )
@@ -76,9 +77,22 @@ def _show_service(told: dict[str, Any]) -> None:
 
 def _row(link: dict[str, Any]) -> tuple[object, ...]:
     if "active" not in link:
-        return (link["name"], link["condition"], 0, 0, 0, 0, 0, 0, "never", "has not run yet")
+        return (link["name"], link["condition"], 0, 0, 0, 0, 0, 0, _told_of(link), "never", "has not run yet")
     last = _moment(link["last_pass"]) if link["last_pass"] else "never"
-    return (link["name"], link["condition"], *(link[name] for name in _FIGURES), last, link["reason"])
+    figures = (link[name] for name in _FIGURES)
+    reason = link["reason"] or (link.get("subscription") or {}).get("reason")
+    return (link["name"], link["condition"], *figures, _told_of(link), last, reason)
+
+
+def _told_of(link: dict[str, Any]) -> str:
+    """Whether changes on the server are told of, and when it was last heard of; empty without a service."""
+    if "subscription" not in link:
+        return ""
+    subscription = link["subscription"]
+    if subscription is None:
+        return "polled"
+    renewed = subscription["last_renewed"]
+    return f"{subscription['state']} {datetime.fromisoformat(renewed):%H:%M:%S}" if renewed else subscription["state"]
 
 
 def _moment(text: str) -> str:

@@ -19,7 +19,6 @@ from runner.config.plan import (
     OCCURRENCES,
     PARTICIPANTS,
     PEOPLE,
-    AuthPlan,
     CrmAttachments,
     CrmEntity,
     CrmField,
@@ -28,9 +27,7 @@ from runner.config.plan import (
     CrmParticipants,
     CrmPlan,
     CrmUsers,
-    ExchangePlan,
     LinkPlan,
-    NotificationsPlan,
     OwnerRelation,
     ParticipantTable,
     Window,
@@ -127,34 +124,6 @@ def compile_crm(document: Document, root: Path) -> CrmPlan:
         time_zone=data.get("time_zone", "Etc/UTC"),
         paused=data.get("paused", False),
     )
-
-
-def compile_exchange(document: Document, root: Path) -> ExchangePlan:
-    """One Exchange server's part of the plan."""
-    data = document.data
-    auth = data["auth"]
-    optional: dict[str, Any] = {name: int(data[name]) for name in ("page", "batch", "connections") if name in data}
-    if "timeout" in data:
-        optional["timeout"] = timedelta_of(data["timeout"])
-    if "server_version" in data:
-        optional["version"] = data["server_version"]
-    return ExchangePlan(
-        name=data["name"],
-        endpoint=data["endpoint"],
-        auth=AuthPlan(auth["type"], auth["username"], secret_of(document, ("auth", "password"), root)),
-        access=data["access"],
-        rule=document.rule(),
-        enabled=data.get("enabled", True),
-        ca_file=str(root / data["ca_file"]) if "ca_file" in data else None,
-        paused=data.get("paused", False),
-        notifications=_notifications(data.get("notifications", {})),
-        **optional,
-    )
-
-
-def _notifications(given: Mapping[str, Any]) -> NotificationsPlan:
-    stated: dict[str, Any] = {"poll": timedelta_of(given["poll"])} if "poll" in given else {}
-    return NotificationsPlan(mode=given.get("mode", "poll"), **stated)
 
 
 def _entity(entity: Entity, given: Mapping[str, Any]) -> CrmEntity:

@@ -270,7 +270,7 @@ def compile_ldap(document: Document, root: FilePath) -> LdapPlan:
     if "page" in data:
         optional["page"] = int(data["page"])
     if "interval" in data:
-        optional["notifications"] = NotificationsPlan(poll=timedelta_of(data["interval"]))
+        optional["notifications"] = NotificationsPlan("poll", poll=timedelta_of(data["interval"]))
     return LdapPlan(
         name=data["name"],
         url=data["url"],

@@ -8,8 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from runner.config import files
-from runner.config.compile import LinkCompiler, compile_crm, compile_exchange, compile_filters, compile_mappings
+from runner.config.compile import LinkCompiler, compile_crm, compile_filters, compile_mappings
 from runner.config.documents import KINDS, Document, Parsed, parse
+from runner.config.exchange import compile_exchange
 from runner.config.findings import Findings
 from runner.config.ldap import check_inbound, check_ldap, check_templates, compile_ldap, resolve_directory
 from runner.config.links import ResolvedLink, check_mappings, resolve_links

@@ -232,11 +232,17 @@ class AuthPlan:
 
 @dataclass(frozen=True, slots=True)
 class NotificationsPlan:
-    """How changes of a target are heard of (B-11). ``poll`` is the time between two looks at a link when nothing else
-    asks for one; every mode has it, so that a lost notification only costs time."""
+    """How changes of a target are heard of (B-11): by ``mode``, ``streaming``, ``push`` or ``poll``.
 
-    mode: str = "poll"
-    poll: timedelta = timedelta(minutes=5)
+    ``poll`` is the time between two looks at a link when nothing else asks for one; every mode has it, so that a lost
+    notification only costs time. A subscription that was not heard of for ``renewal_period`` is renewed (B-13). ``url`` is
+    what a push server's addresses begin with.
+    """
+
+    mode: str = "streaming"
+    poll: timedelta = timedelta(hours=1)
+    renewal_period: timedelta = timedelta(minutes=20)
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +308,7 @@ class LdapPlan:
     full_every: timedelta = timedelta(hours=24)
     paused: bool = False
     connections: int = 2
-    notifications: NotificationsPlan = NotificationsPlan(poll=timedelta(hours=1))
+    notifications: NotificationsPlan = NotificationsPlan("poll", timedelta(hours=1))
 
     @property
     def endpoint(self) -> str:

@@ -167,6 +167,18 @@ class WatermarkInvalid(ConnectorError):
     code = "watermark-invalid"
 
 
+class Moved(Transient):
+    """The mailbox is on another server now: it has to be looked for again (B-75)."""
+
+    code = "mailbox-moved"
+
+
+class SubscriptionLost(ConnectorError):
+    """The server does not know a subscription any more, or has not told everything: subscribe anew, then look (B-13)."""
+
+    code = "subscription-lost"
+
+
 class Gone(ConnectorError):
     """The item asked for by its id does not exist."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from runner.model.directory import DirectoryShown
 from runner.model.errors import ConnectorError
@@ -27,6 +27,7 @@ from runner.model.items import (
     WriteResult,
 )
 from runner.model.meetings import Mail, Master, Spending
+from runner.model.notifications import PushTo, Subscription, Told
 from runner.model.queueing import Barred, Job, Message, Sample
 from runner.model.state import (
     Act,
@@ -127,6 +128,39 @@ class DirectoryConnector(TargetConnector, Protocol):
 
     def participants(self, link: LinkRef) -> Iterator[tuple[str, str | None]]:
         """(log-on name, main address) of everybody who takes part; whole only when the iterator ends by itself."""
+        ...
+
+
+class HangingCall(Protocol):
+    """A connection over which a target tells of changes as they happen."""
+
+    def __iter__(self) -> Iterator[Told]:
+        """What is told, until the server ends the connection in its time or :meth:`close` is called.
+
+        Raises a classed error when the connection breaks, is refused, or is silent for too long: then something may have
+        been told that nobody heard.
+        """
+        ...
+
+    def close(self) -> None:
+        """End it, from any thread: the iteration stops soon."""
+        ...
+
+
+@runtime_checkable
+class Subscribes(Protocol):
+    """What a target offers beside :class:`TargetConnector` when it can tell of changes (B-11, B-14)."""
+
+    def subscribe(self, link: LinkRef, push: PushTo | None = None) -> Subscription:
+        """Ask to be told of changes in the link's folder, over a connection or by posts. Raises classed errors."""
+        ...
+
+    def unsubscribe(self, link: LinkRef, subscription: Subscription) -> None:
+        """Ask to be told no more. Raises classed errors."""
+        ...
+
+    def listen(self, subscriptions: Sequence[Subscription]) -> HangingCall:
+        """A connection for subscriptions of one group. Sends nothing before it is iterated over."""
         ...
 
 

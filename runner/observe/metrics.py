@@ -64,6 +64,12 @@ class Metrics:
         self.soft_errors = gauge("exsync_consecutive_soft_errors", "Failed passes in a row", "target")
         self.target_up = gauge("exsync_target_up", "Whether the target's circuit is closed", "target")
         self.crm_up = gauge("exsync_crm_up", "Whether the CRM works")
+        self.subscriptions = gauge("exsync_subscriptions", "Subscriptions by standing", "target", "state")
+        self.streams = gauge("exsync_stream_connections", "Open streaming connections", "target")
+        self.notifications = counter("exsync_notifications", "Changes of folders that were told of", "target")
+        self.subscriptions_lost = counter(
+            "exsync_subscriptions_lost", "Subscriptions that ended before their time", "target", "code"
+        )
         self._seen_links: set[tuple[str, str, str]] = set()
         self._seen_states: set[tuple[str, str]] = set()
 

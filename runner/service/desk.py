@@ -61,8 +61,18 @@ class Desk:
                 "healthy": service.supervisor.alive,
             },
             "targets": self._targets(),
-            **views.status_view(service.store, generation.plan),
+            **self._links(),
         }
+
+    def _links(self) -> Data:
+        """Links and runs, each link with what its target tells of it."""
+        plan = self.service.generations.current.plan
+        told = views.status_view(self.service.store, plan)
+        for link in told["links"]:
+            known = plan.links.get(link["name"])
+            if known is not None:
+                link["subscription"] = self.service.notifications.view(known.target, known.name)
+        return told
 
     def _configuration(self) -> Data:
         standing = self.service.configuration.standing
@@ -107,6 +117,7 @@ class Desk:
     def metrics(self) -> bytes:
         """Everything measured, in Prometheus' text format."""
         self.service.timekeeper.measure()
+        self.service.notifications.measure()
         return self.service.metrics.text()
 
     def directory(self, name: str) -> Data:

@@ -85,6 +85,16 @@ class Dispatcher:
             self._queue.release_target(target)
         self._queue.wake()
 
+    def refuse(self, target: str, reason: str) -> None:
+        """The target's server has refused the log-on of something that was no pass."""
+        with self._lock:
+            before = self._circuit(target)
+            after = before.ended(Trouble.REFUSED, reason, self._clock.now(), "")
+            if target in self._limits:
+                self._circuits[target] = after
+        if after.state is not before.state:
+            self._told(target, before, after)
+
     def crm_is(self, down: str | None) -> None:
         """The CRM does not work, for this reason: no pass begins; None: it does again."""
         with self._lock:

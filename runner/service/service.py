@@ -25,6 +25,7 @@ from runner.service.follower import Follower, jobs_for
 from runner.service.gate import Gate
 from runner.service.generation import Generations, difference
 from runner.service.lastgood import LastGood
+from runner.service.notifications import Notifications
 from runner.service.reloader import Reloader
 from runner.service.reports import Reports
 from runner.service.supervision import Supervisor
@@ -74,6 +75,9 @@ class Service:
             first = self.configuration.start(strict=settings.strict_start)
             self.queue = EmbeddedQueue(Journal(self.store), clock, most_attempts=settings.attempts)
             self.dispatcher = Dispatcher(self.queue, clock, rng)
+            self.notifications = Notifications(
+                self.queue, self.dispatcher, self.generations, self.metrics, clock, rng, self.supervisor
+            )
             self.timekeeper = Timekeeper(
                 self.queue,
                 self.dispatcher,
@@ -83,6 +87,7 @@ class Service:
                 clock,
                 self.supervisor.stopping,
                 lambda: fraction(rng.token()),
+                self.notifications.live,
             )
             self.reloader = Reloader(self.configuration, self._swap, self.metrics, clock, self.supervisor.stopping)
             self._swap(first)
@@ -127,7 +132,12 @@ class Service:
             self.supervisor.stopping,
         )
         tasks: dict[str, Callable[[], None]] = {f"worker-{n + 1}": worker.work for n in range(self.settings.workers)}
-        return tasks | {"crm": follower.follow, "clock": self.timekeeper.keep, "files": self.reloader.watch}
+        return tasks | {
+            "crm": follower.follow,
+            "clock": self.timekeeper.keep,
+            "files": self.reloader.watch,
+            "notifications": self.notifications.keep,
+        }
 
     def _swap(self, look: Look) -> None:
         """Put a plan to use: passes that run keep theirs, links that changed get one, the others notice nothing."""
@@ -144,6 +154,7 @@ class Service:
         for name in renewed & plan.targets.keys():
             self.dispatcher.reset(name)
         self.timekeeper.followed()
+        self.notifications.followed(renewed)
         self.queue.forget_links(changes.removed)
         if before is not None:
             self.queue.put(jobs_for(generation, changes.to_run, Cause.CONFIGURATION))
@@ -164,6 +175,7 @@ class Service:
         """Try a target again whose log-on was refused, with a fresh connector."""
         self.connections.renew(target, self.generations.current.number)
         self.dispatcher.reset(target)
+        self.notifications.followed([target])
 
     def stop(self) -> list[str]:
         """Stop in order: lease nothing, let passes end, close connectors, flush, close the state.

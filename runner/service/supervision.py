@@ -28,6 +28,7 @@ class Ward:
 
     name: str
     task: Callable[[], None]
+    over: Callable[[], bool]
     deaths: list[float] = field(default_factory=list)
     thread: threading.Thread | None = None
 
@@ -44,9 +45,9 @@ class Supervisor:
         """Set when the service shall end: it was asked to, or ``failure`` says why it must."""
         self.failure: BaseException | None = None
 
-    def start(self, name: str, task: Callable[[], None]) -> None:
-        """Run a task in a thread of its own until :attr:`stopping` is set. The task returns when that is."""
-        ward = Ward(name, task)
+    def start(self, name: str, task: Callable[[], None], over: Callable[[], bool] = lambda: False) -> None:
+        """Run a task in a thread of its own until :attr:`stopping` is set, or it is ``over``. The task returns then."""
+        ward = Ward(name, task, over)
         self._wards.append(ward)
         ward.thread = threading.Thread(target=self._guard, args=(ward,), name=name, daemon=True)
         ward.thread.start()
@@ -55,10 +56,11 @@ class Supervisor:
         """Ask every task to return and wait; returns the names of threads that did not within the grace period."""
         self.stopping.set()
         deadline = self._clock.monotonic() + grace
-        for ward in self._wards:
+        wards = list(self._wards)
+        for ward in wards:
             if ward.thread is not None:
                 ward.thread.join(max(0.0, deadline - self._clock.monotonic()))
-        return [ward.name for ward in self._wards if ward.thread is not None and ward.thread.is_alive()]
+        return [ward.name for ward in wards if ward.thread is not None and ward.thread.is_alive()]
 
     def fail(self, error: BaseException) -> None:
         """The process cannot go on; the first reason counts."""
@@ -69,10 +71,11 @@ class Supervisor:
     @property
     def alive(self) -> bool:
         """Whether every thread lives (or is just being started again)."""
-        return self.failure is None and all(ward.thread is not None and ward.thread.is_alive() for ward in self._wards)
+        wards = [ward for ward in list(self._wards) if not ward.over()]
+        return self.failure is None and all(ward.thread is not None and ward.thread.is_alive() for ward in wards)
 
     def _guard(self, ward: Ward) -> None:
-        while not self.stopping.is_set():
+        while not self.stopping.is_set() and not ward.over():
             try:
                 ward.task()
             except StateError as error:
@@ -85,9 +88,11 @@ class Supervisor:
                     return
                 self.stopping.wait(_PAUSE)
             else:
-                if not self.stopping.is_set():
+                if not self.stopping.is_set() and not ward.over():
                     log.error("thread.ended", thread=ward.name)
                     self.stopping.wait(_PAUSE)
+        if ward.over():
+            self._wards.remove(ward)
 
     def _survives(self, ward: Ward, error: Exception) -> bool:
         now = self._clock.monotonic()

@@ -10,6 +10,7 @@ from heapq import heappop, heappush
 
 import structlog
 
+from runner.config.exchange import POLLING
 from runner.model.errors import ExsyncError, StateError
 from runner.model.ports import Clock, Queue
 from runner.model.queueing import Cause
@@ -76,6 +77,8 @@ class Timekeeper:
     stopping: threading.Event
     fraction: Callable[[], float]
     """A fresh number in [0, 1), for spreading polls."""
+    told_of: Callable[[str, str], bool] = lambda target, link: True
+    """Whether changes of this target's link would be told of now; otherwise it is polled like one that never are."""
     polls: Polls = field(default_factory=Polls)
     last_seen: dict[str, float] = field(default_factory=dict)
 
@@ -110,8 +113,11 @@ class Timekeeper:
         plan = self.generations.current.plan
         known = plan.links.get(link)
         if known is not None:
-            period = plan.targets[known.target].notifications.poll.total_seconds()
-            self.polls.set(link, now + period * (0.9 + 0.2 * self.fraction()))
+            told = plan.targets[known.target].notifications
+            period = told.poll
+            if told.mode != "poll" and not self.told_of(known.target, link):
+                period = min(period, POLLING)
+            self.polls.set(link, now + period.total_seconds() * (0.9 + 0.2 * self.fraction()))
 
     def followed(self) -> None:
         """A new generation is in use."""

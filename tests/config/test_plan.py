@@ -418,3 +418,25 @@ def test_a_filter_is_compiled_once_and_its_mistakes_have_their_place(write: Writ
     assert condition.holds({"title": "x"})
     assert not condition.holds({"title": None})
     assert plan.links[ANN].filter is None
+
+
+@pytest.mark.parametrize(
+    ("stated", "mode", "poll", "renewal"),
+    [
+        ("", "streaming", timedelta(hours=1), timedelta(minutes=20)),
+        ("notifications: {mode: poll}", "poll", timedelta(minutes=5), timedelta(minutes=20)),
+        ("notifications: {poll: 90s, renewal_period: 30m}", "streaming", timedelta(seconds=90), timedelta(minutes=30)),
+        (
+            "notifications: {mode: push, url: https://exsync.example.com/push/}",
+            "push",
+            timedelta(hours=1),
+            timedelta(minutes=20),
+        ),
+    ],
+)
+def test_how_changes_are_heard_of(write: Write, stated: str, mode: str, poll: timedelta, renewal: timedelta) -> None:
+    """B-11, B-13: every mode has a slow look besides; a link that is told of is looked at less often."""
+    root = write(hq=HQ.replace("access: impersonation", f"access: impersonation\n{stated}"))
+    plan = load_plan(root).targets["hq"].notifications
+    assert (plan.mode, plan.poll, plan.renewal_period) == (mode, poll, renewal)
+    assert plan.url == ("https://exsync.example.com/push" if mode == "push" else "")

@@ -1,13 +1,13 @@
 """The Exchange connector: EWS through exchangelib, tamed. Nothing of exchangelib is visible outside this package.
 
-What it is not: it never decides, never retries, never sleeps and never sends mail; notifications are not here.
+What it is not: it never decides, never retries, never sleeps, and sends no mail of its own accord.
 Invariant: a request is sent once, with its precondition if it writes, and ends as a result or as a classed error;
 nothing of exchangelib is changed for other users of it in the same process.
 
 From the wire up: ``names`` and ``text`` (XML), ``faults`` (the error classes), ``transport`` (sessions), ``mailbox``
 and ``services`` (requests), ``zones`` and ``identity``, ``item`` (what all items have in common), ``decode`` and
 ``encode`` (appointments), ``codec`` and ``codecs`` (the entities), ``requests`` (what is sent of a write), ``feed`` and
-``search`` (the two ways to look), ``connector`` (the port).
+``search`` (the two ways to look), ``subscribing`` and ``streaming`` (being told), ``connector`` (the ports).
 """
 
 from runner.config.plan import ExchangePlan

@@ -27,6 +27,15 @@ from runner.connectors.exchange.occurrences import SeriesWriter, concerns_series
 from runner.connectors.exchange.requests import create_request, delete_request, update_request
 from runner.connectors.exchange.series import read_series
 from runner.connectors.exchange.services import ITEM_ID, CreateItem, DeleteItem, GetItem, UpdateItem
+from runner.connectors.exchange.streaming import HangingCall
+from runner.connectors.exchange.subscribing import (
+    Affinities,
+    Subscribe,
+    Unsubscribe,
+    push_request,
+    streaming_request,
+    unsubscribe_request,
+)
 from runner.connectors.exchange.transport import EwsProtocol
 from runner.connectors.exchange.veil import veiling
 from runner.model.errors import (
@@ -40,6 +49,7 @@ from runner.model.errors import (
     VersionMoved,
 )
 from runner.model.items import Capabilities, ChangePage, Found, Identity, Item, LinkRef, Ref, Write, WriteResult
+from runner.model.notifications import PushTo, Subscription
 from runner.model.terms import Folder, Operation
 
 _DOOMED = 3
@@ -55,6 +65,9 @@ class ExchangeConnector:
     def __init__(self, plan: ExchangePlan, password: str) -> None:
         self._plan = plan
         self._protocol = EwsProtocol(plan, password)
+        self._ears = EwsProtocol(plan, password, connections=1)
+        """Notifications have sessions of their own: a hanging call takes none from the passes."""
+        self._affinities = Affinities()
         self._mailboxes: dict[str, Mailbox] = {}
         self._digests = Digests()
 
@@ -125,17 +138,50 @@ class ExchangeConnector:
             raise Gone(f"{link.name} keeps no attachments in step")
         return FileReader(self._mailbox(link), link.files, self._digests).wanted(key, file)
 
+    def subscribe(self, link: LinkRef, push: PushTo | None = None) -> Subscription:
+        """Ask to be told of changes in the link's folder: over a connection, or by posts. One request."""
+        mailbox = self._mailbox(link)
+        group = ""
+        service = Subscribe(mailbox, self._ears, self._affinities.of(group, mailbox.address))
+        if push is not None:
+            return Subscription(service.one(push_request(mailbox, link.folder, push)), link.user, group)
+        try:
+            return Subscription(service.one(streaming_request(mailbox, link.folder)), link.user, group)
+        except ContainerGone:
+            mailbox.folders.pop(link.folder, None)
+            raise
+
+    def unsubscribe(self, link: LinkRef, subscription: Subscription) -> None:
+        """Ask to be told no more. One request."""
+        mailbox = self._mailbox(link)
+        affinity = self._affinities.of(subscription.group, mailbox.address)
+        Unsubscribe(mailbox, self._ears, affinity).one(unsubscribe_request(subscription.id))
+
+    def listen(self, subscriptions: Sequence[Subscription]) -> HangingCall:
+        """A connection for subscriptions of one group.
+
+        It is opened on behalf of its first mailbox: a server counts hanging calls by mailbox (HangingConnectionLimit).
+        """
+        first = min(subscriptions, key=lambda subscription: subscription.user)
+        mailbox = self._mailbox_of(first.user)
+        headers = self._affinities.of(first.group, mailbox.address).headers()
+        return HangingCall(self._ears, mailbox, headers, [subscription.id for subscription in subscriptions])
+
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection but the hanging ones, whose readers close them."""
         self._protocol.close()
+        self._ears.close()
 
     def _mailbox(self, link: LinkRef) -> Mailbox:
         _codec(link)
-        mailbox = self._mailboxes.get(link.user)
+        return self._mailbox_of(link.user)
+
+    def _mailbox_of(self, user: str) -> Mailbox:
+        mailbox = self._mailboxes.get(user)
         if mailbox is None:
             impersonate = self._plan.access == "impersonation"
-            mailbox = Mailbox(link.user, self._protocol, impersonate=impersonate, version=self._plan.version)
-            mailbox = self._mailboxes.setdefault(link.user, mailbox)
+            mailbox = Mailbox(user, self._protocol, impersonate=impersonate, version=self._plan.version)
+            mailbox = self._mailboxes.setdefault(user, mailbox)
         return mailbox
 
     def _folder(self, mailbox: Mailbox, folder: Folder) -> str:

@@ -28,8 +28,10 @@ from runner.model.errors import (
     ContainerGone,
     Gone,
     Invalid,
+    Moved,
     OutcomeUnknown,
     ProtocolFault,
+    SubscriptionLost,
     Throttled,
     Transient,
     Unreachable,
@@ -47,6 +49,8 @@ class Scope(Enum):
     """About the folder that a request names (GetFolder, FindItem, SyncFolderItems, the parent of a new item)."""
     ITEM = auto()
     """About one item."""
+    SUBSCRIPTION = auto()
+    """About subscriptions, or about the folder that one is wished for."""
 
 
 DEFAULT_BACK_OFF = 10.0
@@ -68,9 +72,15 @@ _CODES: Mapping[str, type[ConnectorError]] = {
             """ErrorInternalServerTransientError ErrorInternalServerError ErrorTimeoutExpired ErrorServiceUnavailable
             ErrorMailboxStoreUnavailable ErrorMailboxMoveInProgress ErrorMailboxFailover ErrorADUnavailable
             ErrorADOperation ErrorADSessionFilter ErrorConnectionFailed ErrorConnectionFailedTransientError
-            ErrorProxyRequestNotAllowed ErrorProxyCallFailed ErrorProxyRequestProcessingFailed
+            ErrorProxyCallFailed ErrorProxyRequestProcessingFailed
             ErrorNoRespondingCASInDestinationSite ErrorBatchProcessingStopped ErrorQuotaExceeded ErrorNotEnoughMemory
             ErrorExceededFindCountLimit""",
+        ),
+        (Moved, "ErrorProxyRequestNotAllowed"),
+        (
+            SubscriptionLost,
+            """ErrorSubscriptionNotFound ErrorSubscriptionUnsubscribed ErrorExpiredSubscription ErrorInvalidSubscription
+            ErrorSubscriptionAccessDenied ErrorReadEventsFailed ErrorMissedNotificationEvents""",
         ),
         (AuthRefused, "ErrorPasswordExpired ErrorPasswordChangeRequired ErrorInvalidAccessToken"),
         (
@@ -140,11 +150,15 @@ def classed(
 ) -> ConnectorError:
     """The error of a response code. ``after`` is the server's back-off hint in seconds."""
     error = _CODES.get(code)
+    if error is SubscriptionLost and scope not in (Scope.SUBSCRIPTION, Scope.REQUEST):
+        error = None  # nothing else has subscriptions
     if error is None:
         error = ProtocolFault if scope is Scope.REQUEST else Invalid
     elif writing and code in _UNSURE:
         error = OutcomeUnknown
-    elif scope is Scope.FOLDER or creating:
+    elif scope is Scope.SUBSCRIPTION and error is WatermarkInvalid:
+        error = SubscriptionLost
+    elif scope in (Scope.FOLDER, Scope.SUBSCRIPTION) or creating:
         if error is Gone:
             error = ContainerGone
     elif scope is Scope.ITEM and error in (AccessDenied, ProtocolFault):

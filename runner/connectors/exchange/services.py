@@ -76,7 +76,10 @@ class Tamed:
 
     def _get_response_xml(self, payload: Element, **_: Any) -> list[Element]:
         envelope = self._mailbox.enveloped(etree.tostring(payload))
-        root = self._mailbox.protocol.post(envelope, self._mailbox.headers, writing=self.writing)
+        return self._messages(self._mailbox.protocol.post(envelope, self._mailbox.headers, writing=self.writing))
+
+    def _messages(self, root: Element) -> list[Element]:
+        """The response messages of an answer. Raises its fault."""
         body = root.find(_BODY)
         if body is None:
             raise unreadable("a document without a SOAP body", writing=self.writing)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import binascii
 import ipaddress
+from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from time import monotonic
@@ -46,6 +47,9 @@ from runner.model.errors import AuthRefused, ConnectorError, OutcomeUnknown, Pro
 ANSWER_LIMIT = 64 << 20
 """Bytes of one answer, decompressed. A full page of ids has 0.2 MB, a batch of 50 items with long bodies a few."""
 
+SENDING_FAILS = (requests.RequestException, PermissionError, KeyError, SpnegoError, binascii.Error)
+"""What sending a request may raise; the last three come out of the NTLM handshake."""
+
 _CHUNK = 1 << 16
 _AUTH_TYPES = {"basic": BASIC, "ntlm": NTLM}
 
@@ -55,7 +59,8 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
 
     USERAGENT = "exsync"
 
-    def __init__(self, plan: ExchangePlan, password: str) -> None:
+    def __init__(self, plan: ExchangePlan, password: str, *, connections: int | None = None) -> None:
+        """A pool of the plan's connections, or of so many."""
         _check_endpoint(plan)
         super().__init__(
             Configuration(
@@ -64,7 +69,7 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
                 auth_type=_AUTH_TYPES[plan.auth.type],
                 version=_version_of(plan),
                 retry_policy=FailFast(),
-                max_connections=plan.connections,
+                max_connections=connections or plan.connections,
             )
         )
         self.TIMEOUT = plan.timeout.total_seconds()
@@ -97,8 +102,20 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
 
     def post(self, body: bytes, headers: dict[str, str], *, writing: bool) -> Element:
         """Send one request once and return the answer's root element. Raises only classed errors."""
+        return self.exchange(body, headers, writing=writing)[0]
+
+    def demand_log_on(self) -> None:
+        """Raise ``AuthRefused`` when a log-on was refused before."""
         if self._refused is not None:
             raise AuthRefused(str(self._refused), code=self._refused.code, remedy=self._refused.remedy)
+
+    def refuse(self, refused: AuthRefused) -> None:
+        """A log-on was refused: nothing is sent any more."""
+        self._refused = refused
+
+    def exchange(self, body: bytes, headers: dict[str, str], *, writing: bool) -> tuple[Element, Mapping[str, str]]:
+        """:meth:`post`, with the answer's headers."""
+        self.demand_log_on()
         session = self.get_session()
         understood = False
         try:
@@ -106,10 +123,10 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
             if status == 200 or (status == 500 and document.lstrip()[:1] == b"<" and b"Envelope" in document[:400]):
                 root = parsed(document, writing=writing)
                 understood = True
-                return root
+                return root, answer_headers
             raise of_status(status, answer_headers, endpoint=self.service_endpoint, writing=writing)
         except AuthRefused as refused:
-            self._refused = refused
+            self.refuse(refused)
             raise
         finally:
             # A connection that brought no whole answer may be about to end: it is replaced, so that the next request
@@ -132,16 +149,19 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
                 stream=True,
             ) as response:
                 return response.status_code, response.headers, self._read(response, writing=writing)
-        except requests.RequestException as error:
-            raise of_exception(error, endpoint=self.service_endpoint, writing=writing) from None
-        except PermissionError:
-            raise of_status(401, {}, endpoint=self.service_endpoint, writing=writing) from None
-        except (KeyError, SpnegoError, binascii.Error) as error:
-            # The NTLM handshake got an answer that belongs to no handshake: the request itself was never accepted.
-            raise Transient(
-                f"the log-on dialogue with {self.service_endpoint} broke off ({type(error).__name__})",
-                code="log-on-broken",
-            ) from None
+        except SENDING_FAILS as error:
+            raise self.failed(error, writing=writing) from None
+
+    def failed(self, error: Exception, *, writing: bool) -> ConnectorError:
+        """The classed error of a request that could not be sent or whose answer did not come."""
+        if isinstance(error, requests.RequestException):
+            return of_exception(error, endpoint=self.service_endpoint, writing=writing)
+        if isinstance(error, PermissionError):
+            return of_status(401, {}, endpoint=self.service_endpoint, writing=writing)
+        # The NTLM handshake got an answer that belongs to no handshake: the request itself was never accepted.
+        return Transient(
+            f"the log-on dialogue with {self.service_endpoint} broke off ({type(error).__name__})", code="log-on-broken"
+        )
 
     def _read(self, response: requests.Response, *, writing: bool) -> bytes:
         deadline = monotonic() + self.TIMEOUT
