@@ -29,6 +29,7 @@ from runner.service.service import Service, Settings
 from runner.web.api import control_app
 from runner.web.console.app import console_app
 from runner.web.listening import Listener, tcp_socket, unix_socket
+from runner.web.push import MOST, push_app
 
 log = structlog.get_logger("exsync.service")
 
@@ -75,6 +76,15 @@ class SystemOpening:
     "--token-file", type=click.Path(path_type=Path, dir_okay=False), help="File with the token for the API on TCP."
 )
 @click.option(
+    "--push-listen",
+    metavar="ADDRESS:PORT",
+    help="Listen for the posts of servers whose targets say `notifications: {mode: push}`.",
+)
+@click.option(
+    "--push-tls-cert", type=click.Path(path_type=Path, dir_okay=False), help="Its certificate (PEM): listen with TLS."
+)
+@click.option("--push-tls-key", type=click.Path(path_type=Path, dir_okay=False), help="The certificate's key (PEM).")
+@click.option(
     "--strict-start", is_flag=True, help="Do not start from the last good configuration when the files are bad."
 )
 @click.option("--log-format", type=click.Choice(logging.FORMATS), default="auto", show_default=True)
@@ -87,6 +97,9 @@ def serve(
     attempts: int,
     listen: str | None,
     token_file: Path | None,
+    push_listen: str | None,
+    push_tls_cert: Path | None,
+    push_tls_key: Path | None,
     strict_start: bool,
     log_format: str,
     log_level: str,
@@ -100,7 +113,14 @@ def serve(
             sockets.append((tcp_socket(*_address(listen)), _token(token_file)))
         elif token_file is not None:
             raise click.UsageError("--token-file goes with --listen")
-        settings = Settings(context.root, context.state, workers, float(grace), attempts, strict_start)
+        if push_tls_key is not None and push_tls_cert is None:
+            raise click.UsageError("--push-tls-key goes with --push-tls-cert")
+        if push_tls_cert is not None and push_listen is None:
+            raise click.UsageError("--push-tls-cert goes with --push-listen")
+        pushed = tcp_socket(*_address(push_listen, "--push-listen")) if push_listen is not None else None
+        settings = Settings(
+            context.root, context.state, workers, float(grace), attempts, strict_start, pushed=pushed is not None
+        )
         service = Service(settings, SystemOpening(), SystemClock(), SystemRng())
         stack.callback(service.store.close)
         desk = Desk(service)
@@ -110,6 +130,9 @@ def serve(
         console = service.generations.current.plan.service.console
         if console is not None:
             listeners.append(_console(desk, console))
+        if pushed is not None:
+            pair = (str(push_tls_cert), str(push_tls_key or push_tls_cert)) if push_tls_cert is not None else None
+            listeners.append(Listener(push_app(service.notifications), pushed, "push", certificate=pair, most=MOST))
         return _run(service, listeners)
 
 
@@ -130,7 +153,7 @@ def _run(service: Service, listeners: list[Listener]) -> int:
         sd_notify("READY=1")
         while not service.supervisor.ended.wait(1.0):
             if not all(listener.alive for listener in listeners):
-                service.supervisor.fail(ExsyncError("a listener of the control API has ended"))
+                service.supervisor.fail(ExsyncError("a listener has ended"))
     except ExsyncError as error:
         service.supervisor.fail(error)
     sd_notify("STOPPING=1")
@@ -159,10 +182,10 @@ def _handle_signals(service: Service) -> None:
         signal.signal(signal.SIGHUP, reload)
 
 
-def _address(text: str) -> tuple[str, int]:
+def _address(text: str, option: str = "--listen") -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"--listen {text}: write ADDRESS:PORT", remedy="for example --listen 127.0.0.1:9464")
+        raise UsageError(f"{option} {text}: write ADDRESS:PORT", remedy=f"for example {option} 127.0.0.1:9464")
     return host.strip("[]") or "127.0.0.1", int(port)
 
 

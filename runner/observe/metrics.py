@@ -70,6 +70,7 @@ class Metrics:
         self.subscriptions_lost = counter(
             "exsync_subscriptions_lost", "Subscriptions that ended before their time", "target", "code"
         )
+        self.posts = counter("exsync_push_posts", "Posts to the push endpoint", "outcome")
         self._seen_links: set[tuple[str, str, str]] = set()
         self._seen_states: set[tuple[str, str]] = set()
 

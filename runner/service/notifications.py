@@ -41,6 +41,8 @@ class Notifications:
     clock: Clock
     rng: Rng
     supervisor: Supervisor
+    pushed: bool = False
+    """Whether anything listens for posts."""
     _wake: threading.Condition = field(default_factory=threading.Condition)
     _edges: Edges = field(default_factory=Edges)
     _subscribers: dict[str, Subscriber] = field(default_factory=dict)
@@ -153,6 +155,11 @@ class Notifications:
             log.warning("notifications.not_begun", target=name, error=str(error))
             return None
         if not isinstance(connector, Subscribes):
+            return None
+        if generation.plan.targets[name].notifications.mode == "push" and not self.pushed:
+            log.warning(
+                "push.no_listener", target=name, remedy="start exsync serve with --push-listen; until then it is polled"
+            )
             return None
         telling = Telling(
             changed=self._hinted,

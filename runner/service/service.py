@@ -42,7 +42,8 @@ log = structlog.get_logger("exsync.service")
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What is fixed for the life of the process. ``grace``: seconds that running passes get when it is stopped;
-    ``attempts``: passes of one message that may fail before it is blocked (B-20)."""
+    ``attempts``: passes of one message that may fail before it is blocked (B-20); ``pushed``: posts of servers are
+    listened for."""
 
     root: Path
     state: Path
@@ -50,6 +51,7 @@ class Settings:
     grace: float = 30.0
     attempts: int = MOST_ATTEMPTS
     strict_start: bool = False
+    pushed: bool = False
 
 
 class Service:
@@ -76,7 +78,14 @@ class Service:
             self.queue = EmbeddedQueue(Journal(self.store), clock, most_attempts=settings.attempts)
             self.dispatcher = Dispatcher(self.queue, clock, rng)
             self.notifications = Notifications(
-                self.queue, self.dispatcher, self.generations, self.metrics, clock, rng, self.supervisor
+                self.queue,
+                self.dispatcher,
+                self.generations,
+                self.metrics,
+                clock,
+                rng,
+                self.supervisor,
+                settings.pushed,
             )
             self.timekeeper = Timekeeper(
                 self.queue,

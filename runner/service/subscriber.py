@@ -102,6 +102,7 @@ class Subscriber:
         """These links shall be subscribed, and no others; what is unchanged stays as it is."""
         with self._wake:
             self._given_up += self._book.follow(wanted)
+            self._doors = {handle: door for handle, door in self._doors.items() if door.link in self._book}
             self._wake.notify_all()
 
     def close(self) -> None:
@@ -126,33 +127,34 @@ class Subscriber:
         with self._wake:
             return self._book.standings(), len(self._lines)
 
-    def posted(self, handle: str, secret: str, identifiers: Iterable[str], *, changed: bool) -> bool | None:
-        """A server has posted to an address of ours. None: nobody has that address; False: the subscription is not (or no
-        more) the one that the address was made for; True: taken, as one hint at most (B-11)."""
+    def has(self, handle: str, secret: str) -> bool:
+        """Whether this is an address of ours; the secret is compared in constant time."""
         with self._wake:
-            door = self._doors.get(handle)
-            expected = door.secret if door is not None else ""
-            if not hmac.compare_digest(expected.encode(), secret.encode()) or door is None:
-                return None
-            told = set(identifiers)
-            if door.subscription is None:
-                return True  # it posts before it has answered Subscribe
-            if told - {door.subscription}:
+            return self._at(handle, secret) is not None
+
+    def posted(self, handle: str, secret: str, identifiers: Iterable[str], *, changed: bool) -> bool:
+        """A server has posted to an address of ours. False: nobody has it, or it was made for another subscription; True:
+        taken, as one hint at most (B-11)."""
+        with self._wake:
+            door = self._at(handle, secret)
+            if door is None:
                 return False
-            self._book.borne(told or {door.subscription}, self.clock.monotonic(), self.clock.now())
-            link = door.link
+            if door.subscription is None:
+                return True  # it posts before it has answered Subscribe; whatever it is, the link is looked at then
+            if set(identifiers) - {door.subscription}:
+                return False
+            self._book.borne([door.subscription], self.clock.monotonic(), self.clock.now())
         if changed:
             self.metrics.notifications.labels(self.plan.name).inc()
-            self.telling.changed([link])
+            self.telling.changed([door.link])
         return True
 
-    def missed(self, handle: str, secret: str) -> bool | None:
+    def missed(self, handle: str, secret: str) -> bool:
         """A server says that it could not tell everything: the link is looked at and subscribed anew. See :meth:`posted`."""
         with self._wake:
-            door = self._doors.get(handle)
-            expected = door.secret if door is not None else ""
-            if not hmac.compare_digest(expected.encode(), secret.encode()) or door is None:
-                return None
+            door = self._at(handle, secret)
+            if door is None:
+                return False
             if door.subscription is not None:
                 self._lose(
                     door.subscription, SubscriptionLost("events were missed", code="ErrorMissedNotificationEvents")
@@ -160,6 +162,11 @@ class Subscriber:
             self._wake.notify_all()
         self.telling.look([door.link])
         return True
+
+    def _at(self, handle: str, secret: str) -> _Door | None:
+        door = self._doors.get(handle)
+        expected = door.secret if door is not None else ""
+        return door if hmac.compare_digest(expected.encode(), secret.encode()) and secret else None
 
     # -- the subscribing thread --------------------------------------------------------------------------------------
 

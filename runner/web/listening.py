@@ -80,9 +80,18 @@ class Listener:
     """One application on one socket."""
 
     def __init__(
-        self, app: ASGIApp, bound: socket.socket, name: str, *, certificate: tuple[str, str] | None = None
+        self,
+        app: ASGIApp,
+        bound: socket.socket,
+        name: str,
+        *,
+        certificate: tuple[str, str] | None = None,
+        most: int | None = None,
     ) -> None:
-        """``certificate``: PEM files of certificate and key, for TLS. Raises ``UsageError`` when they cannot be used."""
+        """``certificate``: PEM files of certificate and key, for TLS; ``most``: requests at a time, others are answered 503.
+
+        Raises ``UsageError`` when the files cannot be used.
+        """
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -91,6 +100,7 @@ class Listener:
             timeout_graceful_shutdown=3,
             server_header=False,
             proxy_headers=False,
+            limit_concurrency=most,
             ssl_certfile=certificate[0] if certificate else None,
             ssl_keyfile=certificate[1] if certificate else None,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from runner.sandbox.faults import busy_fault
 from tests.e2e.operator import ANN, BOB, Operator
 from tests.e2e.served import Served, until
@@ -80,3 +82,27 @@ def test_a_reload_that_changes_one_link_leaves_the_other_subscription_alone(oper
         rename(operator, one_of(operator, 1), "From the CRM")
         until("the CRM's change is in Exchange", lambda: "From the CRM" in titles(operator, ANN))
         assert served.stop() == 0
+
+
+def test_a_server_that_posts_is_heard_at_once_and_forgotten_subscriptions_are_renewed(operator: Operator) -> None:
+    """B-11: a separate listener, an address for each subscription; after a restart the old ones are told to end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    mode = f"notifications: {{mode: push, url: http://127.0.0.1:{port}/push, renewal_period: 2m}}"
+    operator.ready().replace(TARGET, "access: impersonation", f"access: impersonation\n{mode}")
+    sandbox = operator.sandbox
+    with Served(operator, "--push-listen", f"127.0.0.1:{port}") as served:
+        until("both links are told of changes", lambda: live(served))
+        served.idle()
+        heard(operator, "At once")
+        old = {each.id for each in sandbox.notices.subscriptions}
+        served.kill()
+        served.start()
+        until("both links are told of changes", lambda: live(served))
+        heard(operator, "After a restart")
+        sandbox.mailbox(ANN).create(Subject="Hers", **EVENT)
+        until("the old subscriptions have ended", lambda: not old & {each.id for each in sandbox.notices.subscriptions})
+        assert len(list(sandbox.notices.subscriptions)) == 2
+        assert served.stop() == 0
+    assert sandbox.mails_sent == []

@@ -353,9 +353,9 @@ def test_a_post_is_one_hint_at_most_and_only_at_the_right_address(world: World) 
     assert posted(handle, secret, ["s1", "s1"], changed=True) is True
     assert world.changed == [ANN]
     assert posted(handle, secret, ["s1"], changed=False) is True
-    assert posted(handle, secret[:-1] + "x", ["s1"], changed=True) is None
-    assert posted(other, secret, ["s1"], changed=True) is None
-    assert posted("nobody", secret, ["s1"], changed=True) is None
+    assert posted(handle, secret[:-1] + "x", ["s1"], changed=True) is False
+    assert posted(other, secret, ["s1"], changed=True) is False
+    assert posted("nobody", secret, ["s1"], changed=True) is False
     assert posted(handle, secret, ["s2"], changed=True) is False
     assert world.changed == [ANN]
     assert world.state("ann") == "live"
@@ -364,5 +364,5 @@ def test_a_post_is_one_hint_at_most_and_only_at_the_right_address(world: World) 
     assert world.subscriber.missed(handle, secret) is True
     until(lambda: len(world.server.made) == 3)
     assert world.looked.count(ANN) == 3
-    until(lambda: posted(handle, secret, ["s1"], changed=True) is None)  # its address went with the subscription
+    until(lambda: posted(handle, secret, ["s1"], changed=True) is False)  # its address went with the subscription
     assert world.server.calls == []
