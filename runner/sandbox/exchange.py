@@ -214,6 +214,11 @@ class Sandbox:
         return self._server.connections_opened if self._server else 0
 
     @property
+    def connections_open(self) -> int:
+        """Connections that are open now."""
+        return self._server.connections_open if self._server else 0
+
+    @property
     def mails_sent(self) -> list[Mail]:
         """Every mail that the server would have sent."""
         return self._service.mails

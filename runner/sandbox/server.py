@@ -214,6 +214,12 @@ class EwsHttpServer(ThreadingHTTPServer):
         with self._guard:
             self._connections.discard(connection)
 
+    @property
+    def connections_open(self) -> int:
+        """How many connections there are now."""
+        with self._guard:
+            return len(self._connections)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that go away in the middle are no news; anything else is a bug of the sandbox and is shown."""
         import sys
