@@ -16,7 +16,7 @@ Reveal = Callable[[str | SecretRef], str]
 def _exchange(plan: ExchangePlan, reveal: Reveal, clock: Clock) -> TargetConnector:
     from runner.connectors.exchange import connect
 
-    return connect(plan, reveal(plan.auth.password))
+    return connect(plan, reveal(plan.auth.password) if plan.auth.password else "")
 
 
 def _ldap(plan: LdapPlan, reveal: Reveal, clock: Clock) -> TargetConnector:

@@ -21,7 +21,6 @@ SAFETY_POLL = timedelta(hours=1)
 def compile_exchange(document: Document, root: Path) -> ExchangePlan:
     """One Exchange server's part of the plan."""
     data = document.data
-    auth = data["auth"]
     optional: dict[str, Any] = {name: int(data[name]) for name in ("page", "batch", "connections") if name in data}
     if "timeout" in data:
         optional["timeout"] = timedelta_of(data["timeout"])
@@ -30,7 +29,7 @@ def compile_exchange(document: Document, root: Path) -> ExchangePlan:
     return ExchangePlan(
         name=data["name"],
         endpoint=data["endpoint"],
-        auth=AuthPlan(auth["type"], auth["username"], secret_of(document, ("auth", "password"), root)),
+        auth=_auth(document, root),
         access=data["access"],
         rule=document.rule(),
         enabled=data.get("enabled", True),
@@ -39,6 +38,16 @@ def compile_exchange(document: Document, root: Path) -> ExchangePlan:
         notifications=_notifications(data.get("notifications", {})),
         **optional,
     )
+
+
+def _auth(document: Document, root: Path) -> AuthPlan:
+    given = document.data["auth"]
+    if given["type"] == "kerberos":
+        return AuthPlan("kerberos", "", None)
+    if given["type"] == "oauth2":
+        secret = secret_of(document, ("auth", "client_secret"), root)
+        return AuthPlan("oauth2", given["client_id"], secret, given["token_url"], given.get("scope", ""))
+    return AuthPlan(given["type"], given["username"], secret_of(document, ("auth", "password"), root))
 
 
 def _notifications(given: Mapping[str, Any]) -> NotificationsPlan:

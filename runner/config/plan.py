@@ -223,11 +223,17 @@ class CrmPlan:
 
 @dataclass(frozen=True, slots=True)
 class AuthPlan:
-    """How to log on: ``basic`` or ``ntlm``."""
+    """How to log on: ``basic``, ``ntlm``, ``kerberos`` or ``oauth2``.
+
+    ``username`` is the account, or an application's id; ``password`` its secret, None with Kerberos, whose ticket or keytab
+    is the process's. ``token_url`` and ``scope`` are OAuth's (client credentials).
+    """
 
     type: str
     username: str
-    password: SecretRef
+    password: SecretRef | None
+    token_url: str = ""
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from runner.sandbox.outlook import OutlookUser
 from runner.sandbox.requests import RequestLog
 from runner.sandbox.server import PATH, EwsHttpServer
 from runner.sandbox.soap import Service, Validator
+from runner.sandbox.tokens import PATH as TOKEN_PATH
+from runner.sandbox.tokens import TokenOffice
 
 USERNAME = "svc-exsync"
 
@@ -30,11 +32,11 @@ def wall_clock() -> datetime:
 class Sandbox:
     """An EWS server on a loopback port. Use it as a context manager, or with :meth:`start` and :meth:`stop`.
 
-    ``auth`` is ``basic``, ``ntlm`` or ``both``; ``page`` caps the pages of SyncFolderItems; ``scope`` limits whom the
-    service account may impersonate (None: everybody); ``tls`` is a certificate and a key file; ``validator`` sees the
-    body of every request and returns what is wrong with it (such requests are refused as a schema fault and recorded
-    in :attr:`schema_violations`); ``response_validator`` sees the sandbox's own answers; ``keep_bodies`` keeps request
-    bodies and headers in the log.
+    ``auth`` is ``basic``, ``ntlm``, ``both`` of these, or ``oauth2``; ``page`` caps the pages of SyncFolderItems;
+    ``scope`` limits whom the service account may impersonate (None: everybody); ``tls`` is a certificate and a key file;
+    ``validator`` sees the body of every request and returns what is wrong with it (such requests are refused as a schema
+    fault and recorded in :attr:`schema_violations`); ``response_validator`` sees the sandbox's own answers;
+    ``keep_bodies`` keeps request bodies and headers in the log.
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class Sandbox:
         self._address = (host, port)
         self._keep_bodies = keep_bodies
         self._accounts = Accounts()
+        self.tokens = TokenOffice(self._accounts, clock)
+        """Gives tokens out when ``auth`` is ``oauth2``: accounts are its clients, passwords their secrets."""
         self._users: dict[str, OutlookUser] = {}
         allowed = limits or Limits(page=page)
         self._service = Service(
@@ -83,6 +87,7 @@ class Sandbox:
             self._accounts,
             schemes,
             self._clock,
+            self.tokens,
             tls=self._tls,
             keep_bodies=self._keep_bodies,
         )
@@ -117,6 +122,11 @@ class Sandbox:
         scheme = "https" if self._tls else "http"
         host = "localhost" if self._tls else self._address[0]
         return f"{scheme}://{host}:{self._address[1]}{PATH}"
+
+    @property
+    def token_url(self) -> str:
+        """Where tokens are given out."""
+        return self.url.removesuffix(PATH) + TOKEN_PATH
 
     # --- world
 

@@ -13,6 +13,8 @@ from runner.sandbox.accounts import Accounts, Principal
 from runner.sandbox.ntlm import NtlmHandshake
 from runner.sandbox.requests import RequestLog, Seen
 from runner.sandbox.soap import Reply, Service
+from runner.sandbox.tokens import PATH as TOKEN_PATH
+from runner.sandbox.tokens import TokenOffice
 
 PATH = "/EWS/Exchange.asmx"
 _LARGEST_REQUEST = 64 * 1024 * 1024
@@ -56,6 +58,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(Reply(413, b""))
             return
         body = self.rfile.read(length)
+        if self.path.split("?")[0] == TOKEN_PATH and "oauth2" in self.server.schemes:
+            status, told = self.server.tokens.answer(body)
+            self._send(Reply(status, told, (("Content-Type", "application/json"), ("Cache-Control", "no-store"))))
+            return
         if self.path.split("?")[0].lower() != PATH.lower():
             self._send(Reply(404, b""))
             return
@@ -80,6 +86,9 @@ class _Handler(BaseHTTPRequestHandler):
         if "basic" in self.server.schemes and scheme == "basic":
             if found := self.server.accounts.basic(header):
                 return found
+        elif "oauth2" in self.server.schemes and scheme == "bearer":
+            if found := self.server.tokens.bearer(header):
+                return found
         elif "ntlm" in self.server.schemes and scheme in ("ntlm", "negotiate"):
             challenge = self.handshake.step(header)
             if challenge is not None:
@@ -93,6 +102,8 @@ class _Handler(BaseHTTPRequestHandler):
         offers = [("WWW-Authenticate", 'Basic realm="localhost"')] if "basic" in self.server.schemes else []
         if "ntlm" in self.server.schemes:
             offers = [("WWW-Authenticate", "NTLM"), *offers]
+        if "oauth2" in self.server.schemes:
+            offers = [("WWW-Authenticate", 'Bearer error="invalid_token"'), *offers]
         self._send(Reply(401, b"", tuple(offers)))
         return None
 
@@ -165,6 +176,7 @@ class EwsHttpServer(ThreadingHTTPServer):
         accounts: Accounts,
         schemes: frozenset[str],
         now: Callable[[], Any],
+        tokens: TokenOffice,
         *,
         tls: tuple[str, str] | None = None,
         keep_bodies: bool = False,
@@ -172,6 +184,7 @@ class EwsHttpServer(ThreadingHTTPServer):
         self.service = service
         self.accounts = accounts
         self.schemes = schemes
+        self.tokens = tokens
         self.requests = RequestLog()
         self.refused = 0
         """Answers of 401 to credentials that were offered and did not fit."""

@@ -21,7 +21,7 @@ from typing import Any
 from runner.sandbox.exchange import Sandbox
 from runner.sandbox.limits import Limits
 from tests.e2e import operator as desk
-from tests.e2e.served import Served
+from tests.e2e import served as service
 
 LINKS = 10_000
 IDLE = 60.0
@@ -111,6 +111,7 @@ def waited(condition: Any) -> float:
 
 def measure(count: int) -> dict[str, float]:
     """The figures."""
+    service.PATIENCE = PATIENCE
     with tempfile.TemporaryDirectory() as home, crowd(count) as server:
         operator = desk.Operator(Path(home), server)  # type: ignore[arg-type]
         target = Path(home) / "targets.d/sandbox.yaml"
@@ -123,7 +124,7 @@ def measure(count: int) -> dict[str, float]:
             crm.executemany("INSERT INTO crm_user (name, email) VALUES (?, ?)", rows)
         crm.close()
         operator.ready()
-        with Served(operator, "--log-level", "warning") as served:
+        with service.Served(operator, "--log-level", "warning") as served:
             assert served.process
             pid = served.process.pid
             streaming = waited(lambda: server.ask("stats")["subscriptions"] == count)

@@ -152,6 +152,7 @@ CASES: list[Case] = [
     ("secret-literal", hq("https://", "https://u:p@"), ["targets.d/hq.yaml:4:11: secret-literal"]),
     ("missing-key", hq("access:", "notifications: {mode: push}\naccess:"), ["targets.d/hq.yaml:6:1: missing-key"]),
     ("bad-value", hq("access:", "notifications: {renewal_period: 90s}\naccess:"), ["targets.d/hq.yaml:6:33: bad-value"]),
+    ("missing-key", hq("type: ntlm", "type: oauth2"), ["targets.d/hq.yaml:5:1: missing-key"] * 3),
     ("not-yet", hq("access:", "retries: {most: 3}\naccess:"), ["targets.d/hq.yaml:6:1: not-yet"]),
     ("not-yet", hq("endpoint: https://mail.example.com/EWS/Exchange.asmx", "autodiscover: true"),
      ["targets.d/hq.yaml:4:1: not-yet"]),

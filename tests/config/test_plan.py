@@ -440,3 +440,19 @@ def test_how_changes_are_heard_of(write: Write, stated: str, mode: str, poll: ti
     plan = load_plan(root).targets["hq"].notifications
     assert (plan.mode, plan.poll, plan.renewal_period) == (mode, poll, renewal)
     assert plan.url == ("https://exsync.example.com/push" if mode == "push" else "")
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("{type: kerberos}", ("kerberos", "", None, "", "")),
+        (
+            "{type: oauth2, client_id: app, client_secret: {env: S}, token_url: https://sts.example.com/t, scope: ews}",
+            ("oauth2", "app", "S", "https://sts.example.com/t", "ews"),
+        ),
+    ],
+)
+def test_ways_to_log_on(write: Write, stated: str, expected: tuple[object, ...]) -> None:
+    line = next(line for line in HQ.splitlines() if line.startswith("auth:"))
+    auth = load_plan(write(hq=HQ.replace(line, f"auth: {stated}"))).targets["hq"].auth
+    assert (auth.type, auth.username, auth.password and auth.password.name, auth.token_url, auth.scope) == expected

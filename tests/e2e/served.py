@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.cli.remote import Remote, running_service
+from runner.service.edges import QUIET
 from tests.e2e.operator import Operator
 
 PATIENCE = 60.0
@@ -99,12 +100,27 @@ class Served:
         lines = [json.loads(line) for line in self.log_file.read_text().splitlines() if line.startswith("{")]
         return [line for line in lines if line["event"] == event]
 
+    def told_of(self) -> bool:
+        """Whether no link waits to be subscribed: changes of all are told of, or their target tells none."""
+        links = [
+            link["subscription"] for link in self.status()["links"] if link["configured"] and "subscription" in link
+        ]
+        return all(subscription is None or subscription["state"] in ("live", "refused") for subscription in links)
+
     def idle(self) -> None:
-        """Wait until every link has had a pass and nothing waits or runs."""
+        """Wait until every link is told of and has had a pass, and nothing waits or runs; what our own writes make the
+        server tell has come back by then, too."""
 
         def quiet() -> bool:
             told = self.status()
             passed = all(link.get("last_pass") for link in told["links"] if link["configured"])
-            return passed and not told["service"]["passes_running"] and not self.remote.get("/api/v1/queue")["messages"]
+            busy = told["service"]["passes_running"] or self.remote.get("/api/v1/queue")["messages"]
+            return passed and self.told_of() and not busy
 
-        until("the service has nothing to do", quiet)
+        def settled() -> bool:
+            if not quiet():
+                return False
+            time.sleep(QUIET + 0.1)
+            return quiet()
+
+        until("the service has nothing to do", settled)

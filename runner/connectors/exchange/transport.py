@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import binascii
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from time import monotonic
@@ -31,10 +31,10 @@ from exchangelib.configuration import Configuration
 from exchangelib.credentials import Credentials
 from exchangelib.errors import SessionPoolMinSizeReached
 from exchangelib.protocol import BaseProtocol, FailFast
-from exchangelib.transport import BASIC, NTLM
+from exchangelib.transport import BASIC, NOAUTH, NTLM
 from exchangelib.version import VERSIONS, Version
 from lxml import etree
-from requests.auth import HTTPBasicAuth
+from requests.auth import AuthBase, HTTPBasicAuth
 from requests_ntlm import HttpNtlmAuth
 from spnego.exceptions import SpnegoError
 
@@ -42,6 +42,7 @@ from runner.config.plan import ExchangePlan
 from runner.connectors.exchange.faults import of_exception, of_status, unreadable
 from runner.connectors.exchange.names import Element
 from runner.connectors.exchange.text import mended
+from runner.connectors.exchange.tokens import BearerAuth, Tokens
 from runner.model.errors import AuthRefused, ConnectorError, OutcomeUnknown, ProtocolFault, Transient, UsageError
 
 ANSWER_LIMIT = 64 << 20
@@ -52,6 +53,7 @@ SENDING_FAILS = (requests.RequestException, PermissionError, KeyError, SpnegoErr
 
 _CHUNK = 1 << 16
 _AUTH_TYPES = {"basic": BASIC, "ntlm": NTLM}
+"""What exchangelib takes a password for. Bearer tokens and Kerberos are put on sessions here."""
 
 
 class EwsProtocol(BaseProtocol):  # type: ignore[misc]
@@ -62,11 +64,13 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
     def __init__(self, plan: ExchangePlan, password: str, *, connections: int | None = None) -> None:
         """A pool of the plan's connections, or of so many."""
         _check_endpoint(plan)
+        self._verify: str | bool = plan.ca_file or True
+        self._auth = _auth_of(plan, password, self._verify)
         super().__init__(
             Configuration(
-                credentials=Credentials(plan.auth.username, password),
+                credentials=Credentials(plan.auth.username, password) if plan.auth.type in _AUTH_TYPES else None,
                 service_endpoint=plan.endpoint,
-                auth_type=_AUTH_TYPES[plan.auth.type],
+                auth_type=_AUTH_TYPES.get(plan.auth.type, NOAUTH),
                 version=_version_of(plan),
                 retry_policy=FailFast(),
                 max_connections=connections or plan.connections,
@@ -74,7 +78,6 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
         )
         self.TIMEOUT = plan.timeout.total_seconds()
         self.answer_limit = ANSWER_LIMIT
-        self._verify: str | bool = plan.ca_file or True
         self._refused: AuthRefused | None = None
 
     @property
@@ -93,7 +96,9 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
         session.trust_env = False
         session.verify = self._verify
         credentials = self.config.credentials
-        if self.config.auth_type == BASIC:
+        if self._auth is not None:
+            session.auth = self._auth()
+        elif self.config.auth_type == BASIC:
             # RFC 7617: UTF-8. requests would encode to Latin-1 and fail on anything else.
             session.auth = HTTPBasicAuth(credentials.username.encode(), credentials.password.encode())
         else:
@@ -231,6 +236,33 @@ def _check_endpoint(plan: ExchangePlan) -> None:
         )
     if plan.ca_file and not Path(plan.ca_file).is_file():
         raise UsageError(f"{plan.rule}: there is no CA file {plan.ca_file}", remedy="correct ca_file")
+
+
+def _auth_of(plan: ExchangePlan, secret: str, verify: str | bool) -> Callable[[], AuthBase] | None:
+    """What puts credentials on a session's requests, made anew for each; None when exchangelib's own does."""
+    if plan.auth.type == "oauth2":
+        url = urlsplit(plan.auth.token_url)
+        if url.scheme != "https" and not _is_loopback(url.hostname or ""):
+            raise UsageError(
+                f"{plan.rule}: {plan.auth.token_url} would send the client's secret unencrypted", remedy="use https"
+            )
+        tokens = Tokens(plan.auth, secret, plan.timeout.total_seconds(), verify)
+        return lambda: BearerAuth(tokens)
+    if plan.auth.type == "kerberos":
+        return _kerberos(plan)
+    return None
+
+
+def _kerberos(plan: ExchangePlan) -> Callable[[], AuthBase]:
+    """Kerberos by the process's own ticket or keytab (``KRB5_CLIENT_KTNAME``); the library is loaded only here."""
+    try:
+        import requests_gssapi
+    except (ImportError, OSError) as error:  # OSError: the library is there and the system's GSSAPI is not
+        raise UsageError(
+            f"{plan.rule}: Kerberos needs a library that is not installed ({error})",
+            remedy="pip install 'exsync[kerberos]', with the system's Kerberos libraries (Debian: libkrb5-dev)",
+        ) from None
+    return lambda: requests_gssapi.HTTPSPNEGOAuth(mutual_authentication=requests_gssapi.OPTIONAL)
 
 
 def _is_loopback(host: str) -> bool:
