@@ -25,7 +25,7 @@ from runner.engine.runs import Runner
 from runner.engine.selection import select_links
 from runner.model.ports import CrmConnector, TargetConnector
 from runner.service.acts import Operator
-from runner.store import DuckStore, open_store
+from runner.store import DuckStore, StoredPlaces, open_store
 
 
 class SystemClock:
@@ -129,10 +129,15 @@ class Session:
         self._stack.callback(crm.close)
         return crm
 
+    @cached_property
+    def places(self) -> StoredPlaces:
+        """Where mailboxes live, as far as it is known."""
+        return StoredPlaces(self.store)
+
     def target(self, name: str) -> TargetConnector:
         """A target's connector, opened on first use."""
         if name not in self._targets:
-            connector = open_target(self.plan.targets[name], reveal, SystemClock())
+            connector = open_target(self.plan.targets[name], reveal, SystemClock(), self.places)
             self._stack.callback(connector.close)
             self._targets[name] = connector
         return self._targets[name]

@@ -21,7 +21,7 @@ from runner.config.plan import CrmPlan, TargetPlan
 from runner.config.secrets import SecretRef
 from runner.config.serving import ConsolePlan
 from runner.model.errors import ExsyncError, UsageError
-from runner.model.ports import CrmConnector, TargetConnector
+from runner.model.ports import CrmConnector, Places, TargetConnector
 from runner.observe import log as logging
 from runner.service.desk import Desk
 from runner.service.sdnotify import sd_notify
@@ -43,9 +43,9 @@ class SystemOpening:
 
         return connect(plan, reveal(plan.url), clock=SystemClock())
 
-    def target(self, plan: TargetPlan) -> TargetConnector:
+    def target(self, plan: TargetPlan, places: Places | None) -> TargetConnector:
         """A target's connector."""
-        return open_target(plan, reveal, SystemClock())
+        return open_target(plan, reveal, SystemClock(), places)
 
     def secret_print(self, plan: CrmPlan | TargetPlan) -> str:
         """A digest of the plan's secret; of the refusal when it cannot be read."""

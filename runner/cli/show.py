@@ -9,7 +9,7 @@ import click
 from runner.cli.output import FORMATS, emit, output_option, table
 from runner.config import Loaded, load
 from runner.config.origins import described_link, settings_of, stated_values
-from runner.config.plan import ExchangePlan, LinkPlan, SyncPlan
+from runner.config.plan import ExchangePlan, LinkPlan, SyncPlan, TargetPlan
 from runner.config.secrets import SecretRef
 from runner.model.errors import ConfigurationInvalid
 
@@ -61,7 +61,7 @@ def _show_plan(plan: SyncPlan, output: str) -> None:
             {
                 "name": target.name,
                 "kind": "exchange" if isinstance(target, ExchangePlan) else "ldap",
-                "at": target.endpoint,
+                "at": _place(target),
                 "enabled": target.enabled,
                 "auth": {
                     "type": target.auth.type,
@@ -84,6 +84,12 @@ def _show_plan(plan: SyncPlan, output: str) -> None:
     ]
     table(headers, rows, "nothing is configured")
     click.echo(f"digest {plan.digest}")
+
+
+def _place(target: TargetPlan) -> str:
+    if isinstance(target, ExchangePlan) and target.autodiscover:
+        return f"autodiscover: {target.autodiscover}"
+    return target.endpoint
 
 
 def _show_links(links: list[LinkPlan], loaded: Loaded, output: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from runner.config.documents import Document
 from runner.config.durations import timedelta_of
-from runner.config.plan import AuthPlan, ExchangePlan, NotificationsPlan
+from runner.config.plan import DOMAIN, AuthPlan, ExchangePlan, NotificationsPlan
 from runner.config.references import secret_of
 
 POLLING = timedelta(minutes=5)
@@ -28,7 +28,8 @@ def compile_exchange(document: Document, root: Path) -> ExchangePlan:
         optional["version"] = data["server_version"]
     return ExchangePlan(
         name=data["name"],
-        endpoint=data["endpoint"],
+        endpoint=data.get("endpoint", ""),
+        autodiscover=_autodiscover(data.get("autodiscover", "")),
         auth=_auth(document, root),
         access=data["access"],
         rule=document.rule(),
@@ -38,6 +39,12 @@ def compile_exchange(document: Document, root: Path) -> ExchangePlan:
         notifications=_notifications(data.get("notifications", {})),
         **optional,
     )
+
+
+def _autodiscover(given: str | bool) -> str:
+    if isinstance(given, bool):
+        return DOMAIN if given else ""
+    return given
 
 
 def _auth(document: Document, root: Path) -> AuthPlan:

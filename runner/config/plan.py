@@ -236,6 +236,10 @@ class AuthPlan:
     scope: str = ""
 
 
+DOMAIN = "domain"
+"""Autodiscover in the domain of the user's address."""
+
+
 @dataclass(frozen=True, slots=True)
 class NotificationsPlan:
     """How changes of a target are heard of (B-11): by ``mode``, ``streaming``, ``push`` or ``poll``.
@@ -253,7 +257,11 @@ class NotificationsPlan:
 
 @dataclass(frozen=True, slots=True)
 class ExchangePlan:
-    """One Exchange server. ``access`` is ``impersonation`` or ``delegate``; ``batch`` is items per GetItem."""
+    """One Exchange site. ``access`` is ``impersonation`` or ``delegate``; ``batch`` is items per GetItem.
+
+    ``endpoint`` is its one EWS URL; empty when each mailbox is looked up: ``autodiscover`` is then where, a URL or
+    :data:`DOMAIN` for the user's own domain.
+    """
 
     name: str
     endpoint: str
@@ -269,6 +277,7 @@ class ExchangePlan:
     connections: int = 4
     paused: bool = False
     notifications: NotificationsPlan = NotificationsPlan()
+    autodiscover: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -287,6 +287,13 @@ def check_exchange(document: Document, findings: Findings, *, has_file: bool) ->
     endpoint = document.data.get("endpoint")
     if isinstance(endpoint, str):
         _check_endpoint(document, endpoint, findings)
+    looked_up = document.data.get("autodiscover")
+    if isinstance(looked_up, str):
+        _check_endpoint(document, looked_up, findings, "autodiscover")
+    if looked_up and endpoint is not None:
+        hint = "leave one of them out: endpoint is one fixed server, autodiscover looks each mailbox up"
+        findings.error("two-endpoints", "both endpoint and autodiscover are given", document.span("autodiscover"), hint=hint,
+                       pointer="/autodiscover")  # fmt: skip
     if not has_file:
         findings.warning(
             "ca-file-missing",
@@ -310,8 +317,8 @@ def check_exchange(document: Document, findings: Findings, *, has_file: bool) ->
         )
 
 
-def _check_endpoint(document: Document, endpoint: str, findings: Findings) -> None:
-    span, place = document.span("endpoint"), "/endpoint"
+def _check_endpoint(document: Document, endpoint: str, findings: Findings, key: str = "endpoint") -> None:
+    span, place = document.span(key), f"/{key}"
     split = _split(endpoint)
     host = (split.hostname or "") if split else ""
     if split is None or not host:

@@ -28,6 +28,7 @@ from runner.model.items import (
 )
 from runner.model.meetings import Mail, Master, Spending
 from runner.model.notifications import PushTo, Subscription, Told
+from runner.model.places import Place
 from runner.model.queueing import Barred, Job, Message, Sample
 from runner.model.state import (
     Act,
@@ -161,6 +162,18 @@ class Subscribes(Protocol):
 
     def listen(self, subscriptions: Sequence[Subscription]) -> HangingCall:
         """A connection for subscriptions of one group. Sends nothing before it is iterated over."""
+        ...
+
+
+class Places(Protocol):
+    """Where mailboxes live, as far as anybody has found out: kept so that it is not asked for again and again (B-16)."""
+
+    def get(self, target: str, user: str) -> Place | None:
+        """What is known of a user's mailbox; None when nothing is."""
+        ...
+
+    def put(self, target: str, user: str, place: Place) -> None:
+        """Keep what was found out."""
         ...
 
 

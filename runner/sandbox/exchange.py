@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from runner.sandbox.accounts import Accounts, Principal
+from runner.sandbox.autodiscover import PATH as AUTODISCOVER_PATH
+from runner.sandbox.autodiscover import Directory
 from runner.sandbox.faults import Effect, Fault
 from runner.sandbox.ids import IdMint
 from runner.sandbox.limits import Limits
@@ -35,8 +37,8 @@ class Sandbox:
     ``auth`` is ``basic``, ``ntlm``, ``both`` of these, or ``oauth2``; ``page`` caps the pages of SyncFolderItems;
     ``scope`` limits whom the service account may impersonate (None: everybody); ``tls`` is a certificate and a key file;
     ``validator`` sees the body of every request and returns what is wrong with it (such requests are refused as a schema
-    fault and recorded in :attr:`schema_violations`); ``response_validator`` sees the sandbox's own answers;
-    ``keep_bodies`` keeps request bodies and headers in the log.
+    fault and recorded in :attr:`schema_violations`); ``response_validator`` sees the sandbox's own answers; ``site``
+    makes ids other than those of other sandboxes; ``keep_bodies`` keeps request bodies and headers in the log.
     """
 
     def __init__(
@@ -55,11 +57,12 @@ class Sandbox:
         port: int = 0,
         keep_bodies: bool = False,
         limits: Limits | None = None,
+        site: str = "",
     ) -> None:
         self.username = username
         self.password = password
         self._clock = clock
-        self._mint = IdMint()
+        self._mint = IdMint(site)
         self._auth = frozenset(["basic", "ntlm"] if auth == "both" else [auth])
         self._tls = tls
         self._address = (host, port)
@@ -67,6 +70,8 @@ class Sandbox:
         self._accounts = Accounts()
         self.tokens = TokenOffice(self._accounts, clock)
         """Gives tokens out when ``auth`` is ``oauth2``: accounts are its clients, passwords their secrets."""
+        self.directory = Directory()
+        """What Autodiscover tells; mailboxes that were added are in it once the sandbox has started."""
         self._users: dict[str, OutlookUser] = {}
         allowed = limits or Limits(page=page)
         self._service = Service(
@@ -88,11 +93,14 @@ class Sandbox:
             schemes,
             self._clock,
             self.tokens,
+            self.directory,
             tls=self._tls,
             keep_bodies=self._keep_bodies,
         )
         self._server.requests = self._past
         self._address = (self._address[0], self._server.server_address[1])
+        for address in self._users:
+            self.directory.endpoints.setdefault(address, self.url)
         self._server.start()
         return self
 
@@ -128,6 +136,11 @@ class Sandbox:
         """Where tokens are given out."""
         return self.url.removesuffix(PATH) + TOKEN_PATH
 
+    @property
+    def autodiscover_url(self) -> str:
+        """Where mailboxes are looked up."""
+        return self.url.removesuffix(PATH) + AUTODISCOVER_PATH
+
     # --- world
 
     def add_mailbox(self, address: str, *, name: str | None = None, password: str | None = None) -> OutlookUser:
@@ -139,6 +152,8 @@ class Sandbox:
             user = self._users[address.lower()] = OutlookUser(mailbox, self._service.lock, self._service.post)
         if password is not None:
             self.add_account(address, password, mailbox=address)
+        if self._server is not None:
+            self.directory.endpoints.setdefault(address.lower(), self.url)
         return user
 
     def remove_mailbox(self, address: str) -> None:
@@ -146,6 +161,21 @@ class Sandbox:
         with self._service.lock:
             del self._service.mailboxes[address.lower()]
             del self._users[address.lower()]
+
+    def move_mailbox(self, address: str, to: Sandbox) -> OutlookUser:
+        """A mailbox moves to another server: everything in it is there under new ids, and asked for here it is
+        ``ErrorProxyRequestNotAllowed``; Autodiscover, here and there, tells the new endpoint."""
+        with self._service.lock:
+            before = self._service.mailboxes.pop(address.lower())
+            del self._users[address.lower()]
+            self._service.moved.add(address.lower())
+            for each in [one for one in self.notices.subscriptions if one.mailbox == address.lower()]:
+                self.notices.subscriptions.lose(each)
+        user = to.add_mailbox(address)
+        user.take_in(before)
+        for known in (self.directory, to.directory):
+            known.endpoints[address.lower()] = to.url
+        return user
 
     def mailbox(self, address: str) -> OutlookUser:
         """The mailbox as its user works with it."""

@@ -17,15 +17,16 @@ _ITEM, _FOLDER = b"\x46", b"\x2e"
 
 @dataclass(slots=True)
 class IdMint:
-    """Makes ids for one sandbox; deterministic, so that a test's second run has the same ones."""
+    """Makes ids for one sandbox; deterministic, a test's second run has the same ones. Another ``site`` has others."""
 
+    site: str = ""
     _serial: count[int] = field(default_factory=lambda: count(1))
     _changes: count[int] = field(default_factory=lambda: count(1))
 
     def _make(self, kind: bytes, mailbox: str, parent: str) -> str:
         guid = hashlib.sha256(mailbox.encode()).hexdigest()
         name = f"{guid[:8]}-{guid[8:12]}-{guid[12:16]}-{guid[16:20]}-{guid[20:32]}".encode()
-        place = hashlib.sha256(f"{mailbox}/{parent}".encode()).digest()[:22]
+        place = hashlib.sha256(f"{self.site}{mailbox}/{parent}".encode()).digest()[:22]
         head = b"\x00\x03\x24\x00" + name + b"\x00" + kind + b"\x00\x00\x00\x00\x00" + place
         tail = place[:18] + b"\x00\x00\x00\x00\x01\x0d\x00" + place[:16] + struct.pack(">Q", next(self._serial))
         # Whole base64 groups: no padding, so that the last characters carry the serial number.

@@ -253,6 +253,12 @@ class Mailbox:
         self._put(twin, to)
         return twin
 
+    def adopt(self, item: StoredItem, to: Folder) -> StoredItem:
+        """An item of another store as one of this: a new id and change key, everything else as it was."""
+        twin = self._twin(item, to)
+        twin.created, twin.modified = item.created, item.modified
+        return twin
+
     def move(self, item: StoredItem, to: Folder) -> StoredItem:
         """Move an item: it is deleted here and new there, under a new id (Move and copy email messages by using EWS).
 

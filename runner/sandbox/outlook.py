@@ -292,6 +292,14 @@ class OutlookUser:
             item = self._mailbox.item(item_id)
             return self._mailbox.copy(item, self._folder(folder) if folder else self._mailbox.home(item)).id
 
+    def take_in(self, other: Mailbox) -> None:
+        """Everything of a mailbox's well-known folders comes here under new ids, as a mailbox move may give them; what the
+        items say, their UIDs, search keys and extended properties stay."""
+        with self._lock:
+            for name, source in other.distinguished.items():
+                for item in source.items.values():
+                    self._mailbox.adopt(item, self._mailbox.distinguished[name])
+
     def stamp(self, item_id: str, key: ExtendedKey, value: ExtendedValue | None) -> None:
         """Set or clear an extended property, as an add-in would."""
         with self._lock:

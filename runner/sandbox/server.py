@@ -10,6 +10,8 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from runner.sandbox.accounts import Accounts, Principal
+from runner.sandbox.autodiscover import PATH as AUTODISCOVER_PATH
+from runner.sandbox.autodiscover import Directory
 from runner.sandbox.ntlm import NtlmHandshake
 from runner.sandbox.requests import RequestLog, Seen
 from runner.sandbox.soap import Reply, Service
@@ -62,11 +64,15 @@ class _Handler(BaseHTTPRequestHandler):
             status, told = self.server.tokens.answer(body)
             self._send(Reply(status, told, (("Content-Type", "application/json"), ("Cache-Control", "no-store"))))
             return
-        if self.path.split("?")[0].lower() != PATH.lower():
+        asked = self.path.split("?")[0].lower()
+        if asked not in (PATH.lower(), AUTODISCOVER_PATH):
             self._send(Reply(404, b""))
             return
         principal = self._principal()
         if principal is None:
+            return
+        if asked == AUTODISCOVER_PATH:
+            self._send(Reply(*self.server.directory.answer(body)))
             return
         reply = self.server.service.answer(body, principal)
         self.server.note(reply, body, tuple(self.headers.items()))
@@ -177,6 +183,7 @@ class EwsHttpServer(ThreadingHTTPServer):
         schemes: frozenset[str],
         now: Callable[[], Any],
         tokens: TokenOffice,
+        directory: Directory,
         *,
         tls: tuple[str, str] | None = None,
         keep_bodies: bool = False,
@@ -185,6 +192,7 @@ class EwsHttpServer(ThreadingHTTPServer):
         self.accounts = accounts
         self.schemes = schemes
         self.tokens = tokens
+        self.directory = directory
         self.requests = RequestLog()
         self.refused = 0
         """Answers of 401 to credentials that were offered and did not fit."""

@@ -59,6 +59,8 @@ class Service:
     mailboxes: dict[str, Mailbox] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     faults: FaultScript = field(default_factory=FaultScript)
+    moved: set[str] = field(default_factory=set)
+    """Mailboxes that live on another server now, in lower case."""
     mails: list[Mail] = field(default_factory=list)
     validator: Validator | None = None
     schema_violations: list[str] = field(default_factory=list)
@@ -148,6 +150,8 @@ class Service:
         address = _impersonated(header)
         mailbox = self.mailboxes.get((address or principal.mailbox or "").lower())
         if address is not None:
+            if mailbox is None and address.lower() in self.moved:
+                raise SoapFault("ErrorProxyRequestNotAllowed")
             if mailbox is None:
                 raise SoapFault("ErrorNonExistentMailbox", f"No mailbox with the address {address} exists.")
             if not principal.may_impersonate(mailbox.address):

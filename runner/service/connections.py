@@ -15,7 +15,7 @@ from typing import Protocol
 
 from runner.config.plan import CrmPlan, TargetPlan
 from runner.model.errors import ExsyncError
-from runner.model.ports import CrmConnector, TargetConnector
+from runner.model.ports import CrmConnector, Places, TargetConnector
 
 
 class Opening(Protocol):
@@ -25,8 +25,8 @@ class Opening(Protocol):
         """The CRM's connector."""
         ...
 
-    def target(self, plan: TargetPlan) -> TargetConnector:
-        """A target's connector."""
+    def target(self, plan: TargetPlan, places: Places | None) -> TargetConnector:
+        """A target's connector; ``places`` keeps where its mailboxes live."""
         ...
 
     def secret_print(self, plan: CrmPlan | TargetPlan) -> str:
@@ -39,6 +39,7 @@ class Connections:
     """All open connectors. Safe to share between threads."""
 
     opening: Opening
+    places: Places | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _crm: tuple[CrmPlan, str, CrmConnector] | None = None
     _targets: dict[str, tuple[TargetPlan, str, TargetConnector]] = field(default_factory=dict)
@@ -56,7 +57,8 @@ class Connections:
         with self._lock:
             known = self._targets.get(plan.name)
             if known is None or known[0] != plan:
-                known = self._targets[plan.name] = (plan, self.opening.secret_print(plan), self.opening.target(plan))
+                opened = self.opening.target(plan, self.places)
+                known = self._targets[plan.name] = (plan, self.opening.secret_print(plan), opened)
             return known[2]
 
     def outdated(self, crm: CrmPlan, targets: list[TargetPlan], generation: int) -> frozenset[str]:

@@ -31,7 +31,7 @@ from runner.service.reports import Reports
 from runner.service.supervision import Supervisor
 from runner.service.timekeeper import Timekeeper
 from runner.service.worker import Worker
-from runner.store import DuckStore, Journal, open_store
+from runner.store import DuckStore, Journal, StoredPlaces, open_store
 
 REHEARSALS = ".exsync-plan-"
 """How the directories begin in which copies of the state lie while ``plan`` looks at them."""
@@ -69,7 +69,7 @@ class Service:
         for left in settings.state.parent.glob(f"{REHEARSALS}*"):
             shutil.rmtree(left, ignore_errors=True)
         try:
-            self.connections = Connections(opening)
+            self.connections = Connections(opening, StoredPlaces(self.store))
             self.configuration = Configuration(
                 settings.root, LastGood.beside(settings.state), clock, lambda plan: _secret_print(opening, plan)
             )

@@ -327,7 +327,7 @@ class Subscriber:
                 line = _Line(self._serial, ids, self.connector.listen(subscriptions), self.clock.monotonic())
                 self._lines[line.number] = line
                 for entry in entries:
-                    entry.standing = Standing.LIVE
+                    entry.on_line = True
                 name = f"stream-{self.plan.name}-{line.number}"
                 line.thread = threading.Thread(target=self._read, args=(line,), name=name, daemon=True)
                 line.thread.start()

@@ -4,7 +4,7 @@
 standing        means                                                     next
 ==============  ========================================================  ==============================================
 ``wanted``      shall be subscribed when its time has come                ``idle``; ``wanted`` again, later, on a fault
-``idle``        subscribed, no connection bears it                        ``live`` when one does (push: at the first post)
+``idle``        subscribed, no connection tells of it yet                 ``live`` when one does (push: at the first post)
 ``live``        told of changes                                           ``idle`` when its connection ends, ``wanted``
                                                                           when the server lost it or it was silent too long
 ``refused``     the server will not: access denied, folder gone           ``wanted`` when its time has come
@@ -47,6 +47,8 @@ class Entry:
 
     ref: LinkRef
     standing: Standing = Standing.WANTED
+    on_line: bool = False
+    """A connection bears it, or is being opened for it."""
     subscription: Subscription | None = None
     due: float = 0.0
     failures: int = 0
@@ -126,7 +128,7 @@ class Book:
         """What no connection bears, by group, at most :data:`LARGEST` together; for a connection each."""
         by_group: dict[str, list[Entry]] = {}
         for entry in self._entries.values():
-            if entry.standing is Standing.IDLE and entry.subscription is not None:
+            if entry.standing is Standing.IDLE and entry.subscription is not None and not entry.on_line:
                 by_group.setdefault(entry.subscription.group, []).append(entry)
         return [
             entries[first : first + LARGEST]
@@ -148,10 +150,12 @@ class Book:
         found = []
         for identifier in ids:
             entry = self._by_id.get(identifier)
-            if entry is not None and entry.standing is Standing.LIVE:
+            if entry is None:
+                continue
+            entry.on_line = False
+            if entry.standing is Standing.LIVE:
                 entry.standing = Standing.IDLE
-            if entry is not None:
-                found.append(entry.ref.name)
+            found.append(entry.ref.name)
         return found
 
     def lost(self, identifier: str, now: float, reason: str, wait: Callable[[int], float]) -> str | None:
@@ -183,7 +187,7 @@ class Book:
     def _forget(self, entry: Entry) -> None:
         if entry.subscription is not None:
             self._by_id.pop(entry.subscription.id, None)
-            entry.subscription = None
+            entry.subscription, entry.on_line = None, False
 
 
 def joinable(sizes: Mapping[int, int], subscriptions: int) -> list[int]:

@@ -13,5 +13,6 @@ from runner.store.duck import DuckStore, open_store
 from runner.store.journal import Journal
 from runner.store.ledger import LedgerProof
 from runner.store.overview import LinkOverview
+from runner.store.places import StoredPlaces
 
-__all__ = ["DuckStore", "Journal", "LedgerProof", "LinkOverview", "open_store"]
+__all__ = ["DuckStore", "Journal", "LedgerProof", "LinkOverview", "StoredPlaces", "open_store"]

@@ -128,6 +128,14 @@ TABLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("since", "TIMESTAMP"),
         ("reason", "VARCHAR"),
     ),
+    "place": (
+        ("id", "BIGINT"),
+        ("target", "VARCHAR"),
+        ("address", "VARCHAR"),
+        ("endpoint", "VARCHAR"),
+        ("affinity", "VARCHAR"),
+        ("found_at", "TIMESTAMP"),
+    ),
     "act": (
         ("id", "BIGINT"),
         ("done_at", "TIMESTAMP"),

@@ -154,8 +154,9 @@ CASES: list[Case] = [
     ("bad-value", hq("access:", "notifications: {renewal_period: 90s}\naccess:"), ["targets.d/hq.yaml:6:33: bad-value"]),
     ("missing-key", hq("type: ntlm", "type: oauth2"), ["targets.d/hq.yaml:5:1: missing-key"] * 3),
     ("not-yet", hq("access:", "retries: {most: 3}\naccess:"), ["targets.d/hq.yaml:6:1: not-yet"]),
-    ("not-yet", hq("endpoint: https://mail.example.com/EWS/Exchange.asmx", "autodiscover: true"),
-     ["targets.d/hq.yaml:4:1: not-yet"]),
+    ("two-endpoints", hq("access:", "autodiscover: true\naccess:"), ["targets.d/hq.yaml:6:15: two-endpoints"]),
+    ("plain-http", hq("endpoint: https://mail.example.com/EWS/Exchange.asmx", "autodiscover: http://mail.example.com/a"),
+     ["targets.d/hq.yaml:4:15: plain-http"]),
     ("not-yet", hq("- user: bob@example.com", "- generate: {limit: 3}"), ["targets.d/hq.yaml:12:3: not-yet"]),
     ("not-yet", ad("users:", "links: []\nusers:"), ["targets.d/ad.yaml:6:1: not-yet"]),
     # directories

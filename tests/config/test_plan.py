@@ -456,3 +456,21 @@ def test_ways_to_log_on(write: Write, stated: str, expected: tuple[object, ...])
     line = next(line for line in HQ.splitlines() if line.startswith("auth:"))
     auth = load_plan(write(hq=HQ.replace(line, f"auth: {stated}"))).targets["hq"].auth
     assert (auth.type, auth.username, auth.password and auth.password.name, auth.token_url, auth.scope) == expected
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("endpoint: https://a.example.com/EWS/Exchange.asmx", ("https://a.example.com/EWS/Exchange.asmx", "")),
+        ("autodiscover: true", ("", "domain")),
+        (
+            "autodiscover: https://a.example.com/autodiscover/autodiscover.svc",
+            ("", "https://a.example.com/autodiscover/autodiscover.svc"),
+        ),
+    ],
+)
+def test_one_endpoint_or_one_for_each_mailbox(write: Write, stated: str, expected: tuple[str, str]) -> None:
+    """B-16."""
+    line = next(line for line in HQ.splitlines() if line.startswith("endpoint:"))
+    plan = load_plan(write(hq=HQ.replace(line, stated))).targets["hq"]
+    assert (plan.endpoint, plan.autodiscover) == expected

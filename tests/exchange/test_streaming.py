@@ -139,8 +139,8 @@ def _without_connection(find: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def test_a_silent_line_is_given_up(make: Make) -> None:
     sandbox, connector = make(Limits(heartbeat=0.02))
     subscription = connector.subscribe(link_to())
-    call = connector.listen([subscription])
-    patient = HangingCall(connector._ears, connector._mailbox_of(ANN), {}, [subscription.id], patience=0.3)
+    call, directory = connector.listen([subscription]), connector._directory
+    patient = HangingCall(directory.ears(ANN), directory.mailbox(ANN), {}, [subscription.id], patience=0.3)
     heard = iter(patient)
     next(heard)
     sandbox.hush_streams()

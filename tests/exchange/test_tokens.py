@@ -65,7 +65,7 @@ def test_a_token_is_renewed_before_it_runs_out(make: Make, monkeypatch: pytest.M
     """Never used in the last minute of its life: a request that takes long must not outlive it."""
     sandbox, connector = make()
     now = [0.0]
-    tokens = connector._protocol.create_session().auth._tokens
+    tokens = connector._directory.mailbox(ANN).protocol.create_session().auth._tokens
     tokens.clock = lambda: now[0]
     connector.check(link_to())
     now[0] = 3600 - 61
@@ -147,4 +147,4 @@ def test_kerberos_puts_the_librarys_authentication_on_every_session(monkeypatch:
     monkeypatch.setitem(sys.modules, "requests_gssapi", Library)
     plan = replace(plan_for("https://mail.example.com/EWS/Exchange.asmx"), auth=AuthPlan("kerberos", "", None))
     with closing(connect(plan, "")) as connector:
-        assert isinstance(connector._protocol.create_session().auth, Library.HTTPSPNEGOAuth)
+        assert isinstance(connector._directory.mailbox(ANN).protocol.create_session().auth, Library.HTTPSPNEGOAuth)

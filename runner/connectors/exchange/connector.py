@@ -20,6 +20,8 @@ from runner.connectors.exchange.attachments import (
 )
 from runner.connectors.exchange.codec import Advance, Codec, Decode
 from runner.connectors.exchange.codecs import CODECS
+from runner.connectors.exchange.directory import Directory
+from runner.connectors.exchange.listening import Listening
 from runner.connectors.exchange.mailbox import Mailbox
 from runner.connectors.exchange.master import Master
 from runner.connectors.exchange.names import Element, add, root
@@ -27,16 +29,6 @@ from runner.connectors.exchange.occurrences import SeriesWriter, concerns_series
 from runner.connectors.exchange.requests import create_request, delete_request, update_request
 from runner.connectors.exchange.series import read_series
 from runner.connectors.exchange.services import ITEM_ID, CreateItem, DeleteItem, GetItem, UpdateItem
-from runner.connectors.exchange.streaming import HangingCall
-from runner.connectors.exchange.subscribing import (
-    Affinities,
-    Subscribe,
-    Unsubscribe,
-    push_request,
-    streaming_request,
-    unsubscribe_request,
-)
-from runner.connectors.exchange.transport import EwsProtocol
 from runner.connectors.exchange.veil import veiling
 from runner.model.errors import (
     ConnectorError,
@@ -49,26 +41,22 @@ from runner.model.errors import (
     VersionMoved,
 )
 from runner.model.items import Capabilities, ChangePage, Found, Identity, Item, LinkRef, Ref, Write, WriteResult
-from runner.model.notifications import PushTo, Subscription
+from runner.model.ports import Places
 from runner.model.terms import Folder, Operation
 
 _DOOMED = 3
 """Items in a row that fail like the whole batch did, before the fault is believed to be the server's."""
 
 
-class ExchangeConnector:
+class ExchangeConnector(Listening):
     """One Exchange server. Safe to share between threads; close it when done.
 
     After a refused log-on it refuses everything itself: a new attempt takes a new connector.
     """
 
-    def __init__(self, plan: ExchangePlan, password: str) -> None:
+    def __init__(self, plan: ExchangePlan, password: str, places: Places | None = None) -> None:
+        super().__init__(Directory(plan, password, places))
         self._plan = plan
-        self._protocol = EwsProtocol(plan, password)
-        self._ears = EwsProtocol(plan, password, connections=1)
-        """Notifications have sessions of their own: a hanging call takes none from the passes."""
-        self._affinities = Affinities()
-        self._mailboxes: dict[str, Mailbox] = {}
         self._digests = Digests()
 
     @property
@@ -78,17 +66,20 @@ class ExchangeConnector:
 
     def check(self, link: LinkRef) -> None:
         """Raise what a pass over this link would meet: connection, log-on, access, folder."""
-        mailbox = self._mailbox(link)
-        mailbox.folders.pop(link.folder, None)
-        self._folder(mailbox, link.folder)
+        with self._directory.following(link.user):
+            mailbox = self._mailbox(link)
+            mailbox.folders.pop(link.folder, None)
+            self._folder(mailbox, link.folder)
 
     def changes(self, link: LinkRef, since: str | None) -> Iterator[ChangePage]:
         """Pages of changed and deleted ids since a watermark (None: everything). One request for each page."""
         mailbox = self._mailbox(link)
         try:
             yield from feed.changes(mailbox, self._folder(mailbox, link.folder), since, self._plan.page)
-        except ContainerGone:
-            mailbox.folders.pop(link.folder, None)
+        except ConnectorError as error:
+            if isinstance(error, ContainerGone):
+                mailbox.folders.pop(link.folder, None)
+            self._directory.doubt(link.user, error)
             raise
 
     def get(self, link: LinkRef, keys: Sequence[str]) -> Mapping[str, Item | ConnectorError]:
@@ -138,51 +129,13 @@ class ExchangeConnector:
             raise Gone(f"{link.name} keeps no attachments in step")
         return FileReader(self._mailbox(link), link.files, self._digests).wanted(key, file)
 
-    def subscribe(self, link: LinkRef, push: PushTo | None = None) -> Subscription:
-        """Ask to be told of changes in the link's folder: over a connection, or by posts. One request."""
-        mailbox = self._mailbox(link)
-        group = ""
-        service = Subscribe(mailbox, self._ears, self._affinities.of(group, mailbox.address))
-        if push is not None:
-            return Subscription(service.one(push_request(mailbox, link.folder, push)), link.user, group)
-        try:
-            return Subscription(service.one(streaming_request(mailbox, link.folder)), link.user, group)
-        except ContainerGone:
-            mailbox.folders.pop(link.folder, None)
-            raise
-
-    def unsubscribe(self, link: LinkRef, subscription: Subscription) -> None:
-        """Ask to be told no more. One request."""
-        mailbox = self._mailbox(link)
-        affinity = self._affinities.of(subscription.group, mailbox.address)
-        Unsubscribe(mailbox, self._ears, affinity).one(unsubscribe_request(subscription.id))
-
-    def listen(self, subscriptions: Sequence[Subscription]) -> HangingCall:
-        """A connection for subscriptions of one group.
-
-        It is opened on behalf of its first mailbox: a server counts hanging calls by mailbox (HangingConnectionLimit).
-        """
-        first = min(subscriptions, key=lambda subscription: subscription.user)
-        mailbox = self._mailbox_of(first.user)
-        headers = self._affinities.of(first.group, mailbox.address).headers()
-        return HangingCall(self._ears, mailbox, headers, [subscription.id for subscription in subscriptions])
-
     def close(self) -> None:
         """Close every connection but the hanging ones, whose readers close them."""
-        self._protocol.close()
-        self._ears.close()
+        self._directory.close()
 
     def _mailbox(self, link: LinkRef) -> Mailbox:
         _codec(link)
-        return self._mailbox_of(link.user)
-
-    def _mailbox_of(self, user: str) -> Mailbox:
-        mailbox = self._mailboxes.get(user)
-        if mailbox is None:
-            impersonate = self._plan.access == "impersonation"
-            mailbox = Mailbox(user, self._protocol, impersonate=impersonate, version=self._plan.version)
-            mailbox = self._mailboxes.setdefault(user, mailbox)
-        return mailbox
+        return self._directory.mailbox(link.user)
 
     def _folder(self, mailbox: Mailbox, folder: Folder) -> str:
         known = mailbox.folders.get(folder)

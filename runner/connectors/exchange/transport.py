@@ -229,7 +229,7 @@ def _check_endpoint(plan: ExchangePlan) -> None:
         raise UsageError(
             f"{plan.rule}: {plan.endpoint!r} is no EWS endpoint", remedy="write https://HOST/EWS/Exchange.asmx"
         )
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise UsageError(
             f"{plan.rule}: {plan.endpoint} would send the password unencrypted",
             remedy="use https; plain http is for loopback addresses only",
@@ -242,7 +242,7 @@ def _auth_of(plan: ExchangePlan, secret: str, verify: str | bool) -> Callable[[]
     """What puts credentials on a session's requests, made anew for each; None when exchangelib's own does."""
     if plan.auth.type == "oauth2":
         url = urlsplit(plan.auth.token_url)
-        if url.scheme != "https" and not _is_loopback(url.hostname or ""):
+        if url.scheme != "https" and not is_loopback(url.hostname or ""):
             raise UsageError(
                 f"{plan.rule}: {plan.auth.token_url} would send the client's secret unencrypted", remedy="use https"
             )
@@ -265,7 +265,8 @@ def _kerberos(plan: ExchangePlan) -> Callable[[], AuthBase]:
     return lambda: requests_gssapi.HTTPSPNEGOAuth(mutual_authentication=requests_gssapi.OPTIONAL)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: there alone nothing has to be encrypted."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
