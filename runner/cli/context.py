@@ -21,6 +21,7 @@ from runner.cli.remote import Remote, running_service, user_name
 from runner.config import load_plan
 from runner.config.plan import LinkPlan, SyncPlan
 from runner.config.secrets import SecretRef
+from runner.engine.growing import Sources, grow
 from runner.engine.runs import Runner
 from runner.engine.selection import select_links
 from runner.model.ports import CrmConnector, TargetConnector
@@ -112,8 +113,16 @@ class Session:
 
     @cached_property
     def plan(self) -> SyncPlan:
-        """The compiled configuration."""
-        return self.context.plan()
+        """The compiled configuration, with links for everybody on its lists."""
+        plan = self.context.plan()
+        if not plan.generated:
+            return plan
+        self.__dict__["plan"] = plan  # what lists are read with
+        sources = Sources(lambda: self.crm, self.target)
+        grown = grow(plan, self.store.links(), sources)
+        for problem in grown.problems:
+            click.echo(f"warning[links-not-followed]: {problem}", err=True)
+        return grown.plan
 
     @cached_property
     def store(self) -> DuckStore:

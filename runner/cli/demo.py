@@ -30,6 +30,8 @@ from runner.web.console.users import hashed
 HOME = Path(".demo")
 PASSWORD = "demo"  # noqa: S105 - of the sandbox on loopback
 ANN, BOB = "ann.lee@example.com", "bob.ray@example.com"
+NORA = "nora.winter@example.com"
+"""Known to the directory alone when the demo begins."""
 CALENDARS = {
     "tests/calendars/timezoned.ics": ANN,
     "tests/calendars/pr_480_summary_with_colon.ics": ANN,
@@ -129,7 +131,15 @@ class Demo:
     def _start_sandbox(self) -> None:
         calendars = [f"--load={files('icalendar').joinpath(name)}={user}" for name, user in CALENDARS.items()]
         log = (self.home / "sandbox.log").open("w", encoding="utf-8")
-        command = [sys.executable, "-m", "runner", "sandbox", f"--listen=127.0.0.1:{self.port}", f"--mailbox={ANN}"]
+        command = [
+            sys.executable,
+            "-m",
+            "runner",
+            "sandbox",
+            f"--listen=127.0.0.1:{self.port}",
+            f"--mailbox={ANN}",
+            f"--mailbox={NORA}",
+        ]
         command += [f"--mailbox={BOB}", *calendars, "--password-env=EXSYNC_SANDBOX_PASSWORD", "--for=1h"]
         process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own arguments
             command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True

@@ -13,6 +13,7 @@ from exchangelib.properties import Attendee
 from exchangelib.recurrence import Recurrence, WeeklyPattern
 
 from runner.cli.demo import ANN, BOB, HOME, Demo, farewell, serve, stop
+from runner.cli.staff import directory_part
 
 
 def tell(demo: Demo) -> None:
@@ -34,6 +35,7 @@ def tell(demo: Demo) -> None:
     _meeting(demo)
     _private(demo)
     _tasks_and_contacts(demo)
+    directory_part(demo)
     demo.say("One more pass over everything writes nothing.")
     demo.exsync("run", "--once")
     demo.exsync("status")

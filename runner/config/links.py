@@ -12,6 +12,7 @@ from typing import Any
 
 from runner.config.documents import Document
 from runner.config.findings import Findings, suggestion
+from runner.config.plan import GENERATED
 from runner.config.settings import ENTITY_OF, FolderSettings, Levels, resolve
 from runner.config.yamlsource import Path, pointer
 from runner.model.diagnostics import Span
@@ -29,6 +30,8 @@ class ResolvedLink:
     rule: str
     span: Span
     paused: bool = False
+    generates: int | None = None
+    """Which entry of ``links`` it stands for, when that is a list of users."""
     scope: str = ""
     """Of a directory's link: what it asks the server for, as a digest."""
 
@@ -98,21 +101,30 @@ class _Links:
         places: dict[tuple[str, Folder], Path] = {}
         links = self.document.data.get("links")
         for index, link in enumerate(links if isinstance(links, list) else ()):
-            if not isinstance(link, dict) or not isinstance(link.get("user"), str):
-                continue
             path: Path = ("links", index)
-            user = link["user"].lower()
+            if not isinstance(link, dict) or not (isinstance(link.get("user"), str) or self._generates(link, path)):
+                continue
+            user = link["user"].lower() if "user" in link else GENERATED
             folders = self._folders(link, path)
             span = self.document.span(*path)
             for folder in folders:
-                first = places.setdefault((user, folder), path)
+                first = path if user == GENERATED else places.setdefault((user, folder), path)
                 if first != path:
                     self._repeated(user, folder, path, first)
                     continue
                 settings = self._settings(folder, link, path)
                 if settings is not None and self.document.name is not None:
                     paused = bool(link.get("paused", False))
-                    yield ResolvedLink(self.document.name, user, folder, settings, str(span), span, paused)
+                    generates = index if user == GENERATED else None
+                    yield ResolvedLink(
+                        self.document.name, user, folder, settings, str(span), span, paused, generates=generates
+                    )
+
+    def _generates(self, link: Mapping[str, Any], path: Path) -> bool:
+        """Whether the entry is a list of users; one that says both, or two sources, is noted."""
+        given = link.get("generate")
+        source = given.get("from") if isinstance(given, dict) else None
+        return isinstance(source, dict) and len(source) == 1
 
     def _folders(self, link: Mapping[str, Any], path: Path) -> list[Folder]:
         default, own = self.defaults.get("folders"), link.get("folders")
@@ -123,7 +135,7 @@ class _Links:
             self.findings.error(
                 "no-folders",
                 "nothing says which folders this link has",
-                self.document.span(*path, "user"),
+                self.document.span(*path, "user" if "user" in link else "generate"),
                 hint="add defaults.folders.calendar to the target, or folders.calendar to the link",
                 pointer=pointer(path),
             )
@@ -141,7 +153,7 @@ class _Links:
         )
 
     def _settings(self, folder: Folder, link: Mapping[str, Any], path: Path) -> FolderSettings | None:
-        if not (link.keys() - {"user", "enabled", "paused"}):
+        if not (link.keys() - {"user", "generate", "enabled", "paused"}):
             key = (folder, bool(link.get("enabled", True)))
             if key not in self.shared:
                 self.shared[key] = self._resolve(folder, link, path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -11,10 +11,10 @@ from runner.config import files
 from runner.config.compile import LinkCompiler, compile_crm, compile_filters, compile_mappings
 from runner.config.documents import KINDS, Document, Parsed, parse
 from runner.config.exchange import compile_exchange
-from runner.config.findings import Findings
+from runner.config.findings import Findings, suggestion
 from runner.config.ldap import check_inbound, check_ldap, check_templates, compile_ldap, resolve_directory
 from runner.config.links import ResolvedLink, check_mappings, resolve_links
-from runner.config.plan import SyncPlan, TargetPlan
+from runner.config.plan import GeneratedLinks, SyncPlan, TargetPlan
 from runner.config.redaction import shown
 from runner.config.references import Catalogue, catalogue, check_crm, check_exchange
 from runner.config.schema import packaged_schemas
@@ -148,6 +148,7 @@ def _check(known: Catalogue, root: Path, findings: Findings) -> list[ResolvedLin
     if known.crm is not None:
         check_crm(known.crm, findings)
         zone = known.crm.data.get("time_zone") or zone
+    _check_sources(known, findings)
     links: list[ResolvedLink] = []
     for document in known.targets:
         ca_file = document.data.get("ca_file")
@@ -173,13 +174,50 @@ def _compile(
     filters: Mapping[tuple[str, str], Condition],
     taken: files.Snapshot,
 ) -> SyncPlan:
+    compiler = LinkCompiler(mappings, filters)
     return SyncPlan(
         digest=taken.digest,
         crm=compile_crm(crm, taken.root),
         targets=MappingProxyType({str(each.name): _target(each, taken.root) for each in known.targets}),
-        links=MappingProxyType(LinkCompiler(mappings, filters).compile(links)),
+        links=MappingProxyType(compiler.compile([link for link in links if link.generates is None])),
+        generated=tuple(_generated(known, links, compiler, taken.root)),
         service=compile_service(known.service, taken.root),
     )
+
+
+def _generated(
+    known: Catalogue, links: list[ResolvedLink], compiler: LinkCompiler, root: Path
+) -> Iterator[GeneratedLinks]:
+    """What each list of users gives everybody who is on it."""
+    for document in known.targets:
+        mine = [link for link in links if link.target == document.name and link.generates is not None]
+        for index in dict.fromkeys(link.generates for link in mine):
+            given = document.data["links"][index]["generate"]
+            ((kind, source),) = given["from"].items()
+            templates = compiler.compile([link for link in mine if link.generates == index])
+            yield GeneratedLinks(
+                kind=kind,
+                source=str(root / source) if kind == "csv" else str(source),
+                limit=int(given.get("limit", 1000)),
+                links=tuple(templates.values()),
+                rule=document.rule("links", index or 0, "generate"),
+            )
+
+
+def _check_sources(known: Catalogue, findings: Findings) -> None:
+    """A list of users that is a directory's names one."""
+    directories = [str(each.name) for each in known.targets if each.kind == "ldap"]
+    for document in known.targets:
+        for index, link in enumerate(document.data.get("links") or ()):
+            name = document.get("links", index, "generate", "from", "ldap")
+            if isinstance(link, dict) and isinstance(name, str) and name not in directories and known.complete:
+                findings.error(
+                    "unknown-directory",
+                    f"no directory is called {name!r}",
+                    document.span("links", index, "generate", "from", "ldap"),
+                    hint=suggestion(name, directories, "directories"),
+                    pointer=f"/links/{index}/generate/from/ldap",
+                )
 
 
 def _target(document: Document, root: Path) -> TargetPlan:

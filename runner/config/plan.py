@@ -374,6 +374,22 @@ class LinkPlan:
     """Of a directory's link: a digest over what it asks the server for (B-80, B-82)."""
 
 
+GENERATED = "*"
+"""The user of a link that stands for everybody on a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedLinks:
+    """Links for everybody on a list (B-73). ``kind`` says what ``source`` names: ``ldap`` a directory of the plan, ``csv`` a
+    file, ``crm`` nothing: its users. ``links`` are what each user gets, their user being ``*``."""
+
+    kind: str
+    source: str
+    limit: int
+    links: tuple[LinkPlan, ...]
+    rule: str
+
+
 @dataclass(frozen=True, slots=True)
 class SyncPlan:
     """The whole compiled configuration."""
@@ -383,3 +399,4 @@ class SyncPlan:
     targets: Mapping[str, TargetPlan]
     links: Mapping[str, LinkPlan]
     service: ServicePlan = field(default_factory=ServicePlan)
+    generated: tuple[GeneratedLinks, ...] = ()

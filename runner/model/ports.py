@@ -184,6 +184,10 @@ class CrmConnector(Connector, Protocol):
         """CRM users by address (lower case), aliases included; unknown addresses are absent."""
         ...
 
+    def addresses(self) -> Sequence[str]:
+        """The main addresses of all users."""
+        ...
+
     def listing(self, link: LinkRef) -> Iterator[ChangePage]:
         """Every live record of the link's owner, in key order: ids and versions."""
         ...

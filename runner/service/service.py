@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from runner.config.plan import SyncPlan
+from runner.engine.growing import Sources, grow
 from runner.model.ports import Clock, Rng
 from runner.model.queueing import Cause
 from runner.observe.metrics import Metrics
@@ -153,6 +154,7 @@ class Service:
         plan = look.plan
         if plan is None:
             raise ValueError("only a look with a plan can be swapped in")
+        plan = self._grown(plan)
         before = self.generations.current if self.generations.has_one else None
         changes = difference(before.plan if before else None, plan)
         renewed = self.connections.outdated(plan.crm, list(plan.targets.values()), before.number if before else 0)
@@ -174,6 +176,18 @@ class Service:
                 removed=len(changes.removed),
                 renewed=sorted(renewed),
             )
+
+    def _grown(self, plan: SyncPlan) -> SyncPlan:
+        """The plan with links for everybody on its lists (B-73)."""
+        if not plan.generated:
+            return plan
+        sources = Sources(
+            lambda: self.connections.crm(plan.crm), lambda name: self.connections.target(plan.targets[name])
+        )
+        grown = grow(plan, self.store.links(), sources)
+        for problem in grown.problems:
+            log.warning("links.not_followed", problem=problem)
+        return grown.plan
 
     def suspensions_changed(self) -> None:
         """An operator has suspended or resumed something."""

@@ -107,6 +107,10 @@ class FakeCrm:
         """CRM users by any of their addresses."""
         return self._call("users", ",".join(addresses), lambda: self._users(addresses))
 
+    def addresses(self) -> Sequence[str]:
+        """The first address of every user."""
+        return [min(addresses) for addresses in self._tables.users.values() if addresses]
+
     def listing(self, link: LinkRef) -> Iterator[ChangePage]:
         """The live records that the owner holds in key order; one call of the boundary for each page."""
         after, complete = 0, False

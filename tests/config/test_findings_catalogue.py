@@ -157,7 +157,8 @@ CASES: list[Case] = [
     ("two-endpoints", hq("access:", "autodiscover: true\naccess:"), ["targets.d/hq.yaml:6:15: two-endpoints"]),
     ("plain-http", hq("endpoint: https://mail.example.com/EWS/Exchange.asmx", "autodiscover: http://mail.example.com/a"),
      ["targets.d/hq.yaml:4:15: plain-http"]),
-    ("not-yet", hq("- user: bob@example.com", "- generate: {limit: 3}"), ["targets.d/hq.yaml:12:3: not-yet"]),
+    ("unknown-directory", hq("- user: bob@example.com", "- generate: {from: {ldap: corp}}"),
+     ["targets.d/hq.yaml:12:27: unknown-directory"]),
     ("not-yet", ad("users:", "links: []\nusers:"), ["targets.d/ad.yaml:6:1: not-yet"]),
     # directories
     ("plain-ldap", ad("ldaps:", "ldap:"), ["targets.d/ad.yaml:4:6: plain-ldap"]),

@@ -29,10 +29,10 @@ from runner.model.errors import (
     Unreachable,
     UsageError,
 )
+from runner.sandbox.directory import Answer, FakeLdap
 from tests.ldap.conftest import MANY, MANY_BASE, PASSWORD, Opening, plan_for
 from tests.support import slapd
 from tests.support.certificates import authority, certificate
-from tests.support.fake_ldap import Answer, FakeLdap
 from tests.support.slapd import PEOPLE, SUFFIX, Slapd, person
 
 EVERYBODY = Search(MANY_BASE, "subtree", "(objectClass=inetOrgPerson)", ("uid", "entryUUID"))

@@ -26,7 +26,7 @@ from runner.connectors.crm.participants import check_people
 from runner.connectors.crm.reflection import reflect
 from runner.connectors.crm.rows import KEYS_PARAMETER, Shape, key_values, shape
 from runner.connectors.crm.schema import CrmSchema, EntityTable, raw
-from runner.connectors.crm.users import BATCH, batches, users_by_address
+from runner.connectors.crm.users import BATCH, all_addresses, batches, users_by_address
 from runner.connectors.crm.version_feed import VersionFeed
 from runner.connectors.crm.watch import Watch
 from runner.connectors.crm.writing import GROUP, Group
@@ -93,6 +93,12 @@ class SqlCrmConnector:
             with reading(self._engine) as connection:
                 found |= users_by_address(connection, schema.roster, batch)
         return found
+
+    def addresses(self) -> Sequence[str]:
+        """The main addresses of all users, those marked deleted left out where the CRM says which they are."""
+        schema = self._reflected()
+        with reading(self._engine) as connection:
+            return all_addresses(connection, schema.roster, schema.entities.get(Entity.USER))
 
     def listing(self, link: LinkRef) -> Iterator[ChangePage]:
         """Every live record that the link's owner holds in any way, once, in key order, in pages of 500."""

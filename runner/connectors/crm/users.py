@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from runner.connectors.crm.columns import key_text
-from runner.connectors.crm.schema import UserColumns, raw
+from runner.connectors.crm.schema import EntityTable, UserColumns, raw
 from runner.model.items import CrmUser
 
 BATCH = 500
@@ -25,6 +25,15 @@ def batches(addresses: Iterable[str]) -> Iterator[list[str]]:
 def users_by_address(connection: sa.Connection, roster: UserColumns, batch: Sequence[str]) -> dict[str, CrmUser]:
     """One batch of addresses → users. A main address goes before an alias; one that two users share is absent."""
     return _by_address(connection.execute(_users(roster), {_ADDRESSES: list(batch)}).all(), frozenset(batch))
+
+
+def all_addresses(connection: sa.Connection, roster: UserColumns, users: EntityTable | None) -> list[str]:
+    """The main address of every user who is not marked deleted."""
+    if users is not None and users.emails is not None:
+        statement = sa.select(raw(users.emails.main)).where(users.live(), users.emails.main.is_not(None))
+    else:
+        statement = sa.select(raw(roster.email)).where(roster.email.is_not(None))
+    return [str(address) for address in connection.execute(statement).scalars()]
 
 
 def main_addresses(connection: sa.Connection, roster: UserColumns, keys: Sequence[Any]) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""A tiny LDAP server for what OpenLDAP and Samba do not show: ranges of 1,500 values, cookies that die, silence, no paging.
+"""A tiny LDAP directory: for the demo, and for what OpenLDAP and Samba do not show (ranges, cookies that die, silence).
 
-It answers binds and searches only, and looks at no filter: a search over a subtree finds every entry, one of a base that
-entry. Messages are BER as in RFC 4511; the few forms that are needed are written out here.
+It answers binds and searches only, and looks at no filter: a search over a subtree finds every entry below its base, one of
+a base that entry. Messages are BER as in RFC 4511; the few forms that are needed are written out here.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ class Answer:
 
 @dataclass
 class FakeLdap:
-    """Use as a context manager. ``dying``: the page whose cookie is not known any more; ``silent_from``: from which search on
-    nothing is answered; ``ranged``: values that one answer gives at most."""
+    """Use as a context manager. ``dying``: the page whose cookie is not known any more; ``silent_from``: from which search
+    on nothing is answered; ``ranged``: values that one answer gives at most; ``rooted``: entries are found below
+    their bases only."""
 
     entries: Entries = ()
     bind: Answer = Answer()
@@ -40,6 +41,7 @@ class FakeLdap:
     silent_from: int = 0
     ranged: int = 0
     range_gap: bool = False
+    rooted: bool = False
     searches: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _open: list[socket.socket] = field(default_factory=list)
@@ -62,6 +64,7 @@ class FakeLdap:
 
     @property
     def url(self) -> str:
+        """Where it listens: a free port on loopback."""
         return f"ldap://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def hang_up(self) -> None:
@@ -104,7 +107,7 @@ class FakeLdap:
         base, scope, *_, attributes = _children(body)
         wanted = [value.decode().lower() for _, value in _children(attributes[1])]
         dn, whole = base[1].decode(), scope[1] != b"\0"
-        found = [entry for entry in self.entries if whole or entry[0] == dn]
+        found = [entry for entry in self.entries if entry[0] == dn or (whole and self._is_below(entry[0], dn))]
         paging = next((c for c in (_children(each[1]) for each in controls) if c[0][1] == PAGED), None)
         answers: list[bytes] = []
         reply_controls = b""
@@ -123,6 +126,10 @@ class FakeLdap:
         answers += [_reply(number, _entry(dn, self._given(attributes, wanted))) for dn, attributes in found]
         answers += [_reply(number, _tlv(0x73, _tlv(4, uri.encode()))) for uri in self.references]
         return b"".join([*answers, _reply(number, _done(0x65, result), reply_controls)])
+
+    def _is_below(self, dn: str, base: str) -> bool:
+        """Whether a search over a subtree finds the entry. Without bases of its own the server gives everything."""
+        return not self.rooted or dn.endswith(f",{base}")
 
     def _given(self, attributes: Mapping[str, Sequence[bytes]], wanted: Sequence[str]) -> dict[str, Sequence[bytes]]:
         given: dict[str, Sequence[bytes]] = {}

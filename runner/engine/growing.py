@@ -1,0 +1,116 @@
+"""Links that grow from a list of people: a directory's users, a CSV file, the CRM's users (B-73).
+
+The plan says how such links look; who gets one is read when the plan is put to use. Who leaves the list has no link in the
+plan any more: his links become orphaned, and keep their state. A list that cannot be read, is empty or is longer than its
+limit changes nothing: the links that the state knows stay, nobody new gets one, and the reason is told.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import cast
+
+from runner.config.plan import GENERATED, GeneratedLinks, LinkPlan, SyncPlan
+from runner.engine.parts import ref_of
+from runner.model.errors import ExsyncError, UsageError
+from runner.model.ports import CrmConnector, DirectoryConnector, TargetConnector
+from runner.model.state import LinkCondition, LinkState
+from runner.model.terms import Folder
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """A plan with its generated links, and what kept a list from being followed."""
+
+    plan: SyncPlan
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where lists are read. ``targets`` opens a directory by name."""
+
+    crm: Callable[[], CrmConnector]
+    targets: Callable[[str], TargetConnector]
+
+    def read(self, plan: SyncPlan, generated: GeneratedLinks) -> list[str]:
+        """The addresses of one list, lower case, each once. Raises what reading raises."""
+        match generated.kind:
+            case "csv":
+                found = _csv(Path(generated.source), generated.rule)
+            case "crm":
+                found = list(self.crm().addresses())
+            case _:
+                link = plan.links[f"{generated.source}/{Folder.USERS}"]
+                connector = cast(DirectoryConnector, self.targets(generated.source))
+                found = [address for _, address in connector.participants(ref_of(link, None)) if address]
+        return sorted({address.strip().lower() for address in found if "@" in address})
+
+
+def grow(plan: SyncPlan, known: Mapping[str, LinkState], sources: Sources) -> Grown:
+    """Give everybody on the plan's lists his links. A link that is written out in YAML goes before a generated one."""
+    links = dict(plan.links)
+    problems: list[str] = []
+    for generated in plan.generated:
+        before = _known(generated, known, plan)
+        try:
+            people = sources.read(plan, generated)
+            problem = _refused(generated, people, before)
+        except ExsyncError as error:
+            people, problem = before, f"{generated.rule}: the list of users cannot be read: {error}"
+        if problem is not None:
+            people = before
+            problems.append(f"{problem}; the {len(before)} users known so far keep their links")
+        for address in people:
+            for template in generated.links:
+                link = _link(template, address)
+                links.setdefault(link.name, link)
+    return Grown(replace(plan, links=MappingProxyType(links)), tuple(problems))
+
+
+def _refused(generated: GeneratedLinks, people: list[str], before: list[str]) -> str | None:
+    if len(people) > generated.limit:
+        size = f"the list has {len(people)} users and its limit is {generated.limit}"
+        return f"{generated.rule}: {size}: nobody new gets a link"
+    if not people and before:
+        return f"{generated.rule}: the list is empty: a fault of its source, and nobody loses his links"
+    return None
+
+
+def _known(generated: GeneratedLinks, known: Mapping[str, LinkState], plan: SyncPlan) -> list[str]:
+    """Users whose generated links the state knows."""
+    found: set[str] = set()
+    for template in generated.links:
+        head, tail = f"{template.target}/", f"/{template.folder}"
+        for name, state in known.items():
+            mine = name.startswith(head) and name.endswith(tail) and name not in plan.links
+            if mine and state.condition is not LinkCondition.ORPHANED:
+                found.add(name[len(head) : -len(tail)])
+    return sorted(found)
+
+
+def _link(template: LinkPlan, address: str) -> LinkPlan:
+    name = template.name.replace(f"/{GENERATED}/", f"/{address}/")
+    digest = hashlib.sha256(f"{template.digest} {name}".encode()).hexdigest()[:32]
+    return replace(template, name=name, user=address, digest=digest)
+
+
+def _csv(file: Path, rule: str) -> Iterable[str]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            rows = csv.DictReader(lines)
+            column = next((name for name in rows.fieldnames or () if name.strip().lower() in ("email", "user")), None)
+            if column is None:
+                raise UsageError(
+                    f"{rule}: {file.name} has no column email", remedy="give its first line the word email"
+                )
+            return [row[column] for row in rows if row[column]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(
+            f"{rule}: {file} cannot be read: {error}", remedy="correct csv: in YAML, or the file"
+        ) from None
