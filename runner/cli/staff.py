@@ -64,8 +64,6 @@ def _entries() -> Entries:
     ann, nora = f"uid={ANN.partition('@')[0]},{_PEOPLE}", f"uid={NORA.partition('@')[0]},{_PEOPLE}"
     return [
         ("", {"namingContexts": [_BASE.encode()]}),
-        entry(_PEOPLE, 1),
-        entry(_GROUPS, 2),
         person("ann.lee", 11, "Ann", "Lee"),
         person("nora.winter", 12, "Nora", "Winter"),
         person("otto.stock", 13, "Otto", "Stock"),

@@ -1,0 +1,77 @@
+"""What is read of a directory: only what changed where the server tells that, everything otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from runner.model.errors import WatermarkInvalid
+from runner.model.items import ChangePage
+from runner.model.terms import Operation
+from tests.ldap.firm import USERS, Firm
+from tests.ldap.test_users import counts
+
+Found = Callable[..., Firm]
+
+
+def read(corp: Firm, since: str | None) -> tuple[set[str], bool, str]:
+    """Keys that a feed names, whether it began at nothing, and the watermark behind it."""
+    pages: list[ChangePage] = list(corp.connector.changes(corp.ref(), since))
+    assert pages[-1].complete
+    named = {ref.key for page in pages for ref in page.changed}
+    return named, pages[-1].whole, pages[-1].watermark
+
+
+def logins(corp: Firm, keys: set[str]) -> set[object]:
+    return {item.values["login"] for item in corp.connector.get(corp.ref(), sorted(keys)).values()}  # type: ignore[union-attr]
+
+
+def test_only_what_changed_is_read_and_a_quiet_directory_moves_nothing(firm: Found) -> None:
+    corp = firm()
+    corp.hire("ann", "bob", "eve")
+    everybody, whole, mark = read(corp, None)
+    assert (len(everybody), whole) == (3, True)
+    corp.clock.advance(1)
+    _, whole, quiet = read(corp, mark)
+    assert (whole, quiet) == (False, mark)
+    corp.change("bob", "title", "Buyer")
+    named, whole, later = read(corp, mark)
+    assert (logins(corp, named) >= {"bob"}, whole, later > mark) == (True, False, True)
+
+
+def test_a_changed_group_or_an_old_comparison_means_that_everything_is_read(firm: Found) -> None:
+    corp = firm(more="group_mapping:\n- {pattern: '*', synchronize_users: true}\n")
+    corp.hire("ann", "bob")
+    corp.team("Sales", "ann")
+    _, _, mark = read(corp, None)
+    assert not read(corp, mark)[1]
+    corp.join("Sales", "bob")
+    named, whole, mark = read(corp, mark)
+    assert (logins(corp, named), whole) == ({"ann", "bob"}, True)
+    corp.clock.advance(timedelta(hours=25))
+    assert read(corp, mark)[1]
+
+
+def test_another_server_or_a_foreign_watermark_is_never_gone_on_with(firm: Found) -> None:
+    """A version means something only beside the server that gave it."""
+    corp = firm()
+    corp.hire("ann")
+    _, _, mark = read(corp, None)
+    assert read(corp, mark.replace("ldap://127.0.0.1", "ldap://127.0.0.9"))[1]
+    for foreign in ("", "rubbish", '{"server": "x"}', '{"server":"x","at":"1","groups":"","full":"yesterday"}'):
+        with pytest.raises(WatermarkInvalid):
+            read(corp, foreign)
+
+
+def test_without_increments_everything_is_compared_each_time_and_nothing_is_written(firm: Found) -> None:
+    corp = firm(more="incremental: false\n")
+    corp.hire(*(f"u{n}" for n in range(12)))
+    assert counts(corp) == {"crm.create": 12}
+    before = corp.store.link(USERS)
+    assert counts(corp) == {}
+    assert corp.store.link(USERS).target_watermark == before.target_watermark
+    corp.server.delete(corp.dn("u3"))
+    assert counts(corp) == {"crm.delete": 1}
+    assert corp.store.writes_since(USERS, corp.clock.now() - timedelta(days=9))[Operation.DELETE] == 1
