@@ -135,6 +135,7 @@ class Board:
             "watermark": bool(state.target_watermark),
             "read_to_the_end": state.target_complete,
             "due": counts.due,
+            "subscription": service.notifications.view(plan.target, name) if plan else None,
             "passes": [pass_view(each) for each in passes],
             "passes_in_all": number,
             "message": message_view(message) if message else None,

@@ -28,7 +28,7 @@ class Browser:
             viewport={"width": width, "height": 900},
         )
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.on(
             "console", lambda told: self.complaints.append(told.text) if told.type in ("error", "warning") else None
         )
