@@ -169,7 +169,7 @@ def test_what_operators_do_is_done_on_the_servers_and_kept_with_their_names(stag
         assert page.inner_text(".slice").startswith(f"user = {ANN}")
         with page.expect_download() as download:
             page.click("a:text-is('Parquet')")
-        rows = duckdb.sql(f"FROM '{download.value.path()}'").fetchall()
+        rows = duckdb.sql(f"FROM read_parquet('{download.value.path()}')").fetchall()
         assert rows
         with page.expect_download() as download:
             page.click("a:text-is('CSV')")
