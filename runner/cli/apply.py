@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import click
 
 from runner.cli.context import Context, SystemRng, pass_context
+from runner.cli.plan_file import read_plan
 from runner.cli.progress import progress
 from runner.engine.passes import Orders
 from runner.engine.report import PassReport
 from runner.engine.runs import exit_code
+from runner.model.errors import UsageError
 from runner.model.terms import Operation
 from runner.reconcile.changeset import ChangeSet
 from runner.reconcile.rendering import markdown, text
@@ -22,16 +26,40 @@ from runner.reconcile.rendering import markdown, text
 @click.option("--allow-creates", is_flag=True, help="Lift the guard on creates for this once.")
 @click.option("--allow-updates", is_flag=True, help="Lift the guard on updates for this once.")
 @click.option("--allow-deletes", is_flag=True, help="Lift the guard on deletes for this once.")
+@click.option(
+    "--plan",
+    "approved",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Do exactly what a plan of `exsync plan --out` says, or refuse it as stale.",
+)
 @pass_context
 def apply(
-    context: Context, links: tuple[str, ...], output: str, allow_creates: bool, allow_updates: bool, allow_deletes: bool
+    context: Context,
+    links: tuple[str, ...],
+    output: str,
+    allow_creates: bool,
+    allow_updates: bool,
+    allow_deletes: bool,
+    approved: Path | None,
 ) -> int:
-    """Run one pass over LINKS (none: all) and show what it did."""
+    """Run one pass over LINKS (none: all) and show what it did.
+
+    With --plan, what would happen now is found out once more first: when it differs from the plan by as little as one
+    value, nothing is written. What changes after that moment waits for the next pass.
+    """
+    if approved is not None and links:
+        raise UsageError("a plan says itself which links it is about", remedy="leave the names away")
+    wanted = read_plan(approved) if approved is not None else None
+    links = tuple(wanted.links) if wanted else links
     lifted = {Operation.CREATE: allow_creates, Operation.UPDATE: allow_updates, Operation.DELETE: allow_deletes}
     allowed = frozenset(operation for operation, on in lifted.items() if on)
     service = context.service()
     if service is not None:
-        asked = {"links": list(links), "allow": sorted(operation.value for operation in allowed)}
+        asked: dict[str, Any] = {"links": list(links), "allow": sorted(operation.value for operation in allowed)}
+        if wanted is not None:
+            now = service.post("/api/v1/plan", {"links": list(links)})
+            wanted.demand(now["configuration"], now["prints"])
+            asked["only"] = sorted(wanted.prints)
         told = service.post("/api/v1/apply", asked)
         if output == "json":
             shown = json.dumps({"run": told["run"], **told["changes"]}, ensure_ascii=False, indent=2) + "\n"
@@ -40,7 +68,13 @@ def apply(
         click.echo(shown, nl=False)
         return int(told["exit_code"])
     with context.session() as session, progress() as bar:
-        orders = Orders(SystemRng().token(), allowed=allowed, progress=bar)
+        only = None
+        if wanted is not None:
+            chosen = session.links(links) if session.plan.digest == wanted.configuration else []
+            now = session.runner.run(chosen, Orders(SystemRng().token(), rehearse=True))
+            wanted.demand(session.plan.digest, {report.link: report.prints or {} for report in now})
+            only = wanted.prints
+        orders = Orders(SystemRng().token(), allowed=allowed, progress=bar, only=only)
         reports = session.runner.run(session.links(links), orders)
     click.echo(_rendered(reports, orders.run, output), nl=False)
     return exit_code(reports)

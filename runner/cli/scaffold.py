@@ -1,4 +1,4 @@
-"""``exsync scaffold systemd|docker|kustomize|alerts|grafana``: files for running the service, to be read and adapted."""
+"""``exsync scaffold systemd|docker|kustomize|alerts|grafana|ci``: files for running the service, to be read and adapted."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ SCAFFOLDS = {
     "kustomize": ("kustomization.yaml", "deployment.yaml", "state.yaml"),
     "alerts": ("alerts.yaml",),
     "grafana": ("dashboard.json",),
+    "ci": ("github-exsync.yaml", "gitlab-exsync.yaml"),
 }
 """What can be printed, and the files of each."""
 
@@ -25,7 +26,7 @@ SCAFFOLDS = {
     "--to", type=click.Path(path_type=Path, file_okay=False), help="Write the files into this directory instead."
 )
 def scaffold(what: str, to: Path | None) -> None:
-    """Print the files for running the service under systemd or in containers, or for watching it."""
+    """Print files for running the service under systemd or in containers, for watching it, and for pull requests."""
     names = SCAFFOLDS[what]
     for name in names:
         text = scaffold_text(name)

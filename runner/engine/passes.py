@@ -22,7 +22,7 @@ from runner.engine.match import both_sides_hold, match, nothing_pairs
 from runner.engine.meetings import look
 from runner.engine.observe import observe_crm, observe_target
 from runner.engine.parts import STEP, Parts, ref_of
-from runner.engine.report import PassReport
+from runner.engine.report import PassReport, label_of
 from runner.engine.sending import Outcome
 from runner.engine.settle import Spot, settle
 from runner.engine.subject import Failure, Gathered
@@ -42,7 +42,9 @@ from runner.model.lifecycle import LinkEvent, next_condition
 from runner.model.meetings import Mail
 from runner.model.state import Commit, LinkCondition, LinkState, Mark, PairingStatus, Quarantined, Resolution, RunRecord
 from runner.model.terms import Operation, Side
+from runner.reconcile.fingerprint import fingerprint
 from runner.reconcile.guards import Trip
+from runner.reconcile.ordering import Planned
 
 ROUNDS = 3
 """Rounds over marks that came up during the pass itself: versions that moved, records that were adopted."""
@@ -63,6 +65,8 @@ class Orders:
     progress: Progress | None = None
     stopping: Callable[[], bool] | None = None
     """Asked between two steps: True ends the pass there, with everything before it committed."""
+    only: frozenset[str] | None = None
+    """Fingerprints of the changes that may be made (``reconcile.fingerprint``); None: all."""
     errand: Errand | None = None
     """What is to be done instead of a pass."""
     asked_at: datetime | None = None
@@ -97,7 +101,7 @@ class _Pass:
         self.parts, self.link, self.orders = parts, link, orders
         self.store = parts.store
         self.ref = ref_of(link, owner)
-        self.report = PassReport(link.name)
+        self.report = PassReport(link.name, prints={} if orders.rehearse else None)
         self.state = self.store.link(link.name)
         self.relist = self.unmatched = False
         self.barred: frozenset[Operation] = frozenset()
@@ -227,6 +231,7 @@ class _Pass:
         elif whole:
             self._bar(self._assess(Counter(_wanted(verdicts))))
         free = [item for item in verdicts.decided if not self._is_barred(item)]
+        free = self._approved(free)
         free, looping = unlooped(self.store, self.link, free, self.parts.clock.now())
         for item in free:
             self.report.note_decision(item)
@@ -243,6 +248,20 @@ class _Pass:
         if outcome.stop:
             raise outcome.stop
         return outcome.again
+
+    def _approved(self, items: list[Decided]) -> list[Decided]:
+        """Those items whose every change stands in the plan that was approved; the others keep their marks."""
+        only = self.orders.only
+        if only is None:
+            return items
+        free = []
+        for item in items:
+            label = label_of(item)
+            if all(fingerprint(self.link.name, Planned(label, change)) in only for change in item.decision.changes):
+                free.append(item)
+            else:
+                self.report.note_left(label, "not in the plan: left for the next pass")
+        return free
 
     def _is_barred(self, item: Decided) -> bool:
         if item.subject.departed and Operation.DELETE in self.barred:

@@ -13,6 +13,7 @@ from runner.model.state import Pairing
 from runner.model.terms import Operation, Side
 from runner.reconcile.changeset import Clashing, LinkChanges, Noted
 from runner.reconcile.decision import Change
+from runner.reconcile.fingerprint import fingerprint
 from runner.reconcile.guards import Trip
 from runner.reconcile.ordering import Label, Planned, called
 
@@ -42,6 +43,8 @@ class PassReport:
     left: list[Noted] = field(default_factory=list)
     """What an errand could not do, and why: those items stay as they are."""
     failures: list[Failure] = field(default_factory=list)
+    prints: dict[str, str] | None = None
+    """Of a rehearsal: the fingerprint of every change, with a word about it; None: nobody asks."""
     trips: tuple[Trip, ...] = ()
     error: ExsyncError | None = None
     skipped: str | None = None
@@ -62,6 +65,9 @@ class PassReport:
     def note_change(self, item: Decided, change: Change) -> None:
         """Count a change and keep it for display while there is room."""
         self.counts[f"{change.side}.{change.operation}"] += 1
+        if self.prints is not None:
+            planned = Planned(label_of(item), change)
+            self.prints[fingerprint(self.link, planned)] = f"{change.operation} {change.side} {item.title}"
         if len(self.changes) < SHOWN:
             self.changes.append(Planned(label_of(item), change))
 

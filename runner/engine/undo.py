@@ -25,6 +25,7 @@ from runner.engine.subject import Failure, Subject
 from runner.engine.write import Writer
 from runner.model.errands import Undo
 from runner.model.errors import ConnectorError, ExsyncError, Gone, Invalid
+from runner.model.files import ATTACHMENTS
 from runner.model.items import Item, LinkRef
 from runner.model.record import Fields
 from runner.model.state import Base, Commit, LedgerEntry, Mark, Pairing, PairingStatus, RunRecord
@@ -33,8 +34,6 @@ from runner.reconcile.decision import Decision
 from runner.reconcile.ordering import Label, called
 from runner.reconcile.takeback import UNDONE, Effect, Takeback, effects, take_back
 
-FILES = "attachments"
-"""The record field that is not taken back: the ledger knows files by name, and nobody keeps their bytes (B-45)."""
 STEP = 200
 """Items that are read, decided and written together."""
 PAGE = 2000
@@ -66,7 +65,7 @@ class _Undo:
         self.report = PassReport(link.name)
         self.writer = Writer(parts, link, self.ref, orders.run, {})
         self.writer.undo()
-        units = tuple(unit for unit in link.rules.units if FILES not in unit.fields)
+        units = tuple(unit for unit in link.rules.units if ATTACHMENTS not in unit.fields)
         self.rules = replace(link.rules, units=units)
         self.started = parts.clock.now()
         self.later: dict[tuple[Side, str], int] = {}

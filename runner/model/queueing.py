@@ -60,6 +60,8 @@ class Order:
 
     run: str
     allowed: frozenset[Operation] = frozenset()
+    only: frozenset[str] | None = None
+    """Fingerprints of the changes that may be made; None: all."""
     errand: Errand | None = None
     """What is to be done instead of a pass."""
 

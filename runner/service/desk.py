@@ -18,6 +18,8 @@ from runner.model.queueing import Cause, Job, Message, Order
 from runner.model.state import Commit, Scope
 from runner.model.terms import Operation
 from runner.reconcile.changeset import ChangeSet
+from runner.reconcile.masking import masked
+from runner.reconcile.page import page
 from runner.reconcile.rendering import as_json, markdown, text
 from runner.service import acts, views
 from runner.service.acts import Operator
@@ -258,11 +260,17 @@ class Desk:
             "findings": [_finding(each) for each in look.diagnostics],
         }
 
-    def apply(self, who: Operator, names: Sequence[str], allowed: frozenset[Operation]) -> Data:
-        """One pass over these links, in their turn; answers when all have ended."""
+    def apply(
+        self,
+        who: Operator,
+        names: Sequence[str],
+        allowed: frozenset[Operation],
+        only: frozenset[str] | None = None,
+    ) -> Data:
+        """One pass over these links, in their turn; answers when all have ended. ``only``: the changes of a plan."""
         links = select_links(self.service.generations.current.plan, names)
         run = self.service.rng.token()
-        return rendered(run, self.ordered(links, Order(run, allowed)))
+        return rendered(run, self.ordered(links, Order(run, allowed, only)))
 
     def ordered(self, links: Sequence[LinkPlan], order: Order) -> list[PassReport]:
         """What an order comes to on these links, in their turn; answers when all have ended."""
@@ -313,7 +321,10 @@ class Desk:
         with on_a_copy(service) as runner:
             run = service.rng.token()
             reports = runner.run(select_links(plan, names), Orders(run, rehearse=True))
-        return rendered(run, reports)
+            watermarks = {report.link: runner.store.link(report.link).target_watermark or "" for report in reports}
+        changes = ChangeSet(tuple(report.as_changes() for report in reports))
+        told = {"configuration": plan.digest, "watermarks": watermarks, "html": page(masked(changes))}
+        return {**rendered(run, reports), **told}
 
 
 def _touches(scope: Scope, name: str, ended: Iterable[str], link: LinkPlan) -> bool:
@@ -331,6 +342,7 @@ def rendered(run: str, reports: Sequence[PassReport]) -> Data:
         "json": as_json(changes),
         "text": text(changes),
         "markdown": markdown(changes),
+        "prints": {report.link: report.prints for report in reports if report.prints},
         "different": bool(changes),
         "exit_code": exit_code(reports),
     }

@@ -46,7 +46,7 @@ class Inquiry:
         run = service.rng.token()
         if wish.apply:
             note_undo(service.store, who, errand, run)
-            reports = self.desk.ordered(links, Order(run, wish.allowed, errand))
+            reports = self.desk.ordered(links, Order(run, wish.allowed, errand=errand))
         else:
             with on_a_copy(service) as runner:
                 orders = Orders(run, rehearse=True, allowed=wish.allowed, errand=errand)

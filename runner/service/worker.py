@@ -112,7 +112,9 @@ class Worker:
         if not errands or passes or message.hints > len(errands):
             allowed = frozenset(operation for order in passes for operation in order.allowed)
             name = passes[0].run if passes else self.rng.token() if errands else run
-            orders = Orders(name, allowed=allowed, stopping=self.stopping, asked_at=message.put_at)
+            approved = [order.only for order in passes]
+            only = frozenset().union(*(one for one in approved if one)) if approved and None not in approved else None
+            orders = Orders(name, allowed=allowed, stopping=self.stopping, only=only, asked_at=message.put_at)
             report = self._run(generation, link, orders)
         self.reports.note(passes, report)
         return report

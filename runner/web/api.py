@@ -114,7 +114,10 @@ def api_routes(desk: Desk) -> list[Route]:
         ),
         "/api/v1/resume": lambda request, body: desk.resume(who(request), _scope(body), str(body.get("name", ""))),
         "/api/v1/apply": lambda request, body: desk.apply(
-            who(request), _texts(body, "links"), frozenset(Operation(each) for each in _texts(body, "allow"))
+            who(request),
+            _texts(body, "links"),
+            frozenset(Operation(each) for each in _texts(body, "allow")),
+            frozenset(_texts(body, "only")) if "only" in body else None,
         ),
         "/api/v1/plan": lambda request, body: desk.plan(_texts(body, "links")),
         "/api/v1/undo": lambda request, body: inquiry.undo(who(request), body),
