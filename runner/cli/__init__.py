@@ -24,6 +24,8 @@ COMMANDS = {
     "serve": "Keep both sides in step: the long-running service.",
     "status": "Show where every link stands.",
     "undo": "Take back what a run wrote, where nobody edited it since.",
+    "audit": "Compare both sides item by item: prove that they agree, or say where not.",
+    "forget": "Drop the state of a link that is not configured any more.",
     "explain": "Say why an item did, or did not, synchronise.",
     "reload": "Let the running service look at the YAML files now.",
     "queue": "Show the service's queue; retry and discard its messages.",

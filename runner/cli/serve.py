@@ -16,6 +16,7 @@ import click
 import structlog
 
 from runner.cli.context import Context, SystemClock, SystemRng, pass_context, reveal
+from runner.cli.durations import duration_asked
 from runner.cli.opening import open_target
 from runner.config.plan import CrmPlan, TargetPlan
 from runner.config.secrets import SecretRef
@@ -87,6 +88,13 @@ class SystemOpening:
 @click.option(
     "--strict-start", is_flag=True, help="Do not start from the last good configuration when the files are bad."
 )
+@click.option(
+    "--audit-within",
+    default="7d",
+    show_default=True,
+    metavar="DURATION",
+    help="Prove each link equal on both sides within this time, by and by; 0s: only by command.",
+)
 @click.option("--log-format", type=click.Choice(logging.FORMATS), default="auto", show_default=True)
 @click.option("--log-level", type=click.Choice(logging.LEVELS), default="info", show_default=True)
 @pass_context
@@ -101,6 +109,7 @@ def serve(
     push_tls_cert: Path | None,
     push_tls_key: Path | None,
     strict_start: bool,
+    audit_within: str,
     log_format: str,
     log_level: str,
 ) -> int:
@@ -119,7 +128,14 @@ def serve(
             raise click.UsageError("--push-tls-cert goes with --push-listen")
         pushed = tcp_socket(*_address(push_listen, "--push-listen")) if push_listen is not None else None
         settings = Settings(
-            context.root, context.state, workers, float(grace), attempts, strict_start, pushed=pushed is not None
+            context.root,
+            context.state,
+            workers,
+            float(grace),
+            attempts,
+            strict_start,
+            pushed=pushed is not None,
+            audit_within=duration_asked(audit_within),
         )
         service = Service(settings, SystemOpening(), SystemClock(), SystemRng())
         stack.callback(service.store.close)

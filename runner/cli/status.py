@@ -22,6 +22,7 @@ HEADERS = (
     "UNSETTLED",
     "TOLD OF",
     "LAST PASS (UTC)",
+    "PROVEN EQUAL (UTC)",
     "REASON",
 )
 _FIGURES = ("active", "detached", "marks", "open_conflicts", "quarantined", "open_intents")
@@ -77,11 +78,11 @@ def _show_service(told: dict[str, Any]) -> None:
 
 def _row(link: dict[str, Any]) -> tuple[object, ...]:
     if "active" not in link:
-        return (link["name"], link["condition"], 0, 0, 0, 0, 0, 0, _told_of(link), "never", "has not run yet")
-    last = _moment(link["last_pass"]) if link["last_pass"] else "never"
+        return (link["name"], link["condition"], 0, 0, 0, 0, 0, 0, _told_of(link), "never", "never", "has not run yet")
+    last, proven = (_moment(link[name]) if link.get(name) else "never" for name in ("last_pass", "proven"))
     figures = (link[name] for name in _FIGURES)
     reason = link["reason"] or (link.get("subscription") or {}).get("reason")
-    return (link["name"], link["condition"], *figures, _told_of(link), last, reason)
+    return (link["name"], link["condition"], *figures, _told_of(link), last, proven, reason)
 
 
 def _told_of(link: dict[str, Any]) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from runner.config.plan import LinkPlan
+from runner.engine.audit import audit
 from runner.engine.parts import Parts
 from runner.engine.passes import Orders
 from runner.engine.report import PassReport
 from runner.engine.undo import undo
-from runner.model.errands import Undo
+from runner.model.errands import Audit, Undo
 
 
 def do_errand(parts: Parts, link: LinkPlan, owner: str | None, orders: Orders) -> PassReport:
@@ -15,5 +16,7 @@ def do_errand(parts: Parts, link: LinkPlan, owner: str | None, orders: Orders) -
     match orders.errand:
         case Undo() as errand:
             return undo(parts, link, owner, orders, errand)
+        case Audit() as errand:
+            return audit(parts, link, owner, orders, errand)
         case None:
             raise ValueError("these orders ask for a pass")

@@ -18,10 +18,10 @@ from runner.engine.guarding import GUARD_WINDOW
 from runner.engine.hindrance import hindrance_of
 from runner.engine.mailing import Mailroom
 from runner.engine.meetings import look
-from runner.engine.parts import Parts, ref_of
+from runner.engine.parts import Parts, record_of, ref_of
 from runner.engine.passes import meaning_of
 from runner.engine.runs import Runner
-from runner.engine.search import MOST, Search, record_of
+from runner.engine.search import MOST, Search
 from runner.engine.subject import Gathered, Subject
 from runner.model.errors import NOT_OWNED, ConnectorError, Gone, Invalid, UsageError
 from runner.model.items import Item, LinkRef

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 from runner.config.compile import ALERTS, FILES
 from runner.config.plan import LinkPlan
+from runner.model.errors import Invalid
 from runner.model.files import ATTACHMENTS
-from runner.model.items import LinkRef
+from runner.model.items import Item, LinkRef
 from runner.model.ports import Clock, CrmConnector, Rng, Store, TargetConnector
+from runner.model.record import Fields
 from runner.model.terms import Side
 from runner.reconcile.authority import Circle
 
@@ -62,3 +64,13 @@ def ref_of(link: LinkPlan, owner: str | None) -> LinkRef:
         files=link.files if (ATTACHMENTS,) in {unit.fields for unit in link.rules.units} else None,
         managed=_managed(link) if link.folder.of_directory else frozenset(),
     )
+
+
+def record_of(link: LinkPlan, side: Side, item: Item) -> Fields:
+    """An item in record fields; what cannot be mapped has none."""
+    if side is Side.TARGET:
+        return item.values
+    try:
+        return link.mapping.outbound(item.values)
+    except Invalid:
+        return {}

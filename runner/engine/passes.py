@@ -67,6 +67,8 @@ class Orders:
     """Asked between two steps: True ends the pass there, with everything before it committed."""
     only: frozenset[str] | None = None
     """Fingerprints of the changes that may be made (``reconcile.fingerprint``); None: all."""
+    pause: Callable[[float], object] | None = None
+    """Waits for so many seconds; for errands that go slowly."""
     errand: Errand | None = None
     """What is to be done instead of a pass."""
     asked_at: datetime | None = None

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from runner.config.plan import LinkPlan
-from runner.engine.parts import ref_of
+from runner.engine.parts import record_of, ref_of
 from runner.engine.runs import Runner
-from runner.model.errors import ConnectorError, Invalid
+from runner.model.errors import ConnectorError
 from runner.model.items import Identity, Item, LinkRef
 from runner.model.ports import Connector
-from runner.model.record import Fields
 from runner.model.state import Pairing
 from runner.model.terms import Place, Side
 from runner.reconcile.ordering import called
@@ -108,13 +107,3 @@ class Search:
 
     def _sides(self, link: LinkPlan) -> Mapping[Side, Connector]:
         return {Side.CRM: self.runner.crm, Side.TARGET: self.runner.targets(link.target)}
-
-
-def record_of(link: LinkPlan, side: Side, item: Item) -> Fields:
-    """An item in record fields; what cannot be mapped has none."""
-    if side is Side.TARGET:
-        return item.values
-    try:
-        return link.mapping.outbound(item.values)
-    except Invalid:
-        return {}

@@ -20,4 +20,16 @@ class Undo:
     both: bool = False
 
 
-Errand = Undo
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Compare both sides of a link (``runner.engine.audit``). ``most``: items of this visit, the next goes on there;
+    ``rate``: items a minute; ``anew``: begin again, whatever an earlier visit has seen; ``repair``: mark what is found, so
+    that the next pass puts it right."""
+
+    most: int | None = None
+    rate: int | None = None
+    anew: bool = False
+    repair: bool = False
+
+
+Errand = Undo | Audit

@@ -29,6 +29,7 @@ from runner.model.items import (
 from runner.model.meetings import Mail, Master, Spending
 from runner.model.notifications import PushTo, Subscription, Told
 from runner.model.places import Place
+from runner.model.proofs import Proof
 from runner.model.queueing import Barred, Job, Message, Sample
 from runner.model.state import (
     Act,
@@ -366,6 +367,10 @@ class Store(Protocol):
 
     def suspensions(self) -> Sequence[Suspension]:
         """What operators have suspended and not resumed, oldest first."""
+        ...
+
+    def proofs(self) -> Mapping[str, Proof]:
+        """Every link's newest audit."""
         ...
 
     def acts(self, limit: int) -> Sequence[Act]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from runner.model.meetings import Mail, Master
+from runner.model.proofs import Proof
 from runner.model.quick import quick
 from runner.model.record import Fields
 from runner.model.terms import Entity, Operation, Side
@@ -325,6 +326,8 @@ class Commit:
     """Let in one by one, each only in the place that it names (``instead``)."""
     mails: tuple[Mail, ...] = ()
     """Inserted or replaced by id."""
+    proofs: tuple[Proof, ...] = ()
+    """Inserted or replaced by link."""
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__slots__)

@@ -60,6 +60,11 @@ class Metrics:
             "Time since the link of the target that waits longest was last looked at",
             "target",
         )
+        self.proof_age = gauge(
+            "exsync_proof_age_seconds",
+            "Time since the link of the target that waits longest was last proven equal on both sides",
+            "target",
+        )
         self.throttled = counter("exsync_throttled_seconds", "Patience that the server asked for", "target")
         self.soft_errors = gauge("exsync_consecutive_soft_errors", "Failed passes in a row", "target")
         self.target_up = gauge("exsync_target_up", "Whether the target's circuit is closed", "target")

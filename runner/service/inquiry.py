@@ -12,10 +12,13 @@ from runner.engine.explanation import Answer, Explanation, SideView, UserView
 from runner.engine.passes import Orders
 from runner.engine.runs import Runner
 from runner.engine.selection import select_links
-from runner.model.queueing import Order
+from runner.model.errands import Audit
+from runner.model.queueing import Cause, Order
 from runner.service.acts import Operator
+from runner.service.auditing import audit_answer, forget_link
 from runner.service.copies import on_a_copy
 from runner.service.desk import Desk, rendered
+from runner.service.follower import jobs_for
 from runner.service.undoing import UndoWish, note_undo, undo_asked, undone_by
 from runner.service.views import Data, conflict_view, ledger_view, mail_view, quarantine_view, text_of
 
@@ -36,6 +39,20 @@ class Inquiry:
         """Why an item did, or did not, synchronise."""
         with on_a_copy(self.service) as runner:
             return explained(runner, word, names)
+
+    def audit(self, names: Sequence[str], *, anew: bool, repair: bool) -> Data:
+        """Compare both sides of these links, in their turn; what is found is marked when it shall be repaired."""
+        service = self.service
+        links = select_links(service.generations.current.plan, names)
+        order = Order(service.rng.token(), errand=Audit(anew=anew, repair=repair))
+        answer = audit_answer(service.store, self.desk.ordered(links, order))
+        marked = [one["link"] for one in answer["links"] if one["marked"]]
+        service.queue.put(jobs_for(service.generations.current, marked, Cause.NOTIFICATION))
+        return answer
+
+    def forget(self, who: Operator, link: str) -> Data:
+        """Drop the state of a link that is not configured any more."""
+        return {"pairs": forget_link(self.service.store, self.service.generations.current.plan, who, link)}
 
     def undo(self, who: Operator, body: Mapping[str, Any]) -> Data:
         """Take a run's writes back, or show what that would do."""

@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -53,6 +53,8 @@ class Settings:
     attempts: int = MOST_ATTEMPTS
     strict_start: bool = False
     pushed: bool = False
+    audit_within: timedelta | None = None
+    """Within what time every link is audited by and by; None: not at all."""
 
 
 class Service:
@@ -98,6 +100,7 @@ class Service:
                 self.supervisor.stopping,
                 lambda: fraction(rng.token()),
                 self.notifications.live,
+                settings.audit_within,
             )
             self.reloader = Reloader(self.configuration, self._swap, self.metrics, clock, self.supervisor.stopping)
             self._swap(first)

@@ -6,14 +6,16 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 
 import structlog
 
 from runner.config.exchange import POLLING
+from runner.model.errands import Audit
 from runner.model.errors import ExsyncError, StateError
 from runner.model.ports import Clock, Queue
-from runner.model.queueing import Cause
+from runner.model.queueing import Cause, Job, Order
 from runner.observe.metrics import Metrics
 from runner.queue.figures import oldest
 from runner.service.circuit import CircuitState
@@ -27,6 +29,10 @@ TICK = 1.0
 MINUTE = 60.0
 USERS = 300.0
 """Seconds between two looks at who the links' users are in the CRM."""
+AUDIT_SLICE = 500
+"""Items that one minute's slice of a background audit looks at."""
+AUDIT_RUN = "background-audit"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PRUNE = 6 * 3600.0
 """Seconds between two prunings of the CRM's outbox (see ``feed_keep``) and of the history (see ``olap.keep``)."""
 
@@ -79,6 +85,8 @@ class Timekeeper:
     """A fresh number in [0, 1), for spreading polls."""
     told_of: Callable[[str, str], bool] = lambda target, link: True
     """Whether changes of this target's link would be told of now; otherwise it is polled like one that never are."""
+    audit_within: timedelta | None = None
+    """Within what time every link is to be audited by and by; None: only when an operator asks."""
     polls: Polls = field(default_factory=Polls)
     last_seen: dict[str, float] = field(default_factory=dict)
 
@@ -93,6 +101,7 @@ class Timekeeper:
             if now - minute >= MINUTE:
                 minute = now
                 self.queue.sample()
+                self._audit()
             if now - users >= USERS:
                 users = now
                 self._quietly("crm.users_not_read", generation.learn_owners)
@@ -137,6 +146,7 @@ class Timekeeper:
             self.metrics.target_up.labels(name).set(1 if circuit.state is CircuitState.CLOSED else 0)
         self.metrics.crm_up.set(0 if self.dispatcher.crm_down else 1)
         self._measure_links(monotonic)
+        self._measure_proofs()
 
     def _measure_links(self, now: float) -> None:
         plan = self.generations.current.plan
@@ -159,6 +169,35 @@ class Timekeeper:
             self.metrics.quarantined.labels(*labels).set(number)
         for target, age in ages.items():
             self.metrics.watermark_age.labels(target).set(age)
+
+    def _measure_proofs(self) -> None:
+        """How old the oldest proof of each target is; a link that was never proven counts from the service's first sight."""
+        now, proofs = self.clock.now(), self.store.proofs()
+        ages: dict[str, float] = {}
+        for name, link in self.generations.current.plan.links.items():
+            proof = proofs.get(name)
+            if link.enabled and proof is not None and proof.proven is not None:
+                ages[link.target] = max(ages.get(link.target, 0.0), (now - proof.proven).total_seconds())
+        for target, age in ages.items():
+            self.metrics.proof_age.labels(target).set(age)
+
+    def _audit(self) -> None:
+        """Ask for the next slice of the audit that is due longest: an unfinished one first, then the oldest."""
+        generation, proofs = self.generations.current, self.store.proofs()
+        due = self.clock.now() - self.audit_within if self.audit_within else None
+        if due is None:
+            return
+        waiting = [
+            ((proof.finished is not None, proof.started) if proof else (True, EPOCH), name)
+            for name, link in generation.plan.links.items()
+            if link.enabled and self.store.link(name).matched
+            for proof in (proofs.get(name),)
+            if proof is None or proof.finished is None or proof.started < due
+        ]
+        if waiting:
+            link = generation.plan.links[min(waiting)[1]]
+            order = Order(AUDIT_RUN, errand=Audit(most=AUDIT_SLICE))
+            self.queue.put([Job(link.name, link.target, Cause.TIMER, (order,))])
 
     def _prune(self) -> None:
         count = self.generations.current.runner.tidy()

@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.config.plan import SyncPlan
 from runner.model.meetings import Mail
+from runner.model.proofs import Proof
 from runner.model.queueing import Message, Sample
 from runner.model.state import Act, Conflict, LedgerEntry, Quarantined, RunRecord, Suspension
 from runner.store import DuckStore, LedgerProof
@@ -23,7 +24,7 @@ def text_of(moment: datetime | None) -> str | None:
 
 def status_view(store: DuckStore, plan: SyncPlan) -> Data:
     """Every link of the state and of the plan, the newest runs, and what is suspended."""
-    known = store.overview()
+    known, proofs = store.overview(), store.proofs()
     names = {entry.name for entry in known}
     links: list[Data] = [
         {
@@ -31,6 +32,7 @@ def status_view(store: DuckStore, plan: SyncPlan) -> Data:
             "condition": entry.condition.value,
             "last_pass": text_of(entry.last_pass),
             "configured": entry.name in plan.links,
+            "proven": text_of(proofs[entry.name].proven) if entry.name in proofs else None,
         }
         for entry in known
     ]
@@ -40,6 +42,22 @@ def status_view(store: DuckStore, plan: SyncPlan) -> Data:
         for run in store.runs(10)
     ]
     return {"links": links, "runs": runs, "suspensions": [suspension_view(one) for one in store.suspensions()]}
+
+
+def audit_view(proof: Proof) -> Data:
+    """One link's newest audit."""
+    return {
+        "link": proof.link,
+        "started": text_of(proof.started),
+        "finished": text_of(proof.finished),
+        "proven": text_of(proof.proven),
+        "phase": proof.phase.value,
+        "counts": dict(proof.counts),
+        "found": [
+            {"finding": one.finding.value, "crm_key": one.crm_key, "target_key": one.target_key, "detail": one.detail}
+            for one in proof.found
+        ],
+    }
 
 
 def suspension_view(one: Suspension) -> Data:

@@ -12,6 +12,7 @@ import duckdb
 
 from runner.model.meetings import Mail, Master, Spending
 from runner.model.ports import Clock
+from runner.model.proofs import Proof
 from runner.model.state import (
     Act,
     Commit,
@@ -29,7 +30,7 @@ from runner.model.state import (
 )
 from runner.model.terms import Side
 from runner.reconcile.ordering import is_called
-from runner.store import intents, ledger, meetings, reading, recall
+from runner.store import intents, ledger, meetings, proofs, reading, recall
 from runner.store.chain import Chain
 from runner.store.faults import damaged, explained
 from runner.store.heartbeats import Heartbeats
@@ -49,6 +50,23 @@ class Change:
 
     con: duckdb.DuckDBPyConnection
     new_id: Callable[[], int]
+
+
+FORGETTABLE = (
+    *(
+        "mark",
+        "pairing",
+        "candidate",
+        "intent_batch",
+        "conflict",
+        "resolution",
+        "quarantine",
+        "master",
+        "mail",
+        "proof",
+    ),
+)
+"""The tables that hold what is known of a link and is of no use without it; the ledger is proof of what happened."""
 
 
 def open_store(path: Path | None, *, clock: Clock) -> DuckStore:
@@ -357,6 +375,24 @@ class DuckStore:
             if self._known.suspensions is None:
                 self._known.suspensions = reading.suspensions(con)
             return self._known.suspensions
+
+    def forget(self, link: str) -> None:
+        """Drop everything that is known of a link, but for its ledger and runs, and let it be new. Its name stays known."""
+        with self._work():
+            link_id = self._known.link_ids.get(link)
+            if link_id is None:
+                return
+            self._flush()
+            with self.changing() as change:
+                for table in FORGETTABLE:
+                    change.con.execute(f"DELETE FROM {table} WHERE link_id = ?", [link_id]).fetchall()  # noqa: S608
+                overwrite(change.con, "link", [link_row(link_id, LinkState(link), 0)])
+            self._recall()
+
+    def proofs(self) -> Mapping[str, Proof]:
+        """Every link's newest audit."""
+        with self._work() as con:
+            return proofs.proofs(con, self._known.link_names.__getitem__)
 
     def acts(self, limit: int) -> Sequence[Act]:
         """What operators did by command, newest first."""

@@ -169,6 +169,16 @@ TABLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("oldest", "DOUBLE"),
         ("mean", "DOUBLE"),
     ),
+    "proof": (
+        *_LINK,
+        ("started", "TIMESTAMP"),
+        ("phase", "VARCHAR"),
+        ("cursor", "VARCHAR"),
+        ("counts", _JSON),
+        ("found", _JSON),
+        ("finished", "TIMESTAMP"),
+        ("proven", "TIMESTAMP"),
+    ),
     "master": (*_LINK, ("native", "VARCHAR"), ("native_hash", "BIGINT"), ("rank", "VARCHAR")),
     "mail": (
         *_LINK,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from runner.model.meetings import OPEN, SPENT, Mail, Master, Spending
+from runner.model.proofs import Proof
 from runner.model.state import (
     Act,
     Commit,
@@ -54,6 +55,7 @@ class _State:
     acts: list[Act] = field(default_factory=list)
     masters: dict[str, Master] = field(default_factory=dict)
     mails: dict[str, Mail] = field(default_factory=dict)
+    proofs: dict[str, Proof] = field(default_factory=dict)
     last: int = 0
 
     def snapshot(self) -> _State:
@@ -251,6 +253,10 @@ class MemoryStore:
         """What operators have suspended and not resumed, oldest first."""
         return tuple(self._state.suspensions.values())
 
+    def proofs(self) -> Mapping[str, Proof]:
+        """Every link's newest audit."""
+        return dict(self._state.proofs)
+
     def acts(self, limit: int) -> Sequence[Act]:
         """What operators did by command, newest first."""
         return self._state.acts[::-1][:limit]
@@ -339,6 +345,7 @@ def _begin(state: _State, commit: Commit) -> None:
         if master.instead == (holder.link if holder else None):
             state.masters[master.native] = replace(master, instead=None)
     state.mails.update({mail.id: mail for mail in commit.mails})
+    state.proofs.update({proof.link: proof for proof in commit.proofs})
     for purge in commit.purged:
         _forget(state, purge)
 

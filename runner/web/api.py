@@ -120,6 +120,10 @@ def api_routes(desk: Desk) -> list[Route]:
             frozenset(_texts(body, "only")) if "only" in body else None,
         ),
         "/api/v1/plan": lambda request, body: desk.plan(_texts(body, "links")),
+        "/api/v1/audit": lambda request, body: inquiry.audit(
+            _texts(body, "links"), anew=bool(body.get("anew")), repair=bool(body.get("repair"))
+        ),
+        "/api/v1/forget": lambda request, body: inquiry.forget(who(request), _text(body, "link")),
         "/api/v1/undo": lambda request, body: inquiry.undo(who(request), body),
         "/api/v1/explain": lambda request, body: inquiry.explain(_text(body, "word"), _texts(body, "links")),
     }

@@ -1,0 +1,66 @@
+"""``exsync audit``: both sides compared, link by link (B-100)."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Any
+
+import click
+
+from runner.cli.context import Context, SystemRng, pass_context
+from runner.cli.output import FORMATS, emit, output_option, table
+from runner.cli.progress import progress
+from runner.engine.passes import Orders
+from runner.model.errands import Audit
+from runner.reconcile.rendering import printable, shortened
+from runner.service.auditing import audit_answer
+
+
+@click.command()
+@click.argument("links", nargs=-1)
+@click.option("--rate", type=click.IntRange(min=1), metavar="ITEMS", help="Look at no more items a minute than these.")
+@click.option("--anew", is_flag=True, help="Begin again instead of going on where an interrupted audit stopped.")
+@click.option("--repair", is_flag=True, help="Mark what is found, so that the next pass puts it right.")
+@output_option(*FORMATS)
+@pass_context
+def audit(context: Context, links: tuple[str, ...], rate: int | None, anew: bool, repair: bool, output: str) -> int:
+    """Compare both sides of LINKS (none: all) item by item, and say where they do not agree. Exit 2 when anything is found.
+
+    Nothing is written to either side. An audit that was interrupted goes on where it stopped. What waits for a pass or a
+    person is no finding. With --repair the next pass decides about what was found, under the ordinary rules and guards:
+    `exsync plan` shows it before.
+    """
+    errand = Audit(rate=rate, anew=anew, repair=repair)
+    service = context.service()
+    if service is not None:
+        told = service.post("/api/v1/audit", {"links": list(links), "anew": anew, "repair": repair})
+    else:
+        with context.session() as session, progress() as bar:
+            orders = Orders(SystemRng().token(), progress=bar, pause=time.sleep, errand=errand)
+            told = audit_answer(session.store, session.runner.run(session.links(links), orders))
+    if output != "table":
+        emit(told, output)
+        return int(told["exit_code"])
+    _show(told["links"])
+    if repair and any(link["marked"] for link in told["links"]):
+        click.echo("Marked: `exsync plan` shows what the next pass does about it, `exsync apply` carries it out.")
+    return int(told["exit_code"])
+
+
+def _show(links: list[dict[str, Any]]) -> None:
+    rows = []
+    for link in links:
+        counts = link["counts"]
+        proven = f"{datetime.fromisoformat(link['proven']):%Y-%m-%d %H:%M:%S}" if link.get("proven") else "never"
+        state = (
+            link["error"] or link["skipped"] or ("done" if link.get("finished") else f"stopped at {link.get('phase')}")
+        )
+        figures = [counts.get(name, 0) for name in ("looked", "equal", "agreed", "waiting")]
+        rows.append((link["link"], *figures, len(link["found"]), proven, state))
+    headers = ("LINK", "LOOKED AT", "EQUAL", "AS AGREED", "WAITING", "FOUND", "PROVEN EQUAL (UTC)", "STATE")
+    table(headers, rows, "No links are configured.")
+    for link in links:
+        for one in link["found"]:
+            keys = [f"{side} {shortened(one[f'{side}_key'], 40)}" for side in ("crm", "target") if one[f"{side}_key"]]
+            click.echo(f"  {link['link']}: {one['finding']}: {', '.join(keys)}: {printable(one['detail'])}")

@@ -1,0 +1,65 @@
+"""``exsync audit``, ``link reset`` and ``forget`` with real commands, EWS over HTTP and SQL (B-100, B-73, B-74)."""
+
+from __future__ import annotations
+
+import json
+
+from tests.e2e.operator import ANN, BOB, Operator
+from tests.e2e.served import Served
+
+
+def test_both_sides_are_proven_equal_or_not_and_mended(operator: Operator) -> None:
+    operator.ready()
+    operator.exsync("run", "--once")
+    assert operator.exsync("audit").code == 0
+    links = json.loads(operator.exsync("status", "-o", "json").out)["links"]
+    assert all(link["proven"] for link in links)
+
+    # What no feed tells of: the trigger is gone for the moment of an edit.
+    triggers = operator.sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'appointment'")
+    for name, _ in triggers:
+        operator.sql(f"DROP TRIGGER {name}")
+    operator.sql("UPDATE appointment SET subject = 'Behind our back' WHERE id = 1")
+    for _, statement in triggers:
+        operator.sql(str(statement))
+    assert "nothing written" in operator.exsync("run", "--once").out
+    found = operator.exsync("audit", "--repair", "-o", "json")
+    assert found.code == 2, found.text
+    [one] = [one for link in json.loads(found.out)["links"] for one in link["found"]]
+    assert (one["finding"], one["crm_key"]) == ("drift", "1")
+    assert operator.exsync("run", "--once").code == 0
+    titles = {view.text("Subject") for user in (ANN, BOB) for view in operator.sandbox.mailbox(user).items()}
+    assert "Behind our back" in titles
+
+    assert operator.exsync("link", "reset", BOB).code == 0
+    assert "nothing written" in operator.exsync("run", "--once").out
+    assert operator.exsync("audit").code == 0
+
+
+def test_a_link_that_left_is_forgotten_and_comes_back_without_duplicates(operator: Operator) -> None:
+    operator.ready()
+    operator.exsync("run", "--once")
+    name, before = f"sandbox/{BOB}/calendar", operator.remote_writes()
+    assert operator.exsync("forget", name, "--yes").code == 64
+    text = (operator.home / "targets.d/sandbox.yaml").read_text()
+    without = text[: text.index(f"- user: {BOB}")]
+    (operator.home / "targets.d/sandbox.yaml").write_text(without)
+    assert operator.exsync("run", "--once").code == 0
+    assert operator.exsync("forget", name, "--yes").code == 0
+    (operator.home / "targets.d/sandbox.yaml").write_text(text)
+    assert operator.exsync("run", "--once").code == 0
+    assert operator.remote_writes() == before
+    assert operator.exsync("ledger", "verify").code == 0
+
+
+def test_a_running_service_audits(operator: Operator) -> None:
+    operator.ready()
+    with Served(operator) as served:
+        served.idle()
+        said = operator.exsync("audit", ANN, "-o", "json")
+        assert said.code == 0, said.text
+        [link] = json.loads(said.out)["links"]
+        assert link["counts"]["equal"] > 0
+        assert link["proven"]
+        assert operator.exsync("link", "reset", ANN).code == 0
+        assert served.stop() == 0
