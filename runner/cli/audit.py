@@ -13,7 +13,8 @@ from runner.cli.output import FORMATS, emit, output_option, table
 from runner.cli.progress import progress
 from runner.engine.passes import Orders
 from runner.model.errands import Audit
-from runner.reconcile.rendering import printable, shortened
+from runner.model.printable import printable
+from runner.reconcile.rendering import shortened
 from runner.service.auditing import audit_answer
 
 

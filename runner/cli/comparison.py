@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from runner.cli.show import settings_of
 from runner.config import Loaded
+from runner.config.origins import settings_of
 from runner.config.plan import LinkPlan, SyncPlan
 from runner.engine.passes import meaning_of
 

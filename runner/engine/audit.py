@@ -43,7 +43,7 @@ _EVER = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 Read = Mapping[str, Item | ConnectorError]
 
 
-def audit(parts: Parts, link: LinkPlan, owner: str, orders: Orders, errand: Audit) -> PassReport:
+def audit(parts: Parts, link: LinkPlan, owner: str | None, orders: Orders, errand: Audit) -> PassReport:
     """Audit one link, or the next slice of it. Expected faults end up in the report; what was seen before stays seen."""
     return _Audit(parts, link, owner, orders, errand).run()
 
@@ -53,7 +53,7 @@ class _Full(Exception):
 
 
 class _Audit:
-    def __init__(self, parts: Parts, link: LinkPlan, owner: str, orders: Orders, errand: Audit) -> None:
+    def __init__(self, parts: Parts, link: LinkPlan, owner: str | None, orders: Orders, errand: Audit) -> None:
         self.parts, self.link, self.orders, self.errand = parts, link, orders, errand
         self.store, self.ref = parts.store, ref_of(link, owner)
         self.report = PassReport(link.name)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from runner.model.printable import printable
 from runner.model.terms import Operation
 from runner.reconcile.changeset import ChangeSet, LinkChanges, field_lines
 from runner.reconcile.ordering import Planned
-from runner.reconcile.rendering import SYMBOLS, printable, shown, summary
+from runner.reconcile.rendering import SYMBOLS, shown, summary
 
 PER_LINK = 200
 """Changes of one link that are listed."""
