@@ -192,15 +192,14 @@ class _Audit:
         unequal: list[Pairing] = []
         found: list[Found] = []
         for pairing in pairs:
-            if {(Side.CRM, pairing.crm_key), (Side.TARGET, pairing.target_key)} & self.waiting:
-                counts["waiting"] += 1
-                continue
             sides = {Side.CRM: crm[pairing.crm_key], Side.TARGET: target.get(pairing.target_key, Gone("deleted"))}
             missing = _missing(pairing, sides)
-            if missing is not None:
-                found.append(missing)
-            elif self._equal(sides):
+            if missing is None and self._equal(sides):
                 counts["equal"] += 1
+            elif {(Side.CRM, pairing.crm_key), (Side.TARGET, pairing.target_key)} & self.waiting:
+                counts["waiting"] += 1
+            elif missing is not None:
+                found.append(missing)
             else:
                 unequal.append(pairing)
         return found + self._drifted(unequal, counts)
