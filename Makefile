@@ -2,8 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
-DEBS := postgresql chromium slapd ldap-utils samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind \
-        python3-samba python3-markdown python3-dnspython
+DEBS := postgresql chromium slapd ldap-utils
 WORKERS ?= 2
 
 .PHONY: demo demo-stop test lint bench sim mutants sbom screenshots lock clean

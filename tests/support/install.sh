@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install Debian packages for the tests, and leave no service of theirs running: the tests start servers of their own, on
 # loopback ports, as they need them. While this runs, policy-rc.d (Debian Policy 9.3.3) forbids services to start;
-# afterwards those that were new are switched off, so that they do not start with the machine either.
+# afterwards slapd, when it was new, is switched off, so that it does not start with the machine either.
 set -eu
 policy=/usr/sbin/policy-rc.d
 made=
@@ -13,12 +13,9 @@ fi
 trap '[ -z "$made" ] || rm -f "$policy"' EXIT
 apt-get install -y -qq --no-install-recommends "$@" > /dev/null
 if [ -d /run/systemd/system ]; then
-  for unit in slapd smbd nmbd winbind samba-ad-dc; do
-    for package in "$@"; do
-      case "$unit:$package" in
-        slapd:slapd | smbd:samba | nmbd:samba | samba-ad-dc:samba | winbind:winbind)
-          systemctl disable -q "$unit" 2>/dev/null || true ;;
-      esac
-    done
+  for package in "$@"; do
+    case "$package" in
+      slapd) systemctl disable -q slapd 2>/dev/null || true ;;
+    esac
   done
 fi
