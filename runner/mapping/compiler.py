@@ -210,7 +210,7 @@ def _series(
             if crm[n].type in (FieldType.RECURRENCE, FieldType.OVERRIDES)
         ),
         inner=crm[field].inner,
-        texts=frozenset(name for name, kind in crm.items() if kind.type is FieldType.TEXT),
+        texts=frozenset(name for name, kind in crm.items() if kind.type in (FieldType.TEXT, FieldType.KEYWORDS)),
         facts=tuple(
             Fact(
                 frozenset(entry.states or entry.record_reads),

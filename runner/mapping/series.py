@@ -44,7 +44,7 @@ class Series:
     """CRM fields that only a series has: its rule, its overrides."""
     inner: frozenset[str]
     texts: frozenset[str]
-    """CRM fields that hold text, which can be explicitly empty."""
+    """CRM fields that hold text or keywords, which can be explicitly empty."""
     facts: tuple[Fact, ...]
     overridable: frozenset[str]
     place: str
@@ -64,7 +64,8 @@ class Series:
 
     def _out(self, crm: Fields, record: Fields, day: str, patch: Fields) -> Fields:
         base = {**crm, **_run(self.inbound_steps, expected(record, day)), **dict.fromkeys(self.of_series)}
-        mapped = _run(self.outbound_steps, {**base, **patch})
+        said = {name: None if value == "" else value for name, value in patch.items()}
+        mapped = _run(self.outbound_steps, {**base, **said})
         plain = expected(record, day)
         touched = [fact for fact in self.facts if not fact.reads.isdisjoint(patch)]
         names = frozenset().union(*(fact.record for fact in touched)) & self.overridable

@@ -19,7 +19,7 @@ S = f"{{{SOAP}}}"
 T = f"{{{TYPES}}}"
 M = f"{{{MESSAGES}}}"
 
-_SPECIAL = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f]')
+_SPECIAL = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]')
 _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
 
@@ -33,11 +33,16 @@ def escape(text: str) -> str:
     """Text or attribute value for an answer.
 
     Carriage returns and control characters become character references, as Exchange writes them: the latter are not
-    well-formed XML 1.0, and clients meet them in real mailboxes.
+    well-formed XML 1.0, and clients meet them in real mailboxes. Half a surrogate pair, which a mailbox can hold and UTF-8
+    cannot, becomes U+FFFD, as .NET's encoder writes it.
     """
     if not _SPECIAL.search(text):
         return text
-    return _SPECIAL.sub(lambda match: _NAMED.get(match[0]) or f"&#x{ord(match[0]):X};", text)
+    return _SPECIAL.sub(lambda match: _NAMED.get(match[0]) or _reference(match[0]), text)
+
+
+def _reference(character: str) -> str:
+    return "\ufffd" if "\ud800" <= character <= "\udfff" else f"&#x{ord(character):X};"
 
 
 def tag(name: str, text: str, prefix: str = "t") -> str:

@@ -5,10 +5,8 @@ B-41: one record in the CRM, one copy in each mailbox, in every order of arrival
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any
@@ -22,7 +20,7 @@ from runner.engine.passes import Orders
 from runner.engine.report import PassReport
 from runner.model.terms import Operation
 from tests.e2e.operator import ANN, BOB, Operator
-from tests.e2e.test_people import ENTRIES, OWNERS, TABLES
+from tests.e2e.people import TABLES, describe_people, make_tables
 from tests.support.demo import postgresql_demo
 from tests.support.postgres import Postgres, running
 
@@ -101,14 +99,8 @@ ORDERS = {"Ann first": (ANN,), "Bob first": (BOB,), "at once": (ANN, BOB)}
 def both(request: pytest.FixtureRequest, operator: Operator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Both]:
     """A CRM that says who takes part, on each database; whose pass comes first, or both at once."""
     postgres: Postgres | None = None
-    operator.replace("targets.d/crm.yaml", "    owner: owner_id\n", OWNERS)
-    first = "      notes: text\n      place: {column: location, type: text}\n"
-    operator.replace("targets.d/crm.yaml", first, f"      organizer: text\n{first}")
-    operator.replace("targets.d/sandbox.yaml", "  folders: {calendar: {conflict: target_wins}}\n", "")
+    describe_people(operator)
     operator.replace("targets.d/sandbox.yaml", "  conflict: crm_wins\n", POLICY)
-    mapping = operator.home / "mappings" / "schedule_item.yaml"
-    mapping.write_text(mapping.read_text(encoding="utf-8").rstrip() + ENTRIES, encoding="utf-8")
-    (operator.home / "mappings" / "schedule_item.test.yaml").unlink()
     if request.param[0] == "postgresql":
         postgres = request.getfixturevalue("server")
         with postgres.connect() as connection:
@@ -123,8 +115,7 @@ def both(request: pytest.FixtureRequest, operator: Operator, monkeypatch: pytest
                 )  # type: ignore[arg-type]
             )
     else:
-        with closing(sqlite3.connect(operator.crm_file)) as connection:
-            connection.executescript(TABLES)
+        make_tables(operator)
     for name in ("EXSYNC_CRM_URL", "EXSYNC_SANDBOX_PASSWORD"):
         monkeypatch.setenv(name, operator.environ[name])
     with Context(operator.home, operator.state, operator.state.with_suffix(".sock")).session() as opened:

@@ -292,6 +292,36 @@ def test_a_change_of_one_occurrence_touches_that_one_only(
     ]
 
 
+def test_reminders_and_categories_of_single_occurrences_go_out_and_come_back(
+    exchange: ExchangeConnector, ann: OutlookUser
+) -> None:
+    """B-43: an occurrence's own reminder, and its having none; B-36: an occurrence without the categories of its series."""
+    own: dict[str, Fields] = {
+        "2026-10-22": {"alert": 45},
+        "2026-10-23": {"alert": None},
+        "2026-10-26": {"keywords": None},
+    }
+    link = link_to(ANN, record_fields=frozenset({*SERIES, "alert"}))
+    values = series(own, alert=15)
+    (result,) = exchange.write(link, [Write(Operation.CREATE, None, None, values, frozenset(values), stamp="s1")])
+    assert result.error is None
+    key = result.key or ""
+    item = exchange.get(link, [key])[key]
+    assert isinstance(item, Item)
+    assert patches_of(item.values) == own
+    early, silent, plain = (ann.occurrence(key, date.fromisoformat(day)) for day in own)
+    assert (early.text("ReminderIsSet"), early.text("ReminderMinutesBeforeStart")) == ("true", "45")
+    assert silent.text("ReminderIsSet") == "false"
+    assert not plain.props.get("Categories")
+    fewer = {**item.values, OVERRIDES: {"2026-10-22": {"alert": 5}}}
+    (result,) = exchange.write(link, [Write(Operation.UPDATE, key, item.version, fewer, LEFT)])
+    assert result.error is None
+    after = exchange.get(link, [key])[key]
+    assert isinstance(after, Item)
+    assert patches_of(after.values) == {"2026-10-22": {"alert": 5}}
+    assert ann.occurrence(key, date(2026, 10, 23)).text("ReminderIsSet") == "true"
+
+
 def test_a_deletion_is_written_behind_a_check_of_the_version(exchange: ExchangeConnector, sandbox: Sandbox) -> None:
     """Invariant 4. The version after it stays unknown, so that a user's edit in between is never taken for our echo."""
     item = made(exchange, series())

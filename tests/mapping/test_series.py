@@ -162,3 +162,12 @@ def test_b36_overrides_survive_the_way_into_the_crm_and_back(held: dict[str, Fie
     record = dict(MAPPING.outbound(crm(time_zone=zone)))
     record["recurrence_overrides"] = canonical_overrides(record, held)
     assert MAPPING.outbound(MAPPING.inbound(record)) == record
+
+
+def test_an_occurrence_without_the_keywords_of_its_series_is_carried_both_ways() -> None:
+    """B-36: empty text in the CRM's row says that it has none; NULL would follow the series."""
+    day = DAYS[1]
+    row = crm({day: {"categories": ""}}, categories=("Red",))
+    record = MAPPING.outbound(row)
+    assert record["recurrence_overrides"] == {day: {"keywords": None}}
+    assert MAPPING.inbound(record)["occurrences"] == {day: {"categories": ""}}

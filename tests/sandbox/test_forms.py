@@ -542,3 +542,12 @@ def test_default_folders_cannot_be_deleted_and_names_are_unique(sandbox: Sandbox
     )
     assert ask(sandbox, new).codes == ["NoError"]
     assert ask(sandbox, new).codes == ["ErrorFolderExists"]
+
+
+def test_half_a_surrogate_pair_comes_out_as_the_replacement_character(sandbox: Sandbox) -> None:
+    """As .NET encodes what UTF-8 cannot say; nothing breaks on the way out."""
+    item = sandbox.mailbox(ANN).create(Subject="a\ud800b", Location="\udfff", Body="\ud800 whole \U0001f600")
+    answer = ask(sandbox, get_item(item, shape=with_properties(field("item:Subject"), field("calendar:Location"))))
+    [subject], [location] = answer.all("//t:Subject"), answer.all("//t:Location")
+    assert (subject.text, location.text) == ("a\ufffdb", "\ufffd")
+    assert ask(sandbox, get_item(item, shape=with_properties(field("item:Body")))).all("//t:Body")[0].text

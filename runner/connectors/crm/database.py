@@ -79,6 +79,8 @@ def _sqlite(url: sa.URL, patience: timedelta) -> sa.Engine:
     @event.listens_for(engine, "connect")
     def leave_transactions_to_us(connection: Any, record: Any) -> None:
         connection.isolation_level = None
+        # What we delete or blank is overwritten with zeros: an item may have become private (B-35).
+        connection.execute("PRAGMA secure_delete = ON")
         connection.create_function(SHA256, 1, _sha256, deterministic=True)
 
     @event.listens_for(engine, "begin")

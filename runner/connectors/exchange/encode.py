@@ -80,6 +80,8 @@ def occurrence_properties(
     stated = [_ENCODERS[field](values.get(field)) for field in _ENCODERS if field in fields]
     if fields & INTERVAL:
         stated += _interval(values, link.time_zone, times)
+    if "alert" in fields:
+        stated += _reminder(values.get("alert"))
     return [prop if prop.fill else replace(prop, fill=_EMPTY.get(prop.tag, _nothing)) for prop in stated]
 
 
