@@ -113,8 +113,8 @@ def test_an_occurrence_that_the_crm_cannot_hold_sets_the_item_aside() -> None:
     record = {**MAPPING.outbound(crm()), "recurrence_overrides": {DAYS[0]: {"location": "Room 2"}}}
     with pytest.raises(Invalid, match=r"m\.yaml:7:3: one occurrence has a 'place' of its own"):
         mapping.inbound(record)
-    empty = {**record, "recurrence_overrides": {DAYS[0]: {"keywords": None}}, "keywords": ("red",)}
-    with pytest.raises(Invalid, match="one occurrence has no 'categories'"):
+    empty = {**record, "recurrence_overrides": {DAYS[0]: {"priority": None}}, "priority": 1}
+    with pytest.raises(Invalid, match="priority: the field must not be empty"):
         MAPPING.inbound(empty)
 
 
