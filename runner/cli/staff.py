@@ -23,6 +23,10 @@ groups: {{bases: ['{groups}'], mapping: group}}
 group_mapping:
 - {{group: Sales, synchronize_users: true, template: seller, priority: 10}}
 """
+_WELCOME = """\
+INSERT INTO appointment (subject, starts_at, ends_at, time_zone, owner_id)
+SELECT 'Welcome, Nora', datetime('now', '+3 days'), datetime('now', '+3 days', '+1 hour'), 'Europe/Vienna', id
+FROM crm_user WHERE email = ?"""
 _LIST = "- generate: {from: {ldap: corp}}\n"
 
 
@@ -41,6 +45,7 @@ def directory_part(demo: Demo) -> None:
         links = demo.home / "targets.d/sandbox.yaml"
         before = links.read_text(encoding="utf-8")
         links.write_text(before + _LIST, encoding="utf-8")
+        demo.sql(_WELCOME, (NORA,))
         demo.exsync("run", "--once")
         demo.say("The list goes away again: her links become orphaned, and nothing is deleted for it.")
         links.write_text(before, encoding="utf-8")
