@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from runner.engine.identity import DELETED
+from runner.engine.identity import DELETED, crm_key_of
+from runner.engine.match import pair_by_identity
 from runner.engine.parts import Parts
 from runner.engine.subject import Failure, Gathered, Subject
 from runner.model.errors import NOT_OWNED, OTHER_CLASS, OUT_OF_SCOPE, ConnectorError, Gone, Invalid
@@ -56,6 +57,13 @@ class _Gather:
         missing = [pairing.crm_key for pairing in pairs if pairing.crm_key not in crm]
         if missing:
             crm.update(self.parts.crm.get(self.ref, missing))
+        if lone_target and (again := self._paired_again(lone_target, target, bool(lone_crm))):
+            pairs += again
+            there = {key for pairing in again for key in (pairing.crm_key, pairing.target_key)}
+            lone_crm = [key for key in lone_crm if key not in there]
+            lone_target = [key for key in lone_target if key not in there]
+            unread = [pairing.crm_key for pairing in again if pairing.crm_key not in crm]
+            crm.update(self.parts.crm.get(self.ref, unread) if unread else {})
         followed = self._lone_target(lone_target, target, crm)
         known = {pairing.id for pairing in followed}
         pairs = [pairing for pairing in pairs if pairing.id not in known] + followed
@@ -96,6 +104,18 @@ class _Gather:
             return ()
         store.commit(Commit(pairings=tuple(made.values())))
         return store.pairings(self.ref.name, crm_keys=list(made))
+
+    def _paired_again(self, keys: Sequence[str], target: Read, beside_records: bool) -> Sequence[Pairing]:
+        """Items whose pair the state has lost, or does not know yet since it is an older copy: they bear our stamp, or their
+        record stands in the CRM's key table (A9). Most steps have none, and ask nothing."""
+        items = [item for key in keys if isinstance(item := target[key], Item)]
+        named = {crm_key_of(item.stamp) for item in items if item.stamp}
+        known = (
+            {p.crm_key for p in self.parts.store.pairings(self.ref.name, crm_keys=sorted(named))} if named else set()
+        )
+        lost = [item for item in items if beside_records or (item.stamp and crm_key_of(item.stamp) not in known)]
+        made = pair_by_identity(self.parts, self.ref, lost) if lost else ()
+        return self.parts.store.pairings(self.ref.name, crm_keys=list(made)) if made else ()
 
     def _note_elsewhere(self) -> None:
         """Of private items: which records do other links hold too? Most steps have none of them."""

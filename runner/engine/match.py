@@ -53,6 +53,12 @@ def _pages(parts: Parts, link: str, side: Side, until: int) -> Iterator[list[Mar
 
 def _by_identity(parts: Parts, link: LinkPlan, ref: LinkRef, keys: Sequence[str]) -> int:
     items = [item for item in parts.target.get(ref, keys).values() if isinstance(item, Item)]
+    return len(pair_by_identity(parts, ref, items))
+
+
+def pair_by_identity(parts: Parts, ref: LinkRef, items: Sequence[Item]) -> Sequence[str]:
+    """Pair target items with the records that bear their identity or that their stamp names, where neither is paired;
+    returns the CRM keys."""
     natives = {native: item for item in items if (native := native_key(ref, item))}
     partner: dict[str, str] = {}
     for hit in parts.crm.find(ref, [Identity(native=native) for native in natives]) if natives else ():
@@ -62,16 +68,17 @@ def _by_identity(parts: Parts, link: LinkPlan, ref: LinkRef, keys: Sequence[str]
         if item.stamp and item.key not in partner and crm_key_of(item.stamp) not in partner.values():
             partner[item.key] = crm_key_of(item.stamp)
     if not partner:
-        return 0
+        return ()
     there = parts.crm.get(ref, sorted(set(partner.values())))
-    taken = {p.crm_key for p in parts.store.pairings(link.name, crm_keys=list(there))}
+    taken = {p.crm_key for p in parts.store.pairings(ref.name, crm_keys=list(there))}
     made: dict[str, Pairing] = {}
     for item in items:
         crm_key = partner.get(item.key, "")
         if isinstance(there.get(crm_key), Item) and crm_key not in taken and crm_key not in made:
-            made[crm_key] = Pairing(link.name, link.entity, crm_key, item.key, stamp=item.stamp, native=item.native)
-    parts.store.commit(Commit(pairings=tuple(made.values())))
-    return len(made)
+            made[crm_key] = Pairing(ref.name, ref.entity, crm_key, item.key, stamp=item.stamp, native=item.native)
+    if made:
+        parts.store.commit(Commit(pairings=tuple(made.values())))
+    return tuple(made)
 
 
 def _candidates(parts: Parts, link: LinkPlan, ref: LinkRef, side: Side, keys: Sequence[str]) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from runner.model.terms import Side
 from runner.store import DuckStore, open_store
+from tests.store.committing import commit_into
 from tests.store.samples import ANN, NOW, StillClock
 
-KILLS = 25
+KILLS = 120
 
 
 def check_whole(store: DuckStore, acknowledged: int) -> int:
@@ -29,22 +33,28 @@ def check_whole(store: DuckStore, acknowledged: int) -> int:
 def test_killed_at_any_moment_no_acknowledged_commit_is_lost_and_none_is_partial(path: Path) -> None:
     """A5. The moment is drawn: after so many acknowledged commits, the next one (or a checkpoint) is under way."""
     rng = random.Random(20261123)
+    forking = multiprocessing.get_context("forkserver")
+    forking.set_forkserver_preload(["tests.store.committing"])
     acknowledged = 0
     for _ in range(KILLS):
-        with subprocess.Popen(
-            [sys.executable, "-m", "tests.store.committing", str(path)], stdout=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline().split() == ["open", str(acknowledged)]
-            for _ in range(rng.randrange(1, 25)):
-                acknowledged = int(process.stdout.readline())
-            process.kill()
-            for line in process.stdout.read().splitlines(keepends=True):
-                if line.endswith("\n"):
-                    acknowledged = int(line)
+        reader, writer = forking.Pipe(duplex=False)
+        process = forking.Process(target=commit_into, args=(path, writer), daemon=True)
+        process.start()
+        writer.close()
+        assert reader.recv() == acknowledged
+        for _ in range(rng.randrange(1, 25)):
+            acknowledged = reader.recv()
+        process.kill()
+        with suppress(EOFError, OSError):
+            while True:
+                acknowledged = reader.recv()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
         with open_store(path, clock=StillClock()) as store:
             acknowledged = check_whole(store, acknowledged)
     assert acknowledged >= KILLS
+    with open_store(path, clock=StillClock()) as store:
+        assert store.verify_ledger().whole
 
 
 def test_killed_while_a_state_is_created_leaves_none_or_a_whole_one(path: Path) -> None:
