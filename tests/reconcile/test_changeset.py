@@ -82,6 +82,7 @@ hq/ann.lee@example.com/calendar   1,261 known items
   unsure match (key set 2): CRM 8, 9 with target AAMk8: left alone
   guard G103: 1 to delete, limit 1260: passed  [built in: one side became empty]
   guard G104: 1 to delete, limit 0: stopped  [targets.d/hq.yaml:9:3]
+  guard G105: 1 to delete, limit 200: passed  [built-in default]
   stopped: G104 hq/ann.lee@example.com/calendar: 1 of 1261 items (0 %) would be deleted; the limit is 0 (targets.d/hq.yaml:9:3). Nothing of that kind was written.
            look at `exsync plan hq/ann.lee@example.com/calendar`; then raise guards.max_deletes in YAML, or allow it once: `exsync apply hq/ann.lee@example.com/calendar --allow-deletes`
 
