@@ -75,6 +75,14 @@ def _meeting(world: World) -> None:
         world.target.user_create(user, event("Meeting"), native="uid-meeting", shared=True)
 
 
+def _related(world: World) -> None:
+    world.crm.related = True
+
+
+def _lose_state(world: World) -> None:
+    world.store = MemoryStore()
+
+
 def _move_meeting(world: World) -> None:
     """The organizer moves it: Exchange changes every attendee's copy."""
     for user in (ANN, BOB):
@@ -175,6 +183,34 @@ SCENARIOS: dict[str, Scenario] = {
                 _delete_target("Outlook 1"),
                 lambda w: w.target.forget_watermarks(ANN),
             )
+        ],
+        _three_each,
+    ),
+    "one record that two users hold, edited by both": Scenario(
+        [
+            lambda w: w.crm.user_share(w.in_crm("Call"), OWNERS[BOB]),
+            _all(
+                lambda w: w.target.user_edit(w.target.items(ANN)[0].key, location="Ann's room"),
+                lambda w: w.target.user_edit(w.target.items(BOB)[0].key, description="Bob's notes"),
+            ),
+        ],
+        _related,
+        lambda: [link_plan(ANN), link_plan(BOB)],
+    ),
+    "a meeting whose attendee joins its record": Scenario(
+        [_meeting, _move_meeting], _related, lambda: [link_plan(ANN), link_plan(BOB)]
+    ),
+    "an edit after the state was lost": Scenario(
+        [
+            _all(_lose_state, lambda w: w.in_outlook("New")),
+            _all(_edit_target("Outlook 0", location="Garden"), _edit_crm("CRM 0", place="Hall")),
+        ],
+        _three_each,
+    ),
+    "an invalid item beside others": Scenario(
+        [
+            _all(_edit_target("Outlook 0", location="Hall"), lambda w: w.target.user_spoil(w.outlook()["CRM 1"].key)),
+            _all(lambda w: w.target.user_spoil(w.outlook()["CRM 1"].key, None), _edit_crm("CRM 0", place="Hall")),
         ],
         _three_each,
     ),
