@@ -155,8 +155,8 @@ class Demo:
         self.step += 1
         click.echo(f"\n\033[1m{self.step}. {what}\033[0m" if sys.stdout.isatty() else f"\n{self.step}. {what}")
 
-    def exsync(self, *arguments: str, expect: int = 0) -> None:
-        """Run a command as the operator would and show what it prints."""
+    def exsync(self, *arguments: str, expect: int = 0) -> str:
+        """Run a command as the operator would, show what it prints, and answer with that."""
         click.echo(f"   $ exsync {' '.join(arguments)}")
         sys.stdout.flush()
         command = [sys.executable, "-m", "runner", *arguments]
@@ -165,6 +165,7 @@ class Demo:
             click.echo(f"   {line}" if line else "")
         if done.returncode != expect:
             raise click.ClickException(f"exsync {arguments[0]} ended with {done.returncode}, not {expect}")
+        return done.stdout
 
     def sql(self, statement: str, values: Sequence[object] = ()) -> None:
         """An edit by a user of the CRM."""

@@ -36,6 +36,7 @@ def tell(demo: Demo) -> None:
     _private(demo)
     _tasks_and_contacts(demo)
     directory_part(demo)
+    _taken_back(demo)
     demo.say("One more pass over everything writes nothing.")
     demo.exsync("run", "--once")
     demo.exsync("status")
@@ -61,6 +62,21 @@ def _edits(demo: Demo) -> None:
     demo.say("Ann deletes it in Outlook; the CRM's record is deleted with it.")
     demo.outlook(ANN, "Review (the CRM's name)").move_to_trash(send_meeting_cancellations=SEND_TO_NONE)
     demo.exsync("apply", f"sandbox/{ANN}/calendar")
+
+
+def _taken_back(demo: Demo) -> None:
+    calendar = f"sandbox/{ANN}/calendar"
+    _appointment(demo, ANN, "Budget", _ahead(5, 9), location="Room 2").save(send_meeting_invitations=SEND_TO_NONE)
+    demo.exsync("apply", calendar)
+    demo.say("A script garbles a title in the CRM, and it reaches Outlook. Why does the item read like that?")
+    demo.sql("UPDATE appointment SET subject = 'B?dg?t' WHERE subject = 'Budget'")
+    run = demo.exsync("apply", calendar).partition("Run ")[2].partition(" ")[0]
+    demo.exsync("explain", "B?dg?t")
+    demo.say("The run is taken back: first shown, then done, on both sides, without mail.")
+    demo.exsync("undo", run)
+    demo.exsync("undo", run, "--both", "--apply")
+    demo.exsync("apply", calendar)
+    demo.show("appointment", "SELECT subject, location FROM appointment WHERE subject = 'Budget'")
 
 
 def _ahead(days: int, hour: int) -> EWSDateTime:
