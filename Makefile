@@ -33,8 +33,13 @@ sim: .venv/.dev
 mutants: .venv/.dev
 	$(BIN)/python -m tests.sim.mutants
 
-sbom: .venv/.dev
-	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json requirements.txt
+# In an environment of its own: with what cyclonedx brings along, jsonschema takes a second to import.
+.venv/sbom/.made: .ci/requirements-sbom.txt | .venv/.made
+	$(PYTHON) -m venv .venv/sbom
+	.venv/sbom/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $< && touch $@
+
+sbom: .venv/sbom/.made
+	.venv/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json requirements.txt
 
 screenshots: .venv/.dev debs
 	$(BIN)/python -m tests.console.screenshots
@@ -64,8 +69,9 @@ debs:
 
 lock: .venv/.dev
 	$(PIP) uv
-	$(BIN)/uv pip compile -q --generate-hashes --all-extras --python-version 3.11 --universal --no-emit-index-url --no-header pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --generate-hashes --extra build --extra dev --extra postgres --python-version 3.11 --universal --no-emit-index-url --no-header pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --generate-hashes --extra build --extra postgres --python-version 3.11 --universal --no-emit-index-url --no-header -c requirements-dev.txt pyproject.toml -o requirements.txt
+	echo 'cyclonedx-bom>=6,<8' | $(BIN)/uv pip compile -q --generate-hashes --python-version 3.11 --universal --no-emit-index-url --no-header - -o .ci/requirements-sbom.txt
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -42,3 +43,9 @@ def test_a_wheel_brings_its_schemas_along(tmp_path: Path) -> None:
     found = run(python, "-m", "runner", "validate", root, cwd=tmp_path)
     assert found.returncode == 78
     assert "did you mean 'access'?" in found.stdout + found.stderr
+
+
+def test_nothing_installed_makes_every_start_slow() -> None:
+    """jsonschema imports what checks its optional formats wherever that is installed; rfc3987_syntax then builds a grammar
+    for a second of CPU, in each command."""
+    assert importlib.util.find_spec("rfc3987_syntax") is None
