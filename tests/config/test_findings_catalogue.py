@@ -365,3 +365,13 @@ def test_mistakes_of_every_kind_in_one_file_and_across_files_are_told_at_once(wr
         "targets.d/hq.yaml:12:9: duplicate-link",
         "targets.d/hq.yaml:13:7: yaml-alias",
     ]
+
+
+@pytest.mark.parametrize("direction", ["both", "outbound"])
+def test_a_directory_is_only_read(write: Write, direction: str) -> None:
+    """B-3: a direction other than inbound is refused with the reason."""
+    parts = ad("mapping: people", f"mapping: people\n  direction: {direction}")
+    loaded = load(write(**parts))
+    [refused] = loaded.diagnostics
+    assert refused.code == "ldap-inbound-only"
+    assert "never written from the CRM" in refused.message
