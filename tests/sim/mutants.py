@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from runner.config.plan import LinkPlan
-from runner.engine import disputes, gather, match, observe, passes, settle, write
+from runner.engine import agreement, disputes, gather, match, observe, passes, settle, write
 from runner.model import privacy
 from runner.model.items import Found, Identity, Item, LinkRef, Write
 from runner.model.state import Commit, Pairing
@@ -68,7 +68,7 @@ def no_native_identity(patch: Patch) -> None:
 def copies_pass_for_originals(patch: Patch) -> None:
     """D8: the stamp alone says who an item is."""
     patch.setattr(gather, "_known_by", lambda pairing: Identity(pairing.stamp) if pairing.stamp else None)
-    patch.setattr(write, "crm_key_of", lambda stamp: _Anything())
+    patch.setattr(agreement, "crm_key_of", lambda stamp: _Anything())
 
 
 class _Anything:
@@ -193,8 +193,9 @@ def a_bad_item_stops_the_folder(patch: Patch) -> None:
 
 
 def matching_ignores_identity(patch: Patch) -> None:
-    """First sync goes by titles alone, and makes what is there already."""
+    """First sync goes by titles alone, and makes what is there already; what a lost state forgot is not paired again."""
     patch.setattr(match, "_by_identity", lambda *_: 0)
+    patch.setattr(gather, "pair_by_identity", lambda *_: ())
 
 
 def deletes_of_changed_items(patch: Patch) -> None:

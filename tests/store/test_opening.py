@@ -81,7 +81,7 @@ def test_a_second_process_is_refused_with_the_holders_pid(path: Path, clock: Sti
         text=True,
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "open 0\n"
+        assert process.stdout.readline() == "open\n"
         with pytest.raises(StateLocked, match=rf"in use by process {process.pid} ") as caught:
             open_store(path, clock=clock)
         assert caught.value.exit_code == 75
