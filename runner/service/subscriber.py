@@ -339,7 +339,7 @@ class Subscriber:
                 self._heard(line, told)
         except ConnectorError as error:
             broken = error
-        except Exception as error:
+        except Exception as error:  # a bug in reading a stream is told, and its links are polled
             log.error("stream.crashed", target=self.plan.name, exc_info=error)
             broken = ProtocolFault(f"a bug in exsync ended a stream: {error!r}", code="stream-crashed")
         self._hung_up(line, broken)
