@@ -29,7 +29,8 @@ class _Task(threading.Thread, Generic[T]):
         try:
             if not self._turns.dead:
                 self.result = self._work()
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits for all of them
+        except BaseException as error:  # noqa: BLE001 - a simulated crash is none of Exception; a thread that ended by it
+            # without a word would hang the seed: whoever waits for all of them raises it
             self.error = error
             self._turns.dead = self._turns.dead or isinstance(error, Crash)
         self._turns.ended(self)
