@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -97,20 +99,21 @@ def sandbox(
         _load(server, load)
     for user in server.mailboxes.values():
         user.fill(fill)
-    try:
-        server.start()
-    except OSError as error:
-        raise click.ClickException(
-            f"cannot listen on {listen[0]}:{listen[1]}: {error.strerror or error}. Choose another port with --listen."
-        ) from error
-    try:
-        click.echo(f"{server.url} ({auth}, {username})")
-        for address, user in server.mailboxes.items():
-            click.echo(f"  {address}: {len(user.items())} calendar items")
-        click.echo("Ctrl-C ends it." if lifetime is None else f"Ends by itself after {lifetime:.0f} s.")
-        _wait(lifetime)
-    finally:
-        server.stop()
+    with _told_to_end() as ended:
+        try:
+            server.start()
+        except OSError as error:
+            raise click.ClickException(
+                f"cannot listen on {listen[0]}:{listen[1]}: {error.strerror or error}. Choose another port with --listen."
+            ) from error
+        try:
+            click.echo(f"{server.url} ({auth}, {username})")
+            for address, user in server.mailboxes.items():
+                click.echo(f"  {address}: {len(user.items())} calendar items")
+            click.echo("Ctrl-C ends it." if lifetime is None else f"Ends by itself after {lifetime:.0f} s.")
+            ended.wait(lifetime)
+        finally:
+            server.stop()
 
 
 def _password(variable: str | None) -> str:
@@ -144,7 +147,9 @@ def _load(server: object, load: str) -> None:
         click.echo(f"  {uid}: {reason}")
 
 
-def _wait(lifetime: float | None) -> None:
+@contextmanager
+def _told_to_end() -> Iterator[threading.Event]:
+    """Set on Ctrl-C and SIGTERM: from before it listens until it has stopped."""
     ended = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
@@ -152,7 +157,7 @@ def _wait(lifetime: float | None) -> None:
 
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        ended.wait(lifetime)
+        yield ended
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Generator
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from typing import Any
@@ -113,6 +114,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(Reply(401, b"", tuple(offers)))
         return None
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """``Date`` by the sandbox's clock."""
+        return super().date_time_string(self.server.now().timestamp() if timestamp is None else timestamp)
+
     def _send(self, reply: Reply) -> None:
         self.send_response(reply.status)
         names = {name.lower() for name, _ in reply.headers}
@@ -181,7 +186,7 @@ class EwsHttpServer(ThreadingHTTPServer):
         service: Service,
         accounts: Accounts,
         schemes: frozenset[str],
-        now: Callable[[], Any],
+        now: Callable[[], datetime],
         tokens: TokenOffice,
         directory: Directory,
         *,
@@ -197,7 +202,7 @@ class EwsHttpServer(ThreadingHTTPServer):
         self.refused = 0
         """Answers of 401 to credentials that were offered and did not fit."""
         self.connections_opened = 0
-        self._now = now
+        self.now = now
         self._keep_bodies = keep_bodies
         self._connections: set[socket.socket] = set()
         self._guard = Lock()
@@ -253,7 +258,7 @@ class EwsHttpServer(ThreadingHTTPServer):
         kept = body if self._keep_bodies else None
         shown = tuple((name, value) for name, value in headers if name.lower() != "authorization")
         self.requests.note(
-            Seen(reply.operation, reply.mailbox, reply.items, reply.status, self._now(), kept, shown if kept else ())
+            Seen(reply.operation, reply.mailbox, reply.items, reply.status, self.now(), kept, shown if kept else ())
         )
 
     def start(self) -> None:

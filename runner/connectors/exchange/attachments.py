@@ -2,8 +2,10 @@
 
 GetItem names the attachments of an item (``item:Attachments``) without their content. A file's content is fetched once to
 make its digest, which is kept in memory by what EWS says of the file: its id, size and time of last change (Outlook can
-save an edited file in place, under the same id). So an item whose subject changed costs no file. Pages CreateAttachment
-operation, GetAttachment operation, DeleteAttachment operation, FileAttachment.
+save an edited file in place, under the same id). So an item whose subject changed costs no file. That time has whole
+seconds: while a file is fresh it may change again within the same one, to the same size, and so a fresh file's digest
+holds for the very version of the item that it was made of and no other. Pages CreateAttachment operation, GetAttachment
+operation, DeleteAttachment operation, FileAttachment.
 
 *Choices where the rule book is silent*
 
@@ -21,6 +23,8 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from threading import Lock
 
 from runner.connectors.exchange.mailbox import Mailbox
@@ -49,6 +53,9 @@ SLACK = 4096
 """What Exchange may count as a file's size beside its content ([MS-OXCMSG] PidTagAttachSize)."""
 REMEMBERED = 20_000
 """Digests kept in memory."""
+FRESH = timedelta(minutes=5)
+"""How long after its last change a file may still change within the same second: as far as the clocks of one site's
+servers may be apart (RFC 4120 §8.2)."""
 UNFINISHED = frozenset({ATTACHMENTS})
 
 _ATTACHMENTS, _FILE, _ID = t("Attachments"), t("FileAttachment"), t("AttachmentId")
@@ -57,12 +64,14 @@ _NAME, _SIZE, _MODIFIED, _INLINE, _CONTENT = t("Name"), t("Size"), t("LastModifi
 
 @dataclass(frozen=True, slots=True)
 class FileRef:
-    """One attached file as GetItem names it. ``name`` is clean, ``size`` what Exchange counts."""
+    """One attached file as GetItem names it. ``name`` is clean, ``size`` what Exchange counts, ``version`` the change key of
+    the item that it was read with."""
 
     id: str
     name: str
     size: int
     modified: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +82,52 @@ class Attached:
     files: tuple[FileRef, ...]
 
 
+@dataclass(slots=True)
+class _Known:
+    size: int
+    digest: str
+    version: str
+    """The item's change key that it holds for; empty: for every one."""
+
+
 class Digests:
     """Size and digest of the content of files that were fetched once. Shared by threads."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, int, str], tuple[int, str]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, int, str], _Known] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, file: FileRef) -> tuple[int, str] | None:
-        """(size of the content in bytes, its SHA-256), if it was noted."""
+    def get(self, file: FileRef, date: str) -> tuple[int, str] | None:
+        """(size of the content in bytes, its SHA-256), if it was noted. ``date``: the server's, when it named the file."""
         with self._lock:
-            return self._known.get((file.id, file.size, file.modified))
+            known = self._known.get((file.id, file.size, file.modified))
+            if known is None or known.version not in ("", file.version):
+                return None
+            if known.version and not fresh(file.modified, date):
+                known.version = ""
+            return known.size, known.digest
 
-    def note(self, file: FileRef, size: int, digest: str) -> None:
-        """Remember a file; the oldest are forgotten."""
+    def note(self, file: FileRef, size: int, digest: str, date: str) -> None:
+        """Remember a file that was fetched when the server's date was ``date`` or later; the oldest are forgotten."""
         with self._lock:
-            self._known[file.id, file.size, file.modified] = size, digest
+            version = file.version if fresh(file.modified, date) else ""
+            self._known[file.id, file.size, file.modified] = _Known(size, digest, version)
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
+
+
+def fresh(modified: str, date: str) -> bool:
+    """Whether a file last changed at ``modified`` (ISO 8601) may, at an HTTP ``Date``, change again within that second."""
+    try:
+        return parsedate_to_datetime(date) - datetime.fromisoformat(modified) < FRESH
+    except (ValueError, TypeError):  # no date, none that can be read, or one without a zone: nothing is known of it
+        return True
 
 
 def refs_of(element: Element) -> tuple[FileRef, ...]:
     """The files that are attached to an item's element, inline ones left out."""
     held = element.find(_ATTACHMENTS)
+    version = change_key(element)
     found: list[FileRef] = []
     for entry in () if held is None else held:
         ident = entry.find(_ID)
@@ -108,9 +140,16 @@ def refs_of(element: Element) -> tuple[FileRef, ...]:
                 clean_name(entry.findtext(_NAME) or ""),
                 int(size),
                 entry.findtext(_MODIFIED) or "",
+                version,
             )
         )
     return tuple(found)
+
+
+def change_key(element: Element) -> str:
+    """The change key of an item's element, empty when it names none."""
+    ident = element.find(ITEM_ID)
+    return "" if ident is None else ident.get("ChangeKey", "")
 
 
 def with_refs(answer: Item | Master | ConnectorError, element: Element) -> Item | Master | Attached | ConnectorError:
@@ -149,11 +188,12 @@ class FileReader:
         """Attachment id → (size of the content, key) of these files."""
         found: dict[str, tuple[int, str]] = {}
         for file in files:
-            known = self.digests.get(file)
+            date = self.mailbox.protocol.date
+            known = self.digests.get(file, date)
             if known is None:
                 content = self.content(file)
                 known = len(content), hashlib.sha256(content).hexdigest()
-                self.digests.note(file, *known)
+                self.digests.note(file, *known, date)
             found[file.id] = known[0], file_key(file.name, known[1])
         return found
 
@@ -175,9 +215,8 @@ class FileReader:
         add(add(shape, "t:AdditionalProperties"), "t:FieldURI", FieldURI=URI)
         add(add(request, "m:ItemIds"), "t:ItemId", Id=key)
         element: Element = GetItem(self.mailbox).one(request)
-        ident = element.find(ITEM_ID)
         files = tuple(file for file in refs_of(element) if not self.rules.blocks(file.name))
-        return "" if ident is None else ident.get("ChangeKey", ""), files
+        return change_key(element), files
 
     def wanted(self, key: str, file: str) -> bytes:
         """The bytes of an item's file by the file's key. Raises ``Gone`` when it has none such."""
@@ -239,7 +278,8 @@ class FileWriter:
         sizes = value if isinstance(value, Mapping) else {}
         for ref in files if now == version else ():
             if ref.id in made:
-                self.reader.digests.note(ref, int(str(sizes.get(made[ref.id], 0))), digest_of(made[ref.id]))
+                size, digest = int(str(sizes.get(made[ref.id], 0))), digest_of(made[ref.id])
+                self.reader.digests.note(ref, size, digest, self.reader.mailbox.protocol.date)
 
 
 @dataclass(slots=True)

@@ -79,6 +79,8 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
         self.TIMEOUT = plan.timeout.total_seconds()
         self.answer_limit = ANSWER_LIMIT
         self._refused: AuthRefused | None = None
+        self.date = ""
+        """The server's time, as the last answer's ``Date`` gave it (RFC 9110 §6.6.1)."""
 
     @property
     def version(self) -> Any:
@@ -125,6 +127,7 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
         understood = False
         try:
             status, answer_headers, document = self._exchanged(session, body, headers, writing=writing)
+            self.date = answer_headers.get("Date", "")
             if status == 200 or (status == 500 and document.lstrip()[:1] == b"<" and b"Envelope" in document[:400]):
                 root = parsed(document, writing=writing)
                 understood = True
