@@ -7,7 +7,6 @@ line that broke, makes a wish too.
 
 from __future__ import annotations
 
-import hmac
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from runner.model.notifications import PushTo, Subscription, Told
 from runner.model.ports import Clock, HangingCall, Rng, Subscribes
 from runner.observe.metrics import Metrics
 from runner.queue import backoff
+from runner.service.doors import Door, Doors
 from runner.service.subscriptions import LARGEST, Book, Entry, Standing, joinable
 
 SWEEP = 60.0
@@ -66,15 +66,6 @@ class _Line:
 
 
 @dataclass(slots=True)
-class _Door:
-    """Where a server posts for one link: the secret in its address, and the subscription once that is known."""
-
-    secret: str
-    link: str
-    subscription: str | None = None
-
-
-@dataclass(slots=True)
 class Subscriber:
     """One target and its connector. :meth:`run` in a supervised thread until it is :attr:`over`."""
 
@@ -89,7 +80,7 @@ class Subscriber:
     _wake: threading.Condition = field(default_factory=threading.Condition)
     _book: Book = field(default_factory=Book)
     _lines: dict[int, _Line] = field(default_factory=dict)
-    _doors: dict[str, _Door] = field(default_factory=dict)
+    _doors: Doors = field(default_factory=Doors)
     _given_up: list[tuple[LinkRef, Subscription]] = field(default_factory=list)
     _not_before: float = 0.0
     """Nothing is sent before: the server throttles or is away."""
@@ -102,7 +93,7 @@ class Subscriber:
         """These links shall be subscribed, and no others; what is unchanged stays as it is."""
         with self._wake:
             self._given_up += self._book.follow(wanted)
-            self._doors = {handle: door for handle, door in self._doors.items() if door.link in self._book}
+            self._doors.keep(self._book)
             self._wake.notify_all()
 
     def close(self) -> None:
@@ -130,17 +121,19 @@ class Subscriber:
     def has(self, handle: str, secret: str) -> bool:
         """Whether this is an address of ours; the secret is compared in constant time."""
         with self._wake:
-            return self._at(handle, secret) is not None
+            return self._doors.at(handle, secret) is not None
 
     def posted(self, handle: str, secret: str, identifiers: Iterable[str], *, changed: bool) -> bool:
         """A server has posted to an address of ours. False: nobody has it, or it was made for another subscription; True:
         taken, as one hint at most (B-11)."""
         with self._wake:
-            door = self._at(handle, secret)
+            door = self._doors.at(handle, secret)
             if door is None:
                 return False
             if door.subscription is None:
-                return True  # it posts before it has answered Subscribe; whatever it is, the link is looked at then
+                # It posts before it has answered Subscribe; whatever has changed, the link is looked at then.
+                door.early |= frozenset(identifiers)
+                return True
             if set(identifiers) - {door.subscription}:
                 return False
             self._book.borne([door.subscription], self.clock.monotonic(), self.clock.now())
@@ -152,7 +145,7 @@ class Subscriber:
     def missed(self, handle: str, secret: str) -> bool:
         """A server says that it could not tell everything: the link is looked at and subscribed anew. See :meth:`posted`."""
         with self._wake:
-            door = self._at(handle, secret)
+            door = self._doors.at(handle, secret)
             if door is None:
                 return False
             if door.subscription is not None:
@@ -162,11 +155,6 @@ class Subscriber:
             self._wake.notify_all()
         self.telling.look([door.link])
         return True
-
-    def _at(self, handle: str, secret: str) -> _Door | None:
-        door = self._doors.get(handle)
-        expected = door.secret if door is not None else ""
-        return door if hmac.compare_digest(expected.encode(), secret.encode()) and secret else None
 
     # -- the subscribing thread --------------------------------------------------------------------------------------
 
@@ -211,43 +199,42 @@ class Subscriber:
                 return
             now = self.clock.monotonic()
             due = self._book.next_due()
-            if due is None and any(self._book.groups()) and self.plan.notifications.mode == "streaming":
+            if self._given_up or (due is None and self.plan.notifications.mode == "streaming" and self._book.groups()):
                 due = now
             at = min(at_latest, at_latest if due is None else max(due, self._not_before))
             if at > now:
                 self._wake.wait(min(at - now, 1.0 if self.stopping.is_set() else at - now))
 
     def _subscribe(self, ref: LinkRef) -> bool:
-        push, handle = self._door(ref)
+        push, door = self._opened(ref)
         try:
             subscription = self.connector.subscribe(ref, push)
         except ConnectorError as error:
             with self._wake:
-                self._doors.pop(handle, None)
+                if door is not None:
+                    self._doors.shut(door)
                 if ref.name in self._book:
                     self._refused(ref.name, error)
             return False
         with self._wake:
             self._failures = 0
-            if ref.name not in self._book:
+            if ref.name not in self._book or (door is not None and door not in self._doors):
                 self._given_up.append((ref, subscription))
-                self._doors.pop(handle, None)
                 return False
             self._book.subscribed(ref.name, subscription, self.clock.monotonic(), self.clock.now())
-            if push is not None:
-                self._doors[handle].subscription = subscription.id
+            if door is not None:
+                door.subscription = subscription.id
+                self._book.borne(door.early & {subscription.id}, self.clock.monotonic(), self.clock.now())
         return True
 
-    def _door(self, ref: LinkRef) -> tuple[PushTo | None, str]:
+    def _opened(self, ref: LinkRef) -> tuple[PushTo | None, Door | None]:
         if self.plan.notifications.mode != "push":
-            return None, ""
+            return None, None
         handle, secret = self.rng.token(), self.rng.token() + self.rng.token()
         with self._wake:
-            for old in [known for known, door in self._doors.items() if door.link == ref.name]:
-                del self._doors[old]
-            self._doors[handle] = _Door(secret, ref.name)
+            door = self._doors.open(handle, secret, ref.name)
         every = int(self.plan.notifications.renewal_period.total_seconds() // 120)
-        return PushTo(f"{self.plan.notifications.url}/{self.plan.name}/{handle}/{secret}", max(1, every)), handle
+        return PushTo(f"{self.plan.notifications.url}/{self.plan.name}/{handle}/{secret}", max(1, every)), door
 
     def _refused(self, link: str, error: ConnectorError) -> None:
         """Subscribing has failed: for the whole target, or for the link alone."""

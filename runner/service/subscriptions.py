@@ -73,7 +73,7 @@ class Book:
         """A link's entry, if it is wanted."""
         return self._entries.get(link)
 
-    def __contains__(self, link: str) -> bool:
+    def __contains__(self, link: object) -> bool:
         return link in self._entries
 
     def __iter__(self) -> Iterator[Entry]:

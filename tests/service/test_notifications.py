@@ -154,18 +154,24 @@ class Server:
         self.ended: list[str] = []
         self.calls: list[Call] = []
         self.fails: dict[str, list[errors.ConnectorError]] = {}
+        self.before_answering: Callable[[str, PushTo], None] | None = None
+        self.at_opening: Callable[[], None] = lambda: None
 
     def subscribe(self, link: LinkRef, push: PushTo | None = None) -> Subscription:
         if self.fails.get(link.user):
             raise self.fails[link.user].pop(0)
         self.made.append((link.user, push))
-        return Subscription(f"s{len(self.made)}", link.user)
+        identifier = f"s{len(self.made)}"
+        if self.before_answering is not None and push is not None:
+            self.before_answering(identifier, push)
+        return Subscription(identifier, link.user)
 
     def unsubscribe(self, link: LinkRef, subscription: Subscription) -> None:
         self.ended.append(subscription.id)
 
     def listen(self, subscriptions: Sequence[Subscription]) -> Call:
         self.calls.append(Call(frozenset(each.id for each in subscriptions)))
+        self.at_opening()
         return self.calls[-1]
 
 
@@ -251,6 +257,13 @@ def test_a_new_link_gets_a_connection_of_its_own_and_a_gone_one_is_unsubscribed(
     until(lambda: world.server.ended == ["s1"])
     assert world.state("ann") is None
     assert len(world.server.made) == 2
+
+
+def test_a_link_that_goes_while_a_connection_is_opened_is_unsubscribed_at_once(world: World) -> None:
+    """B-102: not when something else happens."""
+    world.server.at_opening = lambda: world.subscriber.follow(links("bob"))
+    world.subscriber.follow(links("ann", "bob"))
+    until(lambda: world.server.ended == ["s1"])
 
 
 def test_what_may_hide_a_change_is_looked_for(world: World) -> None:
@@ -374,3 +387,23 @@ def test_a_post_is_one_hint_at_most_and_only_at_the_right_address(world: World) 
     assert world.looked.count(ANN) == 3
     until(lambda: posted(handle, secret, ["s1"], changed=True) is False)  # its address went with the subscription
     assert world.server.calls == []
+
+
+@pytest.mark.parametrize("world", [{"mode": "push", "url": "http://here/push"}], indirect=True)
+def test_a_server_that_posts_before_it_has_answered_is_heard_all_the_same(world: World) -> None:
+    """B-11: its first sign of life may overtake its answer; the next would come half a renewal period later."""
+
+    def post(identifier: str, push: PushTo) -> None:
+        *_, handle, secret = push.url.rsplit("/", 2)
+        taken.append(world.subscriber.posted(handle, secret, [identifier], changed=True))
+
+    taken: list[bool] = []
+    world.server.before_answering = post
+    world.subscriber.follow(links("ann"))
+    until(lambda: world.looked == [ANN])
+    assert taken == [True]
+    assert world.state("ann") == "live"
+    world.server.before_answering = lambda identifier, push: post("another", push)
+    world.subscriber.follow(links("ann", "bob"))
+    until(lambda: BOB in world.looked)
+    assert world.state("bob") == "idle"
