@@ -42,6 +42,18 @@ class Browser:
         return page
 
 
+def do(page: Page, label: str, button: str, within: str = "body", **fields: str) -> str:
+    """Click an action (the first one in a part of the page), fill in what its dialog asks, and say that it is meant. What the page answers."""
+    page.locator(within).get_by_role("link", name=label, exact=True).first.click()
+    for name, value in fields.items():
+        page.fill(f"dialog input[name='{name.replace('__', '.')}']", value)
+    page.locator("dialog").get_by_role("button", name=button, exact=True).click()
+    page.wait_for_selector("p.notice[role=status]")
+    told = page.inner_text("p.notice[role=status]")
+    assert "good" in (page.get_attribute("p.notice[role=status]", "class") or ""), told
+    return told
+
+
 @contextmanager
 def browser() -> Iterator[Browser]:
     """A running Chromium."""

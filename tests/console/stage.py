@@ -84,4 +84,10 @@ class Stage:
         until("a mail is held", lambda: served.remote.get("/api/v1/mail")["mails"])
 
 
-__all__ = ["ANN", "BOB", "EVIL", "PASSWORD", "TARGET", "Stage"]
+def acts(served: Served) -> list[tuple[str, str, str]]:
+    """Who did what to what, newest first; the stage's own doings aside."""
+    told = served.remote.get("/api/v1/acts")["acts"]
+    return [(act["who"], act["what"], act["subject"]) for act in told if act["who"] != "root"]
+
+
+__all__ = ["ANN", "BOB", "EVIL", "PASSWORD", "TARGET", "Stage", "acts"]

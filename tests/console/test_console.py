@@ -3,53 +3,45 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
-import pytest
 from playwright.sync_api import Page, expect
 
-from runner.sandbox.exchange import Sandbox
-from tests.console.browser import Browser, browser
-from tests.console.stage import ANN, BOB, EVIL, TARGET, Stage
+from tests.console.browser import Browser, do
+from tests.console.stage import ANN, BOB, EVIL, TARGET, Stage, acts
 from tests.e2e.served import Served, until
 
 PAGES = ("/sync", "/ldap", "/olap", "/conflicts", "/quarantine", "/mail", "/queue", "/runs", "/configuration", "/acts")
 LINK = f"sandbox/{ANN}/calendar"
-CUBE = (
-    "olap:\n  cubes:\n  - {name: by_user, title: By user, of: changes, dimensions: [user, direction], grain: month}\n"
-)
 
 
-@pytest.fixture
-def chromium() -> Iterator[Browser]:
-    with browser() as found:
-        yield found
-        assert found.complaints == []
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with Sandbox(password="right") as sandbox:
-        for address in (ANN, BOB):
-            sandbox.add_mailbox(address)
-        yield Stage(tmp_path, sandbox, service=CUBE)
-
-
-def acts(served: Served) -> list[tuple[str, str, str]]:
-    told = served.remote.get("/api/v1/acts")["acts"]
-    return [(act["who"], act["what"], act["subject"]) for act in told if act["who"] != "root"]
-
-
-def do(page: Page, label: str, button: str) -> None:
-    """Click an action, and say in the dialog that it is meant."""
-    page.get_by_role("link", name=label, exact=True).first.click()
-    page.locator("dialog").get_by_role("button", name=button, exact=True).click()
-    page.wait_for_selector("p.notice[role=status]")
-    assert "good" in (page.get_attribute("p.notice[role=status]", "class") or ""), page.inner_text(
-        "p.notice[role=status]"
-    )
+def keyed_through(page: Page) -> None:
+    """Everything by keys alone: past the frame, to the search, down the rows, into a dialog and out of it again."""
+    focused = lambda what: page.evaluate(f"document.activeElement.matches({json.dumps(what)})")  # noqa: E731
+    page.goto("/sync?target=sandbox")
+    page.keyboard.press("Tab")
+    assert focused("a.skip")
+    page.keyboard.press("Enter")
+    assert focused("main")
+    page.keyboard.press("/")
+    assert focused("[data-search]")
+    page.keyboard.press("Tab")
+    assert focused("select[name=folder]")
+    page.locator("#links th a").first.focus()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    assert focused("#links tbody tr:nth-child(2) .pick")
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**link=sandbox**")
+    page.locator("#link a:text-is('Suspend')").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog h2")
+    assert focused("dialog input[name=reason]")
+    page.keyboard.press("Escape")
+    assert not page.locator("dialog").is_visible()
+    assert focused("#link a")
 
 
 def test_everything_can_be_looked_at_and_nothing_in_it_runs(stage: Stage, chromium: Browser) -> None:
@@ -92,10 +84,28 @@ def test_everything_can_be_looked_at_and_nothing_in_it_runs(stage: Stage, chromi
         assert vera.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
         plain = chromium.person(stage.url, "olga", scripts=False)
+        for path in PAGES:
+            answer = plain.goto(path)
+            assert answer is not None
+            assert answer.status == 200, path
+            assert plain.inner_text("h1, h2 >> nth=0"), path
+        plain.goto("/sync")
+        plain.fill("[data-search]", "bob contacts")
+        plain.select_option("select[name=folder]", "contacts")
+        plain.click("#links button:text-is('Search')")
+        assert plain.locator("#links tbody tr").count() == 1
+        plain.click("#links .pick")
+        assert plain.inner_text("#h-link").startswith(BOB)
+        plain.click("button:text-is('Dark')")
+        assert plain.get_attribute("html", "data-theme") == "dark"
         plain.goto(f"/sync?link={LINK}")
         plain.click("#link a:text-is('Sync now')")
         plain.click("button:text-is('Sync now')")
         assert "Asked for a pass" in plain.inner_text("p.notice.good")
+        plain.click("button:text-is('Log out')")
+        assert "/login" in plain.url
+
+        keyed_through(olga)
 
         nobody = chromium.person(stage.url)
         nobody.goto("/runs")
