@@ -43,7 +43,8 @@ class Browser:
 
 
 def do(page: Page, label: str, button: str, within: str = "body", **fields: str) -> str:
-    """Click an action (the first one in a part of the page), fill in what its dialog asks, and say that it is meant. What the page answers."""
+    """Click an action (the first one in a part of the page), fill in what its dialog asks, and say that it is meant; the
+    page's answer comes back."""
     page.locator(within).get_by_role("link", name=label, exact=True).first.click()
     for name, value in fields.items():
         page.fill(f"dialog input[name='{name.replace('__', '.')}']", value)

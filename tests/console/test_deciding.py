@@ -62,7 +62,7 @@ def test_what_waits_is_decided_by_clicks_and_kept_with_the_name(stage: Stage, ch
         page.goto("/sync?target=sandbox")
         do(page, "Suspend", "Suspend", "#target", reason="the server is being moved")
         assert "suspended" in page.inner_text("#target .facts")
-        [item] = [each for each in sandbox.mailbox(BOB).items()][:1]
+        item = sandbox.mailbox(BOB).items()[0]
         lost = f"{item.text('Subject')} (Outlook's)"
         sandbox.mailbox(BOB).edit(item.id, Subject=lost)
         operator.sql("UPDATE appointment SET subject = 'Won by the CRM' WHERE subject = ?", item.text("Subject"))
