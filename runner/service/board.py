@@ -16,7 +16,7 @@ from runner.model.queueing import Message, MessageState
 from runner.model.state import LinkCondition, Scope, Suspension
 from runner.service.circuit import CircuitState
 from runner.service.service import Service
-from runner.service.views import Data, message_view, pass_view, text_of
+from runner.service.views import Data, audit_view, message_view, pass_view, text_of
 from runner.store.history import Asked, History
 from runner.store.overview import LinkOverview
 
@@ -130,6 +130,7 @@ class Board:
         settings = service.configuration.described.settings.get(name)
         message = next((each for each in service.queue.messages() if each.link == name), None)
         counts = service.store.mark_counts(name, service.clock.now())
+        proof = service.store.proofs().get(name)
         return {
             **_told(row),
             "watermark": bool(state.target_watermark),
@@ -140,6 +141,7 @@ class Board:
             "passes_in_all": number,
             "message": message_view(message) if message else None,
             "open_held": [conflict.id for conflict in service.store.conflicts(name, open_only=True)],
+            "proof": audit_view(proof) if proof else None,
             "described": described_link(plan, settings) if plan and settings else None,
         }
 

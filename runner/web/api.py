@@ -26,7 +26,8 @@ from runner.model.terms import Operation
 from runner.observe.metrics import CONTENT_TYPE
 from runner.service.desk import Desk
 from runner.service.inquiry import Inquiry
-from runner.web.looks import looks, openapi
+from runner.web.document import openapi
+from runner.web.looks import looks
 
 USER_HEADER = "X-Exsync-User"
 USER = "exsync.user"
@@ -127,9 +128,10 @@ def api_routes(desk: Desk) -> list[Route]:
         "/api/v1/undo": lambda request, body: inquiry.undo(who(request), body),
         "/api/v1/explain": lambda request, body: inquiry.explain(_text(body, "word"), _texts(body, "links")),
     }
-    paths = [("get", path) for path in got] + [("post", path) for path in posted if path.startswith("/api/")]
-    document = openapi(paths)
     got["/api/v1/openapi.json"] = lambda request, body: document
+    document = openapi(
+        [("get", path) for path in got] + [("post", path) for path in posted if path.startswith("/api/")]
+    )
     routes = [Route(path, _endpoint(answer), methods=["GET"]) for path, answer in got.items()]
     return routes + [Route(path, _endpoint(answer), methods=["POST"]) for path, answer in posted.items()]
 

@@ -3,6 +3,8 @@ sides, and whose name is kept with it."""
 
 from __future__ import annotations
 
+from playwright.sync_api import expect
+
 from runner.sandbox.faults import Fault, ItemAnswer
 from tests.console.browser import Browser, do
 from tests.console.stage import ANN, BOB, TARGET, Stage, acts
@@ -105,5 +107,10 @@ def test_what_waits_is_decided_by_clicks_and_kept_with_the_name(stage: Stage, ch
         ]
         served.idle()
         assert not served.remote.post("/api/v1/plan", {"links": []})["different"]
+        page.goto(f"/sync?link={BOBS}")
+        proven = page.locator("#link .facts div", has_text="Proven equal")
+        assert "never yet" in proven.inner_text()
+        served.remote.post("/api/v1/audit", {"links": [BOBS]})
+        expect(proven.locator("time")).to_be_visible()
         assert sandbox.mails_sent == []
         assert served.stop() == 0
