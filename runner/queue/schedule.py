@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from heapq import heappop, heappush
 
-from runner.model.queueing import HELD, READY, Barred, Job, Message, MessageState
+from runner.model.queueing import HELD, READY, Barred, Cause, Job, Message, MessageState
 
 _UNCHANGED: frozenset[str] = frozenset()
 
@@ -68,7 +68,7 @@ class Schedule:
                 hints=before.hints + 1,
                 orders=before.orders + job.orders,
             )
-            if job.orders:
+            if job.orders and job.cause is Cause.OPERATOR:
                 message = replace(message, state=MessageState.NEW, due=None)
         self._keep(message)
         return message
@@ -136,7 +136,7 @@ class Schedule:
             hints=message.hints + other.hints,
             orders=message.orders + other.orders,
         )
-        if other.orders:
+        if other.orders and other.cause is Cause.OPERATOR:
             joined = replace(joined, state=MessageState.NEW, due=None)
         self._messages[joined.id] = joined
         return joined

@@ -101,7 +101,7 @@ class Timekeeper:
             if now - minute >= MINUTE:
                 minute = now
                 self.queue.sample()
-                self._audit()
+                self.audit_next()
             if now - users >= USERS:
                 users = now
                 self._quietly("crm.users_not_read", generation.learn_owners)
@@ -181,16 +181,18 @@ class Timekeeper:
         for target, age in ages.items():
             self.metrics.proof_age.labels(target).set(age)
 
-    def _audit(self) -> None:
-        """Ask for the next slice of the audit that is due longest: an unfinished one first, then the oldest."""
+    def audit_next(self) -> None:
+        """Ask for the next slice of the audit that is due longest: an unfinished one first, then the oldest. A link whose
+        message waits has its audit after that has gone: it holds up nobody else's, and no message gathers errands."""
         generation, proofs = self.generations.current, self.store.proofs()
         due = self.clock.now() - self.audit_within if self.audit_within else None
         if due is None:
             return
+        busy = {message.link for message in self.queue.messages()}
         waiting = [
             ((proof.finished is not None, proof.started) if proof else (True, EPOCH), name)
             for name, link in generation.plan.links.items()
-            if link.enabled and self.store.link(name).matched
+            if link.enabled and name not in busy and self.store.link(name).matched
             for proof in (proofs.get(name),)
             if proof is None or proof.finished is None or proof.started < due
         ]

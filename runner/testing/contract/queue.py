@@ -176,6 +176,19 @@ def an_operators_order_runs_at_once(bench: QueueBench) -> None:
     demand((message.link, message.orders) == (ANN, (Order("run-1", allowed),)), f"ordered: {message}")
 
 
+def only_an_operators_order_wakes_what_is_blocked(bench: QueueBench) -> None:
+    """B-21: a blocked message is kept until an operator decides; the service's own errands wait with it."""
+    fail(bench, 3)
+    errand = Job(ANN, "hq", Cause.TIMER, (Order("by-itself"),))
+    bench.queue.put([errand])
+    demand(bench.queue.lease(Barred()) is None, "an errand of the service's own woke a blocked message")
+    bench.queue.put([job(BOB)])
+    message = leased(bench)
+    bench.queue.put([Job(BOB, "hq", Cause.TIMER, (Order("by-itself"),))])
+    bench.queue.block(message, "access denied")
+    demand(bench.queue.lease(Barred()) is None, "an errand that came during a pass woke its blocked message")
+
+
 def an_order_during_a_pass_is_not_lost_with_it(bench: QueueBench) -> None:
     """The pass that runs began before the order: another one follows, even when the first fails for good."""
     bench.queue.put([job(ANN)])
@@ -297,6 +310,7 @@ QUEUE_CHECKS: tuple[Callable[[QueueBench], None], ...] = (
     a_blocked_message_waits_for_an_operator,
     what_is_put_back_has_lost_no_attempt,
     an_operators_order_runs_at_once,
+    only_an_operators_order_wakes_what_is_blocked,
     an_order_during_a_pass_is_not_lost_with_it,
     a_killed_process_loses_no_failure,
     what_kills_its_process_again_and_again_is_blocked,

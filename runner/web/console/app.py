@@ -226,12 +226,12 @@ class _Console:
 
     async def _failed(self, request: Request, error: ExsyncError) -> Response:
         visitor = None if isinstance(error, Refused) else await run_in_threadpool(self.access.visitor, request)
-        told = {"heading": "That did not work", "message": str(error), "remedy": error.remedy or ""}
+        told = {"heading": "That did not work", "message": str(error), "remedy": error.remedy or "", "live": False}
         return await self._page_of(request, visitor, "error.html", told, _STATUS.get(error.exit_code, 500))
 
     async def _missing(self, request: Request, _: Exception | None) -> Response:
         visitor = await run_in_threadpool(self.access.visitor, request)
-        told = {"heading": "There is no such page", "message": request.url.path, "remedy": ""}
+        told = {"heading": "There is no such page", "message": request.url.path, "remedy": "", "live": False}
         return await self._page_of(request, visitor, "error.html", told, 404)
 
 
