@@ -39,6 +39,7 @@ COMMANDS = {
     "acts": "Show what operators did.",
     "console": "Make users of the web console.",
     "test": "Run the mapping tests that lie beside the mappings.",
+    "doctor": "Check what the installation needs, and say what to do.",
     "target": "Look after targets: suspend, resume, print the SQL that the CRM needs.",
     "schema": "Print a JSON Schema.",
     "show": "Show the compiled sync plan and where each value came from.",

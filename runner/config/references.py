@@ -18,21 +18,13 @@ from runner.config.attachments import check_attachments
 from runner.config.documents import Document
 from runner.config.findings import Findings, did_you_mean, suggestion
 from runner.config.occurrences import check_occurrences
+from runner.config.online import END_OF_EWS, is_online
 from runner.config.participants import check_participants
 from runner.config.secrets import SecretRef
 from runner.config.yamlsource import Path, pointer
 from runner.model.moments import zone_of
 from runner.model.terms import Direction
 
-_EXCHANGE_ONLINE = (
-    "office365.com",
-    "office.com",
-    "office365.us",
-    "office.de",
-    "outlook.com",
-    "partner.outlook.cn",
-    "apps.mil",
-)
 TARGET_KINDS = ("exchange", "ldap")
 UNOWNED = ("user", "group")
 """Entities whose records no user holds."""
@@ -336,10 +328,10 @@ def _check_endpoint(document: Document, endpoint: str, findings: Findings, key: 
             hint="write https://; for a private authority add ca_file:",
             pointer=place,
         )
-    if any(host == suffix or host.endswith(f".{suffix}") for suffix in _EXCHANGE_ONLINE):
+    if is_online(host):
         findings.warning(
             "exchange-online-retired",
-            f"{host} is Exchange Online, where EWS ends on 2027-04-01: this target stops working then",
+            f"{host} is Exchange Online, where EWS ends on {END_OF_EWS}: this target stops working then",
             span,
             hint="plan the move; exsync speaks EWS, which stays with Exchange Server",
             pointer=place,

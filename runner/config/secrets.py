@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from runner.model.errors import UsageError
 
 
+def resumption(secret: SecretRef | None, target: str) -> str:
+    """What puts a refused log-on right: where the secret of a target is, and the command that tries it again."""
+    where = f"its secret is {{{secret.kind}: {secret.name}}} ({secret.rule}); " if secret else ""
+    return f"{where}once it is right, run the command again, or `exsync target resume {target}` where a service runs"
+
+
 @dataclass(frozen=True, slots=True)
 class SecretRef:
     """Where a secret is. Its value exists only inside :meth:`reveal`'s result."""

@@ -126,6 +126,7 @@ class PassReport:
             trips=self.trips,
             counts=dict(self.counts),
             error=message,
+            remedy=self.error.remedy if self.error else None,
         )
 
 

@@ -165,7 +165,12 @@ def _circles(plan: SyncPlan, users: Mapping[str, CrmUser]) -> dict[str, Circle]:
 
 def exit_code(reports: Iterable[PassReport]) -> int:
     """The exit code of a run: the gravest of its links' (a guard that stopped something outranks a passing fault)."""
-    codes = {report.exit_code for report in reports} - {0}
+    return gravest(report.exit_code for report in reports)
+
+
+def gravest(codes: Iterable[int]) -> int:
+    """The exit code that says most; 0 when all are 0."""
+    codes = set(codes) - {0}
     if not codes:
         return 0
     return next(code for code in (77, 74, 78, 64, 4, 69, 70, 75, 1) if code in codes or code == 1)

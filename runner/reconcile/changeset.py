@@ -42,7 +42,8 @@ class LinkChanges:
 
     ``known`` is the number of its pairings before. ``counts`` (``"crm.create"`` → how many) are complete even where
     ``changes`` lists only a part; without them the listed changes are counted. ``gauges`` are the guards applied,
-    ``trips`` those that stopped something. ``error`` says why the link could not be looked at to the end.
+    ``trips`` those that stopped something. ``error`` says why the link could not be looked at to the end,
+    ``remedy`` what to do about it.
     """
 
     link: str
@@ -58,6 +59,7 @@ class LinkChanges:
     trips: tuple[Trip, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
+    remedy: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "changes", arranged(self.changes))
@@ -121,6 +123,7 @@ class LinkChanges:
                 for trip in self.trips
             ],
             "error": self.error,
+            "remedy": self.remedy,
         }
 
 

@@ -51,6 +51,8 @@ def _link(link: LinkChanges) -> Iterator[str]:
     yield f"<details open><summary>{_text(link.link)}</summary>"
     if link.error:
         yield f'<p class="stop">{_text(link.error)}</p>'
+    if link.remedy:
+        yield f"<p>What to do: {_text(link.remedy)}</p>"
     for trip in link.trips:
         yield f'<p class="stop">{_text(str(trip))} {_text(trip.remedy)}</p>'
     if link.changes:

@@ -106,9 +106,12 @@ def shortened(raw: str, longest: int) -> str:
 
 
 def _link_text(link: LinkChanges) -> Iterator[str]:
-    yield f"{link.link}   {_count(link.known, 'known item')}"
+    unseen = link.error is not None and not link.known  # what it knows was not even counted
+    yield link.link if unseen else f"{link.link}   {_count(link.known, 'known item')}"
     if link.error:
         yield f"  error: {printable(link.error)}"
+    if link.remedy:
+        yield f"  = what to do: {printable(link.remedy)}"
     if link.quiet:
         yield "  nothing to do"
     for planned in link.changes:
@@ -210,6 +213,8 @@ def _link_markdown(link: LinkChanges) -> str:
     out = [f"<details><summary>{_html(link.link)}</summary>", ""]
     if link.error:
         out += [f"Error: {_code(printable(link.error))}", ""]
+    if link.remedy:
+        out += [f"What to do: {_code(printable(link.remedy))}", ""]
     if link.trips:
         out += [f"- **{trip.code}** {_code(str(trip))}" for trip in link.trips] + [""]
     if link.changes:

@@ -12,6 +12,8 @@ import pytest
 from exchangelib.services import SendNotification
 from lxml import etree
 
+from runner.connectors.exchange.inspection import answer_at
+from runner.model.errors import Unreachable
 from runner.observe.metrics import Metrics
 from runner.service.notifications import Notifications
 from runner.web.listening import Listener, tcp_socket
@@ -160,3 +162,13 @@ def test_stock_exchangelib_and_we_read_the_same() -> None:
     read: Any = parsed(body)
     assert list(read.subscriptions) == [note.subscription_id]
     assert read.changed
+
+
+def test_doctor_knows_our_listener_from_anything_else(endpoint: Endpoint) -> None:
+    """It posts to an address that nobody has: nothing happens, and the answer is our own."""
+    assert "Unsubscribe" in answer_at(f"http://127.0.0.1:{endpoint.port}/push", None)
+    assert endpoint.ears.told == []
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        with pytest.raises(Unreachable):
+            answer_at(f"http://127.0.0.1:{unused.getsockname()[1]}/push", None)

@@ -56,14 +56,16 @@ def authority(name: str) -> Made:
     return Made(builder.sign(key, hashes.SHA256()), key)
 
 
-def certificate(issuer: Made, name: str, *, addresses: tuple[str, ...] = ()) -> Made:
-    """A server's certificate for a name and addresses."""
+def certificate(
+    issuer: Made, name: str, *, addresses: tuple[str, ...] = (), lasts: timedelta = timedelta(days=30)
+) -> Made:
+    """A server's certificate for a name and addresses, which lasts from an hour ago for so long from now."""
     key = ec.generate_private_key(ec.SECP256R1())
     names: list[x509.GeneralName] = [x509.DNSName(name)]
     names += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
-        _builder(subject, issuer.certificate.subject, key)
+        _builder(subject, issuer.certificate.subject, key, lasts)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -75,7 +77,12 @@ def certificate(issuer: Made, name: str, *, addresses: tuple[str, ...] = ()) -> 
     return Made(builder.sign(issuer.key, hashes.SHA256()), key)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    lasts: timedelta = timedelta(days=30),
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -84,5 +91,5 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=30))
+        .not_valid_after(now + lasts)
     )

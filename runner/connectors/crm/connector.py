@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -17,12 +17,15 @@ from runner.connectors.crm.database import reading, snapshot
 from runner.connectors.crm.ddl import ddl, statements
 from runner.connectors.crm.faults import classed, translated
 from runner.connectors.crm.feed import Feed, PostgresOutbox, SqliteOutbox
+from runner.connectors.crm.grants import is_mighty, is_shut
+from runner.connectors.crm.grants import lacking as lacking_rights
 from runner.connectors.crm.inspection import inspect_own
 from runner.connectors.crm.keys import KeyTable
 from runner.connectors.crm.materialising import Materialising
 from runner.connectors.crm.occurrences import columns_of
 from runner.connectors.crm.owners import OWNER_PARAMETER, held_by, is_user
 from runner.connectors.crm.participants import check_people
+from runner.connectors.crm.printed import altered
 from runner.connectors.crm.reflection import reflect
 from runner.connectors.crm.rows import KEYS_PARAMETER, Shape, key_values, shape
 from runner.connectors.crm.schema import CrmSchema, EntityTable, raw
@@ -30,6 +33,7 @@ from runner.connectors.crm.users import BATCH, all_addresses, batches, users_by_
 from runner.connectors.crm.version_feed import VersionFeed
 from runner.connectors.crm.watch import Watch
 from runner.connectors.crm.writing import GROUP, Group
+from runner.model.checkup import CrmSeen, Reading
 from runner.model.errors import ConnectorError, Gone, Invalid, UsageError, VersionMoved
 from runner.model.files import ATTACHMENTS, FileRules
 from runner.model.items import ChangePage, CrmUser, FeedPage, Found, Identity, Item, LinkRef, Ref, Write, WriteResult
@@ -241,11 +245,33 @@ class SqlCrmConnector:
                 cursor.close()
         return len(todo)
 
+    def examined(self, written: Collection[Entity]) -> CrmSeen:
+        """What the account lacks for writing these entities, and whether the DDL is as printed. After :meth:`check`."""
+        schema, outbox = self._reflected(), self.plan.feed == "outbox"
+        todo = statements(self.plan, schema.dialect, schema=schema.default_schema, untouched=_untouched(schema))
+        with reading(self._engine) as connection:
+            differing, optional = altered(connection, schema.default_schema or self.plan.schema or "public", todo)
+            return CrmSeen(
+                lacking=tuple(lacking_rights(connection, schema, written, outbox=outbox)),
+                altered=tuple(differing),
+                optional=tuple(optional),
+                shut=outbox and is_shut(connection, schema),
+                mighty=is_mighty(connection),
+                clock=self._clock(connection),
+            )
+
     def close(self) -> None:
         """Give back all connections."""
         self._engine.dispose()
 
     # -- inside ----------------------------------------------------------------------------------------------------------
+
+    def _clock(self, connection: sa.Connection) -> Reading | None:
+        if connection.dialect.name == "sqlite":
+            return None  # it has this machine's
+        before = self.clock.now()
+        theirs = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+        return Reading(before, theirs, self.clock.now())
 
     def _reflected(self) -> CrmSchema:
         if self._schema is None:

@@ -114,12 +114,12 @@ def _triggers(connection: sa.Connection, table: sa.Table) -> frozenset[str]:
         trigger = sa.table("pg_trigger", *(sa.column(name) for name in ("tgname", "tgrelid", "tgenabled")))
         name = ".".join(quoted(part) for part in (table.schema, table.name) if part)
         statement = sa.select(trigger.c.tgname).where(
-            trigger.c.tgrelid == sa.cast(sa.cast(name, sa.Text), _RegClass()), trigger.c.tgenabled != "D"
+            trigger.c.tgrelid == sa.cast(sa.cast(name, sa.Text), RegClass()), trigger.c.tgenabled != "D"
         )
     return frozenset(str(name) for name in connection.execute(statement).scalars())
 
 
-class _RegClass(sa.types.UserDefinedType[Any]):
+class RegClass(sa.types.UserDefinedType[Any]):
     """PostgreSQL's name of a relation, resolved as a statement would resolve it."""
 
     cache_ok = True

@@ -39,6 +39,7 @@ from requests_ntlm import HttpNtlmAuth
 from spnego.exceptions import SpnegoError
 
 from runner.config.plan import ExchangePlan
+from runner.config.secrets import resumption
 from runner.connectors.exchange.faults import of_exception, of_status, unreadable
 from runner.connectors.exchange.names import Element
 from runner.connectors.exchange.text import mended
@@ -81,6 +82,7 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
         self._refused: AuthRefused | None = None
         self.date = ""
         """The server's time, as the last answer's ``Date`` gave it (RFC 9110 §6.6.1)."""
+        self._resumption = resumption(plan.auth.password, plan.name)
 
     @property
     def version(self) -> Any:
@@ -118,6 +120,8 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
 
     def refuse(self, refused: AuthRefused) -> None:
         """A log-on was refused: nothing is sent any more."""
+        if self._refused is None:
+            refused.remedy = "; ".join(filter(None, (refused.remedy, self._resumption)))
         self._refused = refused
 
     def exchange(self, body: bytes, headers: dict[str, str], *, writing: bool) -> tuple[Element, Mapping[str, str]]:

@@ -29,6 +29,7 @@ from ldap3.core.exceptions import LDAPException
 from ldap3.protocol.rfc2696 import paged_search_control
 
 from runner.config.plan import LdapPlan
+from runner.config.secrets import resumption
 from runner.connectors.ldap.faults import NO_SUCH_OBJECT, SUCCESS, of_bind, of_exception, of_result, unpaged
 from runner.connectors.ldap.port import Attributes, Entry, Search
 from runner.model.errors import AuthRefused, ConnectorError, Invalid, ProtocolFault, UsageError
@@ -104,6 +105,11 @@ class LdapDirectory:
             if result["result"] != SUCCESS:
                 raise of_result(result, self.url, f"the look-up below {search.base or 'the root'}")
             return [self._whole(connection, entry) for entry in entries]
+
+    def peer_certificate(self) -> Any:
+        """The verified certificate of the server as ``ssl.SSLSocket.getpeercert`` gives it; None without TLS."""
+        with self._connection() as connection:
+            return connection.socket.getpeercert() if isinstance(connection.socket, ssl.SSLSocket) else None
 
     def close(self) -> None:
         """Give back connections."""
@@ -255,7 +261,11 @@ class LdapDirectory:
         if result["result"] != SUCCESS:
             policy = (result.get("controls") or {}).get(PASSWORD_POLICY)
             account = self.plan.auth.username or "the Kerberos account"
-            raise of_bind(result, self.url, account, expired=_is_expired(policy))
+            error = of_bind(result, self.url, account, expired=_is_expired(policy))
+            if isinstance(error, AuthRefused):
+                resumed = resumption(self.plan.auth.password, self.plan.name)
+                error.remedy = "; ".join(filter(None, (error.remedy, resumed)))
+            raise error
 
 
 class _VerifiedTls(Tls):

@@ -1,0 +1,56 @@
+"""A look at the certificate that a server presents: one TLS handshake, verified as a connection of ours would verify it.
+
+Nothing is sent over the connection. What went wrong is told in OpenSSL's own words.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from datetime import UTC, datetime
+from typing import Any
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from runner.model.checkup import Presented
+
+PATIENCE = 10.0
+"""Seconds for the connection and the handshake."""
+
+
+def presented(
+    host: str, port: int, *, ca_file: str | None = None, bundle: bool = True, pinned: bool = False
+) -> Presented:
+    """The certificate of whoever listens at ``host:port``. Raises nothing: silence and distrust are parts of the answer.
+
+    ``ca_file`` names the authorities in PEM; without it ``bundle`` decides between those that HTTP requests use here and the
+    system's. ``pinned``: the file holds the server's own certificate, and its name does not matter.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_file or (DEFAULT_CA_BUNDLE_PATH if bundle else None))
+    except OSError as error:
+        return Presented(host, port, trouble=f"ca_file {ca_file} cannot be used: {error}")
+    if pinned:
+        context.check_hostname = False
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        with (
+            socket.create_connection((host, port), PATIENCE) as plain,
+            context.wrap_socket(plain, server_hostname=host) as secured,
+        ):
+            return described(host, port, secured.getpeercert() or {})
+    except ssl.SSLCertVerificationError as error:
+        return Presented(host, port, trouble=error.verify_message)
+    except ssl.SSLError as error:
+        return Presented(host, port, silence=f"no TLS is spoken there ({error.reason or type(error).__name__})")
+    except OSError as error:
+        return Presented(host, port, silence=error.strerror or str(error) or type(error).__name__)
+
+
+def described(host: str, port: int, certificate: Any) -> Presented:
+    """A verified certificate, as ``ssl.SSLSocket.getpeercert`` gives it."""
+    ends = certificate.get("notAfter")
+    until = datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if ends else None
+    names = {key: value for part in certificate.get("issuer", ()) for key, value in part}
+    issuer = names.get("commonName") or names.get("organizationName") or ""
+    return Presented(host, port, until, str(issuer))
