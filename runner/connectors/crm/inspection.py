@@ -8,7 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from runner.config.plan import CrmPlan
-from runner.connectors.crm.ddl import (
+from runner.connectors.crm.faults import classed
+from runner.connectors.crm.schema import CrmSchema, raw
+from runner.connectors.crm.tables import MARK_ID
+from runner.connectors.crm.triggers import (
     file_triggers,
     occurrence_triggers,
     outbox_triggers,
@@ -18,9 +21,6 @@ from runner.connectors.crm.ddl import (
     series_triggers,
     version_trigger,
 )
-from runner.connectors.crm.faults import classed
-from runner.connectors.crm.schema import CrmSchema, raw
-from runner.connectors.crm.tables import MARK_ID
 from runner.model.errors import ContainerGone
 from runner.model.terms import Entity
 
