@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,20 +96,31 @@ def test_a_row_locked_too_long_is_transient_for_the_whole_group(pg: World) -> No
     assert len(pg.sql("SELECT * FROM appointment")) == 1
 
 
+@contextmanager
+def _set_for_new_sessions(world: World, setting: str, value: str) -> Iterator[None]:
+    world.sql(f"ALTER DATABASE crm SET {setting} = '{value}'")
+    try:
+        yield
+    finally:
+        world.sql(f"ALTER DATABASE crm RESET {setting}")
+
+
 def test_a_real_deadlock_is_transient_for_the_whole_group(patient: World) -> None:
-    first, second = patient.made("a"), patient.made("b")
-    with patient.users.connect() as other:
-        other.execute(
-            sa.text("SET deadlock_timeout = '60s'")
-        )  # so that the database ends our transaction, not this one
-        other.execute(sa.text("UPDATE appointment SET subject = 'theirs' WHERE id = :id"), {"id": int(second.key or 0)})
-        thread, results = _aside(
-            lambda: patient.create(update(first, subject="ours"), update(second, place="ours"), create("c"))
-        )
-        _until_waiting(patient)
-        other.execute(sa.text("UPDATE appointment SET subject = 'theirs' WHERE id = :id"), {"id": int(first.key or 0)})
-        other.commit()
-        thread.join(WAIT_SECONDS)
+    # PostgreSQL looks for a deadlock once in each wait: the other side must wait, too, by then, however slow this machine.
+    with _set_for_new_sessions(patient, "deadlock_timeout", "4s"):
+        first, second = patient.made("a"), patient.made("b")
+        with patient.users.connect() as other:
+            # so that the database ends our transaction, not this one
+            other.execute(sa.text("SET deadlock_timeout = '60s'"))
+            theirs = sa.text("UPDATE appointment SET subject = 'theirs' WHERE id = :id")
+            other.execute(theirs, {"id": int(second.key or 0)})
+            thread, results = _aside(
+                lambda: patient.create(update(first, subject="ours"), update(second, place="ours"), create("c"))
+            )
+            _until_waiting(patient)
+            other.execute(theirs, {"id": int(first.key or 0)})
+            other.commit()
+            thread.join(WAIT_SECONDS)
     assert [(type(result.error), result.error and result.error.code) for result in results] == [
         (Transient, "40P01")
     ] * 3
@@ -118,8 +129,7 @@ def test_a_real_deadlock_is_transient_for_the_whole_group(patient: World) -> Non
 
 
 def test_a_serialization_failure_is_transient(patient: World) -> None:
-    patient.sql("ALTER DATABASE crm SET default_transaction_isolation = 'repeatable read'")
-    try:
+    with _set_for_new_sessions(patient, "default_transaction_isolation", "repeatable read"):
         made = patient.made("a")
         with patient.users.connect() as other:
             other.execute(sa.text("UPDATE appointment SET subject = 'theirs'"))
@@ -127,8 +137,6 @@ def test_a_serialization_failure_is_transient(patient: World) -> None:
             _until_waiting(patient)
             other.commit()
             thread.join(WAIT_SECONDS)
-    finally:
-        patient.sql("ALTER DATABASE crm RESET default_transaction_isolation")
     assert [(type(result.error), result.error and result.error.code) for result in results] == [(Transient, "40001")]
 
 
