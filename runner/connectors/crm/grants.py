@@ -12,9 +12,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from runner.connectors.crm.ddl import quoted
 from runner.connectors.crm.inspection import RegClass
 from runner.connectors.crm.schema import CrmSchema, EntityTable
+from runner.connectors.crm.triggers import quoted
 from runner.model.terms import Entity
 
 Right = tuple[sa.Table, str]

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
-from runner.connectors.crm.ddl import quoted
 from runner.connectors.crm.tables import OUTBOX
+from runner.connectors.crm.triggers import quoted
 
 _LITE = re.compile(r'CREATE TRIGGER "((?:[^"]|"")+)"')
 _FUNCTION = re.compile(r'CREATE OR REPLACE FUNCTION \S*?"((?:[^"]|"")+)"\(\).*?AS (\$\w+\$)(.*)\2', re.DOTALL)
