@@ -22,7 +22,7 @@ from runner.config.plan import CrmPlan, TargetPlan
 from runner.config.secrets import SecretRef
 from runner.config.serving import ConsolePlan
 from runner.model.errors import ExsyncError, UsageError
-from runner.model.ports import CrmConnector, Places, TargetConnector
+from runner.model.ports import CrmConnector, Meter, Places, TargetConnector
 from runner.observe import log as logging
 from runner.service.desk import Desk
 from runner.service.sdnotify import sd_notify
@@ -44,9 +44,9 @@ class SystemOpening:
 
         return connect(plan, reveal(plan.url), clock=SystemClock())
 
-    def target(self, plan: TargetPlan, places: Places | None) -> TargetConnector:
+    def target(self, plan: TargetPlan, places: Places | None, meter: Meter | None) -> TargetConnector:
         """A target's connector."""
-        return open_target(plan, reveal, SystemClock(), places)
+        return open_target(plan, reveal, SystemClock(), places, meter)
 
     def secret_print(self, plan: CrmPlan | TargetPlan) -> str:
         """A digest of the plan's secret; of the refusal when it cannot be read."""

@@ -178,6 +178,14 @@ class Places(Protocol):
         ...
 
 
+class Meter(Protocol):
+    """Told of every request to a server when it has ended."""
+
+    def __call__(self, target: str, operation: str, code: str, seconds: float) -> None:
+        """``operation`` and ``code`` in the server's own words; a code of ours where no answer could be read."""
+        ...
+
+
 class CrmConnector(Connector, Protocol):
     """The CRM's side: one feed for all links."""
 

@@ -17,6 +17,7 @@ from runner.model.queueing import Message, MessageState
 from runner.model.terms import Operation, Side
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+WRITE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -76,6 +77,25 @@ class Metrics:
             "exsync_subscriptions_lost", "Subscriptions that ended before their time", "target", "code"
         )
         self.posts = counter("exsync_push_posts", "Posts to the push endpoint", "outcome")
+        self.requests = counter(
+            "exsync_requests", "Requests to servers by the code of their answer", "target", "operation", "code"
+        )
+        self.request_seconds = Histogram(
+            "exsync_request_duration_seconds",
+            "How long servers took to answer",
+            ("target", "operation"),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.state_writes = Histogram(
+            "exsync_state_write_seconds",
+            "How long commits to the state took",
+            buckets=WRITE_SECONDS,
+            registry=registry,
+        )
+        self.diverged = gauge(
+            "exsync_diverged_items", "What the newest audits found not to be equal on both sides", "target", "folder"
+        )
         self._seen_links: set[tuple[str, str, str]] = set()
         self._seen_states: set[tuple[str, str]] = set()
 
@@ -90,6 +110,11 @@ class Metrics:
                     self.changes.labels(link.target, link.folder, side, operation).inc(number)
         if isinstance(report.error, Throttled):
             self.throttled.labels(link.target).inc(report.error.after)
+
+    def asked(self, target: str, operation: str, code: str, seconds: float) -> None:
+        """A request has ended (see the port ``Meter``)."""
+        self.requests.labels(target, operation, code).inc()
+        self.request_seconds.labels(target, operation).observe(seconds)
 
     def show_links(self, conditions: Mapping[tuple[str, str, str], int]) -> None:
         """Set the number of links by (target, folder, condition)."""

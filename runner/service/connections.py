@@ -15,7 +15,7 @@ from typing import Protocol
 
 from runner.config.plan import CrmPlan, TargetPlan
 from runner.model.errors import ExsyncError
-from runner.model.ports import CrmConnector, Places, TargetConnector
+from runner.model.ports import CrmConnector, Meter, Places, TargetConnector
 
 
 class Opening(Protocol):
@@ -25,8 +25,8 @@ class Opening(Protocol):
         """The CRM's connector."""
         ...
 
-    def target(self, plan: TargetPlan, places: Places | None) -> TargetConnector:
-        """A target's connector; ``places`` keeps where its mailboxes live."""
+    def target(self, plan: TargetPlan, places: Places | None, meter: Meter | None) -> TargetConnector:
+        """A target's connector; ``places`` keeps where its mailboxes live, ``meter`` is told of its requests."""
         ...
 
     def secret_print(self, plan: CrmPlan | TargetPlan) -> str:
@@ -40,6 +40,7 @@ class Connections:
 
     opening: Opening
     places: Places | None = None
+    meter: Meter | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _crm: tuple[CrmPlan, str, CrmConnector] | None = None
     _targets: dict[str, tuple[TargetPlan, str, TargetConnector]] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class Connections:
         with self._lock:
             known = self._targets.get(plan.name)
             if known is None or known[0] != plan:
-                opened = self.opening.target(plan, self.places)
+                opened = self.opening.target(plan, self.places, self.meter)
                 known = self._targets[plan.name] = (plan, self.opening.secret_print(plan), opened)
             return known[2]
 

@@ -68,11 +68,11 @@ class Service:
         self.started_at: datetime = clock.now()
         self.reports = Reports()
         self.gate = Gate()
-        self.store: DuckStore = open_store(settings.state, clock=clock)
+        self.store: DuckStore = open_store(settings.state, clock=clock, timed=self.metrics.state_writes.observe)
         for left in settings.state.parent.glob(f"{REHEARSALS}*"):
             shutil.rmtree(left, ignore_errors=True)
         try:
-            self.connections = Connections(opening, StoredPlaces(self.store))
+            self.connections = Connections(opening, StoredPlaces(self.store), self.metrics.asked)
             self.configuration = Configuration(
                 settings.root, LastGood.beside(settings.state), clock, lambda plan: _secret_print(opening, plan)
             )

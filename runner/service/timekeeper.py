@@ -15,6 +15,7 @@ from runner.config.exchange import POLLING
 from runner.model.errands import Audit
 from runner.model.errors import ExsyncError, StateError
 from runner.model.ports import Clock, Queue
+from runner.model.proofs import Finding
 from runner.model.queueing import Cause, Job, Order
 from runner.observe.metrics import Metrics
 from runner.queue.figures import oldest
@@ -171,13 +172,18 @@ class Timekeeper:
             self.metrics.watermark_age.labels(target).set(age)
 
     def _measure_proofs(self) -> None:
-        """How old the oldest proof of each target is; a link that was never proven counts from the service's first sight."""
+        """How old the oldest proof of each target is, and how much the newest audits found to differ."""
         now, proofs = self.clock.now(), self.store.proofs()
         ages: dict[str, float] = {}
+        diverged: Counter[tuple[str, str]] = Counter()
         for name, link in self.generations.current.plan.links.items():
             proof = proofs.get(name)
             if link.enabled and proof is not None and proof.proven is not None:
                 ages[link.target] = max(ages.get(link.target, 0.0), (now - proof.proven).total_seconds())
+            found = proof.found if proof is not None else ()
+            diverged[link.target, link.folder.value] += sum(one.finding is not Finding.WATERMARK for one in found)
+        for labels, number in diverged.items():
+            self.metrics.diverged.labels(*labels).set(number)
         for target, age in ages.items():
             self.metrics.proof_age.labels(target).set(age)
 

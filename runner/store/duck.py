@@ -39,7 +39,7 @@ from runner.store.memory import Remembered
 from runner.store.opening import Opened, open_file, open_memory
 from runner.store.overview import LinkOverview, overview
 from runner.store.rows import is_sound, pairing_of
-from runner.store.session import BUSY_CHECKPOINT, IDLE_CHECKPOINT, Session
+from runner.store.session import BUSY_CHECKPOINT, IDLE_CHECKPOINT, Session, Timed, untimed
 from runner.store.tables import insert, overwrite
 from runner.store.writing import Writing, link_row
 
@@ -69,15 +69,16 @@ FORGETTABLE = (
 """The tables that hold what is known of a link and is of no use without it; the ledger is proof of what happened."""
 
 
-def open_store(path: Path | None, *, clock: Clock) -> DuckStore:
-    """Open a state file, creating it (mode 0600) when there has never been one; None gives a state in memory.
+def open_store(path: Path | None, *, clock: Clock, timed: Timed = untimed) -> DuckStore:
+    """Open a state file, creating it (mode 0600) when there has never been one; None gives a state in memory. ``timed`` is
+    told how long each commit takes.
 
     Raises ``StateLocked``, ``StateDamaged``, ``StateTooNew`` or another ``StateError``; nothing is changed then.
     """
     opened = open_memory() if path is None else open_file(path)
     try:
         with explained(opened.name, opening=True):
-            return DuckStore(opened, clock)
+            return DuckStore(opened, clock, timed)
     except BaseException:  # an interrupt, too, must let go of the file's lock; it goes on up
         opened.close(checkpoint=False)
         raise
@@ -86,10 +87,10 @@ def open_store(path: Path | None, *, clock: Clock) -> DuckStore:
 class DuckStore:
     """The state in DuckDB. Safe to share between threads: one at a time works on the connection."""
 
-    def __init__(self, opened: Opened, clock: Clock) -> None:
+    def __init__(self, opened: Opened, clock: Clock, timed: Timed = untimed) -> None:
         self._clock = clock
         self._beats = Heartbeats(clock.monotonic())
-        self._session = Session(opened, self._recall)
+        self._session = Session(opened, self._recall, timed)
         self._session.recall()
 
     def __enter__(self) -> DuckStore:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 
 import duckdb
 
@@ -19,11 +20,19 @@ BUSY_CHECKPOINT = 128 << 20
 """Bytes of write-ahead log at which an idle moment, or even a commit, is used for a checkpoint."""
 
 
+Timed = Callable[[float], object]
+
+
+def untimed(seconds: float) -> None:
+    """Nobody wants to know how long commits take."""
+
+
 class Session:
     """The connection of one state, one thread at a time. ``recall`` reads anew what is kept in memory: it is called at the
-    start, and after anything was undone."""
+    start, and after anything was undone. ``timed`` is told the seconds of each commit, from its first statement until it is
+    durable."""
 
-    def __init__(self, opened: Opened, recall: Callable[[], None]) -> None:
+    def __init__(self, opened: Opened, recall: Callable[[], None], timed: Timed = untimed) -> None:
         self.opened = opened
         self.con = opened.con
         self.name = opened.name
@@ -31,7 +40,7 @@ class Session:
         self.commits = self.last_id = 0
         self.ledger_head = ""
         """The last link of the ledger's chain (see :mod:`runner.store.chain`)."""
-        self._recall_more = recall
+        self._recall_more, self._timed = recall, timed
         self._lock = threading.RLock()
         self._closed = self._broken = False
         self._readers = Readers()
@@ -89,6 +98,7 @@ class Session:
         if self.rehearsing:
             yield
             return
+        begun = monotonic()
         try:
             with private_files():
                 self.con.begin()
@@ -106,6 +116,7 @@ class Session:
                     f"the commit counter of {self.name} cannot be written: {error.strerror}",
                     remedy="check the disk and the rights of the .counter file, then start again",
                 ) from error
+        self._timed(monotonic() - begun)
 
     def _make_durable(self) -> None:
         try:

@@ -68,6 +68,13 @@ def test_changes_travel_by_themselves_and_commands_go_through_the_service(operat
         assert "only one runner" in second.err
         assert operator.exsync("serve").code == 64
 
+        metrics = _metrics(served).decode()
+        for told in (
+            'exsync_requests_total{code="NoError",operation="UpdateItem",target="sandbox"} ',
+            'exsync_request_duration_seconds_count{operation="UpdateItem",target="sandbox"} ',
+        ):
+            assert float(metrics.partition(told)[2].splitlines()[0]) >= 2
+        assert float(metrics.partition("exsync_state_write_seconds_count ")[2].splitlines()[0]) >= 2
         done = served.log("pass.done")
         assert done
         assert all({"run_id", "link", "target", "generation"} <= line.keys() for line in done)

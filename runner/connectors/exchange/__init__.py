@@ -13,16 +13,19 @@ From the wire up: ``names`` and ``text`` (XML), ``faults`` (the error classes), 
 
 from runner.config.plan import ExchangePlan
 from runner.connectors.exchange.connector import ExchangeConnector
-from runner.model.ports import Places
+from runner.model.ports import Meter, Places
 
 __all__ = ["ExchangeConnector", "connect"]
 
 
-def connect(plan: ExchangePlan, password: str, places: Places | None = None) -> ExchangeConnector:
+def connect(
+    plan: ExchangePlan, password: str, places: Places | None = None, meter: Meter | None = None
+) -> ExchangeConnector:
     """The connector of one Exchange server. Sends nothing yet.
 
-    ``password`` is the revealed secret; ``places`` keeps what Autodiscover finds out.
+    ``password`` is the revealed secret; ``places`` keeps what Autodiscover finds out; ``meter`` is told of
+    every request.
 
     Raises ``UsageError`` for an endpoint, CA file or version that cannot be used.
     """
-    return ExchangeConnector(plan, password, places)
+    return ExchangeConnector(plan, password, places, meter)

@@ -22,6 +22,7 @@ from runner.connectors.exchange.names import SOAP, Element
 from runner.connectors.exchange.transport import EwsProtocol, is_loopback
 from runner.model.errors import AccessDenied, ConnectorError, ProtocolFault, Throttled, Transient, Unreachable
 from runner.model.places import Place
+from runner.model.ports import Meter
 
 PATH = "/autodiscover/autodiscover.svc"
 MOST_REDIRECTS = 3
@@ -32,8 +33,10 @@ _NAMES = "http://schemas.microsoft.com/exchange/2010/Autodiscover"
 class Autodiscover:
     """The directory of one target. Safe to share between threads."""
 
-    def __init__(self, plan: ExchangePlan, password: str, now: Callable[[], datetime]) -> None:
-        self._plan, self._password, self._now = plan, password, now
+    def __init__(
+        self, plan: ExchangePlan, password: str, now: Callable[[], datetime], meter: Meter | None = None
+    ) -> None:
+        self._plan, self._password, self._now, self._meter = plan, password, now, meter
         self._protocols: dict[str, EwsProtocol] = {}
 
     def find(self, user: str) -> Place:
@@ -75,10 +78,13 @@ class Autodiscover:
         protocol = self._protocols.get(url)
         if protocol is None:
             plan = replace(self._plan, endpoint=url)
-            protocol = self._protocols.setdefault(url, EwsProtocol(plan, self._password, connections=2))
+            protocol = self._protocols.setdefault(
+                url, EwsProtocol(plan, self._password, connections=2, meter=self._meter)
+            )
         service = stock.GetUserSettings(protocol=protocol)
         request = service.wrap(service.get_payload([address], _SETTINGS), self._plan.version)
-        answer = protocol.post(request, {}, writing=False)
+        with protocol.metered("GetUserSettings"):
+            answer = protocol.post(request, {}, writing=False)
         response = answer.find(f"{{{SOAP}}}Body/{{{_NAMES}}}GetUserSettingsResponseMessage/{{{_NAMES}}}Response")
         if response is None:
             raise ProtocolFault(f"{url} is no Autodiscover service", code="unreadable-answer")

@@ -41,7 +41,7 @@ from runner.model.errors import (
     VersionMoved,
 )
 from runner.model.items import Capabilities, ChangePage, Found, Identity, Item, LinkRef, Ref, Write, WriteResult
-from runner.model.ports import Places
+from runner.model.ports import Meter, Places
 from runner.model.terms import Folder, Operation
 
 _DOOMED = 3
@@ -54,8 +54,10 @@ class ExchangeConnector(Listening):
     After a refused log-on it refuses everything itself: a new attempt takes a new connector.
     """
 
-    def __init__(self, plan: ExchangePlan, password: str, places: Places | None = None) -> None:
-        super().__init__(Directory(plan, password, places))
+    def __init__(
+        self, plan: ExchangePlan, password: str, places: Places | None = None, meter: Meter | None = None
+    ) -> None:
+        super().__init__(Directory(plan, password, places, meter))
         self._plan = plan
         self._digests = Digests()
 

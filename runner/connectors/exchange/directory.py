@@ -18,7 +18,7 @@ from runner.connectors.exchange.mailbox import Mailbox
 from runner.connectors.exchange.transport import EwsProtocol
 from runner.model.errors import AccessDenied, AuthRefused, ConnectorError, Moved, Transient, Unreachable
 from runner.model.places import Place
-from runner.model.ports import Places
+from runner.model.ports import Meter, Places
 
 AGE = timedelta(days=1)
 """How long a place is believed in."""
@@ -49,8 +49,10 @@ def _now() -> datetime:
 class Directory:
     """The mailboxes of one target. Safe to share between threads."""
 
-    def __init__(self, plan: ExchangePlan, password: str, places: Places | None = None) -> None:
-        self._plan, self._password = plan, password
+    def __init__(
+        self, plan: ExchangePlan, password: str, places: Places | None = None, meter: Meter | None = None
+    ) -> None:
+        self._plan, self._password, self._meter = plan, password, meter
         self._places = places or Remembered()
         self._lock = threading.Lock()
         self._calls: dict[str, EwsProtocol] = {}
@@ -58,7 +60,7 @@ class Directory:
         self._mailboxes: dict[str, tuple[Mailbox, Place]] = {}
         self._doubted: set[str] = set()
         self.now = _now
-        self._autodiscover = Autodiscover(plan, password, lambda: self.now()) if plan.autodiscover else None
+        self._autodiscover = Autodiscover(plan, password, lambda: self.now(), meter) if plan.autodiscover else None
         if plan.endpoint:
             self._protocol(self._calls, plan.endpoint, None)  # an endpoint that cannot be used is refused at once
             self._protocol(self._ears, plan.endpoint, 1)
@@ -146,5 +148,7 @@ class Directory:
             protocol = pools.get(endpoint)
             if protocol is None:
                 plan = replace(self._plan, endpoint=endpoint)
-                protocol = pools[endpoint] = EwsProtocol(plan, self._password, connections=connections)
+                protocol = pools[endpoint] = EwsProtocol(
+                    plan, self._password, connections=connections, meter=self._meter
+                )
             return protocol

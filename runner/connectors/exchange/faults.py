@@ -11,7 +11,7 @@ the effect becomes ``OutcomeUnknown``.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
@@ -188,6 +188,12 @@ def of_message(message: Element, *, scope: Scope, writing: bool, creating: bool)
         return unreadable("a response message without a response code", writing=writing)
     text = (message.findtext(m("MessageText")) or "").strip()
     return _detailed(code, text, message.find(m("MessageXml")), scope=scope, writing=writing, creating=creating)
+
+
+def code_of(messages: Iterable[Element]) -> str:
+    """The response code of the first message that reports no success; ``NoError`` when there is none."""
+    codes = ((message.findtext(m("ResponseCode")) or "").strip() for message in messages)
+    return next((code for code in codes if code not in ("NoError", "")), "NoError")
 
 
 def of_fault(fault: Element, *, writing: bool) -> ConnectorError:

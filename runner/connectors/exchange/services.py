@@ -14,16 +14,17 @@ GetAttachment, CreateAttachment and DeleteAttachment (web-service-reference, pag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from exchangelib import services as stock
 from lxml import etree
 
-from runner.connectors.exchange.faults import Scope, of_fault, of_message, unreadable
+from runner.connectors.exchange.faults import Scope, code_of, of_fault, of_message, unreadable
 from runner.connectors.exchange.mailbox import Mailbox
 from runner.connectors.exchange.names import SOAP, Element, m, t
+from runner.connectors.exchange.transport import EwsProtocol
 from runner.model.errors import ConnectorError, ProtocolFault
 
 T = TypeVar("T")
@@ -75,8 +76,18 @@ class Tamed:
         yield from self._get_elements_in_response(response=self._get_response_xml(payload))  # type: ignore[attr-defined]
 
     def _get_response_xml(self, payload: Element, **_: Any) -> list[Element]:
-        envelope = self._mailbox.enveloped(etree.tostring(payload))
-        return self._messages(self._mailbox.protocol.post(envelope, self._mailbox.headers, writing=self.writing))
+        return self._sent(payload, self._mailbox.protocol, self._mailbox.headers)[0]
+
+    def _sent(
+        self, payload: Element, protocol: EwsProtocol, headers: dict[str, str]
+    ) -> tuple[list[Element], Mapping[str, str]]:
+        """The response messages of a request and the answer's headers. Raises its fault."""
+        with protocol.metered(self.SERVICE_NAME) as seen:
+            envelope = self._mailbox.enveloped(etree.tostring(payload))
+            answer, told = protocol.exchange(envelope, headers, writing=self.writing)
+            messages = self._messages(answer)
+            seen.code = code_of(messages)
+        return messages, told
 
     def _messages(self, root: Element) -> list[Element]:
         """The response messages of an answer. Raises its fault."""

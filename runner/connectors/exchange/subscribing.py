@@ -12,7 +12,6 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from exchangelib import services as stock
-from lxml import etree
 
 from runner.connectors.exchange.faults import Scope
 from runner.connectors.exchange.mailbox import Mailbox
@@ -77,10 +76,9 @@ class _Anchored(Tamed):
         self._protocol, self._affinity = protocol, affinity
 
     def _get_response_xml(self, payload: Element, **_: Any) -> list[Element]:
-        envelope = self._mailbox.enveloped(etree.tostring(payload))
-        answer, headers = self._protocol.exchange(envelope, self._affinity.headers(), writing=False)
+        messages, headers = self._sent(payload, self._protocol, self._affinity.headers())
         self._affinity.learn(headers.get("Set-Cookie", ""))
-        return self._messages(answer)
+        return messages
 
 
 class Subscribe(_Anchored, stock.SubscribeToStreaming):  # type: ignore[misc]

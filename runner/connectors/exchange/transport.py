@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import binascii
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from time import monotonic
@@ -45,6 +46,7 @@ from runner.connectors.exchange.names import Element
 from runner.connectors.exchange.text import mended
 from runner.connectors.exchange.tokens import BearerAuth, Tokens
 from runner.model.errors import AuthRefused, ConnectorError, OutcomeUnknown, ProtocolFault, Transient, UsageError
+from runner.model.ports import Meter
 
 ANSWER_LIMIT = 64 << 20
 """Bytes of one answer, decompressed. A full page of ids has 0.2 MB, a batch of 50 items with long bodies a few."""
@@ -57,13 +59,21 @@ _AUTH_TYPES = {"basic": BASIC, "ntlm": NTLM}
 """What exchangelib takes a password for. Bearer tokens and Kerberos are put on sessions here."""
 
 
+class Answered:
+    """What became of a request, for whoever counts: ``code`` is set once the answer is known."""
+
+    code = "NoError"
+
+
 class EwsProtocol(BaseProtocol):  # type: ignore[misc]
     """A pool of logged-on sessions to one endpoint. Safe to share between threads."""
 
     USERAGENT = "exsync"
 
-    def __init__(self, plan: ExchangePlan, password: str, *, connections: int | None = None) -> None:
-        """A pool of the plan's connections, or of so many."""
+    def __init__(
+        self, plan: ExchangePlan, password: str, *, connections: int | None = None, meter: Meter | None = None
+    ) -> None:
+        """A pool of the plan's connections, or of so many; ``meter`` is told of what :meth:`metered` encloses."""
         _check_endpoint(plan)
         self._verify: str | bool = plan.ca_file or True
         self._auth = _auth_of(plan, password, self._verify)
@@ -83,6 +93,7 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
         self.date = ""
         """The server's time, as the last answer's ``Date`` gave it (RFC 9110 §6.6.1)."""
         self._resumption = resumption(plan.auth.password, plan.name)
+        self._target, self._meter = plan.name, meter
 
     @property
     def version(self) -> Any:
@@ -112,6 +123,19 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
     def post(self, body: bytes, headers: dict[str, str], *, writing: bool) -> Element:
         """Send one request once and return the answer's root element. Raises only classed errors."""
         return self.exchange(body, headers, writing=writing)[0]
+
+    @contextmanager
+    def metered(self, operation: str) -> Iterator[Answered]:
+        """Inside, one request is sent and its answer read."""
+        seen, begun = Answered(), monotonic()
+        try:
+            yield seen
+        except ConnectorError as error:
+            seen.code = error.code
+            raise
+        finally:
+            if self._meter is not None:
+                self._meter(self._target, operation, seen.code, monotonic() - begun)
 
     def demand_log_on(self) -> None:
         """Raise ``AuthRefused`` when a log-on was refused before."""
