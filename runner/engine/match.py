@@ -10,10 +10,8 @@ from collections.abc import Iterator, Sequence
 
 from runner.config.plan import LinkPlan
 from runner.engine.identity import crm_key_of, native_key
-from runner.engine.parts import STEP, Parts
-from runner.model.errors import ConnectorError, Invalid
+from runner.engine.parts import STEP, Parts, mapped
 from runner.model.items import Identity, Item, LinkRef
-from runner.model.record import Fields
 from runner.model.state import Commit, Mark, MatchCandidate, Pairing
 from runner.model.terms import Direction, Place, Side
 from runner.reconcile.matching import digest
@@ -94,21 +92,10 @@ def _candidates(parts: Parts, link: LinkPlan, ref: LinkRef, side: Side, keys: Se
     for key, item in items.items():
         if isinstance(item, Item) and item.masked:
             continue  # not even a digest is kept of what is private (B-35)
-        record = _record(link, side, item)
+        record = mapped(link, side, item)
         for rule, fields in enumerate(link.mapping.match):
             value = digest(fields, record) if record is not None else None
             if value is not None:
                 found.append(MatchCandidate(link.name, side, key, rule, value))
     if found:
         store.commit(Commit(candidates=tuple(found)))
-
-
-def _record(link: LinkPlan, side: Side, item: Item | ConnectorError) -> Fields | None:
-    if not isinstance(item, Item):
-        return None
-    if side is Side.TARGET:
-        return item.values
-    try:
-        return link.mapping.outbound(item.values)
-    except Invalid:
-        return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from runner.config.compile import ALERTS, FILES
 from runner.config.plan import LinkPlan
-from runner.model.errors import Invalid
+from runner.model.errors import ConnectorError, Invalid
 from runner.model.files import ATTACHMENTS
 from runner.model.items import Item, LinkRef
 from runner.model.ports import Clock, CrmConnector, Rng, Store, TargetConnector
@@ -66,11 +66,18 @@ def ref_of(link: LinkPlan, owner: str | None) -> LinkRef:
     )
 
 
-def record_of(link: LinkPlan, side: Side, item: Item) -> Fields:
-    """An item in record fields; what cannot be mapped has none."""
+def mapped(link: LinkPlan, side: Side, item: Item | ConnectorError) -> Fields | None:
+    """An item in record fields; None where there is none, or none that can be mapped."""
+    if not isinstance(item, Item):
+        return None
     if side is Side.TARGET:
         return item.values
     try:
         return link.mapping.outbound(item.values)
     except Invalid:
-        return {}
+        return None
+
+
+def record_of(link: LinkPlan, side: Side, item: Item) -> Fields:
+    """An item in record fields; what cannot be mapped has none."""
+    return mapped(link, side, item) or {}

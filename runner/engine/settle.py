@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from runner.config.plan import LinkPlan
 from runner.engine.identity import DELETED, native_of
 from runner.engine.memory import remembered
-from runner.engine.parts import Parts
-from runner.model.errors import ConnectorError, Gone, Invalid
+from runner.engine.parts import Parts, mapped
+from runner.model.errors import ConnectorError, Gone
 from runner.model.files import ATTACHMENTS
 from runner.model.items import Found, Identity, Item, LinkRef
 from runner.model.overrides import OVERRIDES, is_series, patches_of
@@ -182,7 +182,7 @@ def _settle_change(parts: Parts, link: LinkPlan, ref: LinkRef, intent: Intent, r
             if isinstance(held, Gone)
             else commit
         )
-    record = _record(link, intent.side, held)
+    record = mapped(link, intent.side, held)
     partly = intent.side is Side.TARGET and _lacks_occurrences(intent, held, record)
     if record is None or any(record.get(name) != intent.record.get(name) for name in intent.fields):
         if not partly or (isinstance(held, Item) and held.version == known[0].target_version):
@@ -218,14 +218,3 @@ def _found(intent: Intent, before: Fields, after: Fields | None, run: str, now: 
         rule="",
         at=now,
     )
-
-
-def _record(link: LinkPlan, side: Side, held: Item | ConnectorError) -> Fields | None:
-    if not isinstance(held, Item):
-        return None
-    if side is Side.TARGET:
-        return held.values
-    try:
-        return link.mapping.outbound(held.values)
-    except Invalid:
-        return None

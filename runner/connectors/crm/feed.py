@@ -14,6 +14,7 @@ ends are fixed, so an interrupted reader goes on where it was. (PostgreSQL manua
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -96,10 +97,22 @@ class _Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outbox:
+class _Outbox(ABC):
     engine: sa.Engine
     table: sa.Table
     entities: Mapping[str, EntityTable]
+
+    def pages(self, since: str | None) -> Iterator[FeedPage]:
+        """Pages of changes since a watermark."""
+        watermark, complete = since, False
+        while not complete:
+            page = self._page(watermark)
+            watermark, complete = page.watermark, page.complete
+            yield page
+
+    @abstractmethod
+    def _page(self, since: str | None) -> FeedPage:
+        """The page behind a watermark."""
 
     def mark(self, connection: sa.Connection) -> _Mark:
         c = self.table.c
@@ -142,14 +155,6 @@ class SqliteOutbox(_Outbox):
 
     __slots__ = ()
     kind = "sqlite"
-
-    def pages(self, since: str | None) -> Iterator[FeedPage]:
-        """Pages of changes since a watermark."""
-        watermark, complete = since, False
-        while not complete:
-            page = self._page(watermark)
-            watermark, complete = page.watermark, page.complete
-            yield page
 
     def _page(self, since: str | None) -> FeedPage:
         with reading(self.engine) as connection:
@@ -219,14 +224,6 @@ class PostgresOutbox(_Outbox):
 
     __slots__ = ()
     kind = "postgresql"
-
-    def pages(self, since: str | None) -> Iterator[FeedPage]:
-        """Pages of changes since a watermark."""
-        watermark, complete = since, False
-        while not complete:
-            page = self._page(watermark)
-            watermark, complete = page.watermark, page.complete
-            yield page
 
     def _page(self, since: str | None) -> FeedPage:
         # One snapshot for the rows and for the watermark behind them, or a commit in between would be in neither.
