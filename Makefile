@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
-DEBS := postgresql chromium slapd ldap-utils
+DEBS := postgresql chromium slapd ldap-utils samba-ad-dc samba-ad-provision
 WORKERS ?= 2
 
 .PHONY: demo demo-stop test lint bench sim mutants sbom screenshots lock clean

@@ -11,8 +11,10 @@ import pytest
 from runner.config.plan import DirectoryScope, LdapAuth, LdapPlan
 from runner.config.secrets import SecretRef
 from runner.connectors.ldap.directory import LdapDirectory
+from tests.ldap.branch import Branch
 from tests.ldap.firm import Firm
-from tests.support import slapd
+from tests.support import active_directory, slapd
+from tests.support.active_directory import ActiveDirectory
 from tests.support.slapd import PEOPLE, READER, READER_PASSWORD, Slapd
 
 PASSWORD = SecretRef("env", "LDAP_PASSWORD", "targets.d/corp.yaml:6:1")
@@ -74,10 +76,37 @@ def firm(server: Slapd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     def _found(**told: str) -> Firm:
         home = tmp_path / f"firm{len(founded)}"
         home.mkdir()
-        founded.append(Firm(home, server, f"firm{secrets.token_hex(4)}", **told))
+        founded.append(Firm(home, f"firm{secrets.token_hex(4)}", server=server, **told))
         return founded[-1]
 
     yield _found
     for each in founded:
         each.close()
         server.delete(each.base)
+
+
+@pytest.fixture(scope="session")
+def domain(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[ActiveDirectory]:
+    """An Active Directory for the whole session; the processes of one test run share the work of founding it."""
+    own = tmp_path_factory.getbasetemp()
+    with active_directory.running(own if worker_id == "master" else own.parent) as started:
+        yield started
+
+
+@pytest.fixture
+def branch(domain: ActiveDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Branch]]:
+    """Founds firms in the Active Directory; each has a part of it to itself."""
+    monkeypatch.setenv("EXSYNC_CRM_URL", "")
+    monkeypatch.setenv("CORP_PASSWORD", "")
+    founded: list[Branch] = []
+
+    def _found(**told: Any) -> Branch:
+        home = tmp_path / f"branch{len(founded)}"
+        home.mkdir()
+        founded.append(Branch(home, f"branch{secrets.token_hex(4)}", server=domain, **told))
+        return founded[-1]
+
+    yield _found
+    for each in founded:
+        each.close()
+        domain.delete_below(each.base)

@@ -1,4 +1,4 @@
-"""A firm: a directory below a unit of its own, an SQLite CRM, the stock mappings, and the engine over them."""
+"""A firm: a part of a directory to itself, an SQLite CRM, the stock mappings, and the engine over them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ USERS, GROUPS = "corp/users", "corp/groups"
 
 
 @dataclass
-class Firm:
-    """One firm. ``unit`` is its part of the directory; ``yaml`` is what its target says beside the server and the bases."""
+class Office:
+    """A firm without its directory: what is in there, and how it is reached, kinds of server say each for themselves.
+    ``users``, ``groups`` and ``more`` are what the target says beside the server and the bases."""
 
     home: Path
-    server: Slapd
     unit: str
     users: str = ""
     groups: str = ""
@@ -47,16 +47,13 @@ class Firm:
 
     def __post_init__(self) -> None:
         self.people, self.group_unit = f"ou=people,{self.base}", f"ou=groups,{self.base}"
-        self.server.add(
-            *(f"dn: {dn}\nobjectClass: organizationalUnit\nou: {dn[3:].split(',')[0]}" for dn in self._units())
-        )
         shutil.copytree(REPOSITORY / "mappings", self.home / "mappings")
         (self.home / "targets.d").mkdir()
         shutil.copy(REPOSITORY / "targets.d/crm.yaml", self.home / "targets.d/crm.yaml")
         self.crm_file = self.home / "crm.sqlite"
         create_demo_crm(self.crm_file)
         os.environ["EXSYNC_CRM_URL"] = f"sqlite:///{self.crm_file}"
-        os.environ["CORP_PASSWORD"] = READER_PASSWORD
+        os.environ["CORP_PASSWORD"] = self.password
         self.configure()
         crm = connect(self.plan().crm, os.environ["EXSYNC_CRM_URL"], clock=self.clock)
         with closing(crm):
@@ -64,10 +61,18 @@ class Firm:
 
     @property
     def base(self) -> str:
-        return f"ou={self.unit},{SUFFIX}"
+        """The DN of the firm's part of the directory."""
+        raise NotImplementedError
 
-    def _units(self) -> tuple[str, ...]:
-        return (self.base, f"ou=people,{self.base}", f"ou=groups,{self.base}", f"ou=gone,{self.base}")
+    @property
+    def reached(self) -> str:
+        """What the target says of the server and the log-on."""
+        raise NotImplementedError
+
+    @property
+    def password(self) -> str:
+        """The password of the account that the target logs on with."""
+        return READER_PASSWORD
 
     def configure(self, *, users: str | None = None, groups: str | None = None, more: str | None = None) -> None:
         """Write the target; what is given replaces what was said before."""
@@ -75,10 +80,8 @@ class Firm:
         self.groups = self.groups if groups is None else groups
         self.more = self.more if more is None else more
         (self.home / "targets.d/corp.yaml").write_text(
-            "version: 1\nkind: ldap\nname: corp\n"
-            f"url: {self.server.url}\n"
-            f"auth: {{type: simple, username: '{READER}', password: {{env: CORP_PASSWORD}}}}\n"
-            f"page: 100\nusers:\n  bases: ['{self.people}']\n  mapping: user\n{self.users}"
+            f"version: 1\nkind: ldap\nname: corp\n{self.reached}page: 100\n"
+            f"users:\n  bases: ['{self.people}']\n  mapping: user\n{self.users}"
             f"groups:\n  bases: ['{self.group_unit}']\n{self.groups}{self.more}",
             encoding="utf-8",
         )
@@ -153,6 +156,27 @@ class Firm:
         rows = self.sql(f"SELECT {', '.join(columns)} FROM crm_user WHERE login = ?", login)  # noqa: S608
         assert len(rows) == 1, rows
         return rows[0]
+
+
+@dataclass
+class Firm(Office):
+    """A firm in an OpenLDAP."""
+
+    server: Slapd = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        units = (self.base, *(f"ou={name},{self.base}" for name in ("people", "groups", "gone")))
+        self.server.add(*(f"dn: {dn}\nobjectClass: organizationalUnit\nou: {dn[3:].split(',')[0]}" for dn in units))
+        super().__post_init__()
+
+    @property
+    def base(self) -> str:
+        return f"ou={self.unit},{SUFFIX}"
+
+    @property
+    def reached(self) -> str:
+        auth = f"{{type: simple, username: '{READER}', password: {{env: CORP_PASSWORD}}}}"
+        return f"url: {self.server.url}\nauth: {auth}\n"
 
     def hire(self, *uids: str, **attributes: Any) -> None:
         self.server.add(*(person(uid, below=self.people, **attributes) for uid in uids))

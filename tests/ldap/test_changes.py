@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 
+from runner.connectors.ldap.connector import LdapConnector
+from runner.connectors.ldap.kinds import ACTIVE_DIRECTORY
+from runner.connectors.ldap.port import Directory, Entry, Search
 from runner.model.errors import WatermarkInvalid
-from runner.model.items import ChangePage
-from runner.model.terms import Operation
+from runner.model.items import ChangePage, LinkRef
+from runner.model.terms import Entity, Folder, Operation
+from runner.testing.clock import FakeClock
+from tests.ldap.conftest import plan_for
 from tests.ldap.firm import USERS, Firm
 from tests.ldap.test_users import counts
 
@@ -52,6 +58,33 @@ def test_a_changed_group_or_an_old_comparison_means_that_everything_is_read(firm
     assert (logins(corp, named), whole) == ({"ann", "bob"}, True)
     corp.clock.advance(timedelta(hours=25))
     assert read(corp, mark)[1]
+
+
+class Hasty:
+    """An Active Directory in which a change with a lower number is not committed yet when a higher one is read."""
+
+    def root(self) -> Entry:
+        told = {"supportedcapabilities": [ACTIVE_DIRECTORY.encode()], "highestcommittedusn": [b"100"]}
+        return Entry("", told)
+
+    def pages(self, search: Search) -> Iterator[Sequence[Entry]]:
+        numbers = () if "isDeleted" in search.filter else (99, 102)
+        yield [
+            Entry(f"CN={n},DC=x", {"objectguid": [bytes([n] * 16)], "usnchanged": [str(n).encode()]}) for n in numbers
+        ]
+
+
+@pytest.mark.parametrize(
+    "since", [None, '{"server":"ldap://x","at":"90","groups":"","full":"2026-11-27T00:00:00+00:00"}']
+)
+def test_a_watermark_never_passes_what_the_server_had_committed(since: str | None) -> None:
+    """MS-ADTS 3.1.1.1.9: numbers are given before they are committed; what was committed late is read the next time."""
+    clock = FakeClock(datetime(2026, 11, 27, 1, tzinfo=UTC))
+    connector = LdapConnector(plan_for("ldap://x"), cast(Directory, Hasty()), clock)
+    fields = frozenset({"login"})
+    link = LinkRef("corp/users", "corp", "", Folder.USERS, Entity.USER, "UTC", record_fields=fields, crm_fields=fields)
+    *_, last = connector.changes(link, since)
+    assert '"at":"100"' in last.watermark
 
 
 def test_another_server_or_a_foreign_watermark_is_never_gone_on_with(firm: Found) -> None:

@@ -1,25 +1,23 @@
 """The port ``TargetConnector`` over a ``Directory``: users and groups as items, keyed by the identity that no rename changes.
 
 An item's version is the entry's own with a digest of what its groups mean for it: who joins a ticked group has changed,
-though his entry has not. A read of everything keeps its entries for the pass that asked, within bounds, so that nobody is
-asked for twice.
+though his entry has not.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from hashlib import blake2b
 
 from runner.config.plan import DirectoryScope, LdapPlan
 from runner.connectors.ldap.groups import Groups, demand_known, read_groups
 from runner.connectors.ldap.kinds import AD, Kind, kind_of
 from runner.connectors.ldap.names import comparable, in_filter, is_below
-from runner.connectors.ldap.port import Directory, Entry, Search
+from runner.connectors.ldap.port import BY_GUID, Directory, Entry, Search
+from runner.connectors.ldap.reading import Described, Reading, Seen, short, version_of
 from runner.connectors.ldap.records import UserRecords, group_record
 from runner.connectors.ldap.showing import shown
-from runner.connectors.ldap.watermark import Watermark, is_young, moment, parsed, since_number, since_time
+from runner.connectors.ldap.watermark import Watermark, is_young, moment, parsed
 from runner.model.directory import DirectoryShown
 from runner.model.errors import OUT_OF_SCOPE, ConnectorError, ContainerGone, Gone, Invalid, UsageError
 from runner.model.items import Capabilities, ChangePage, Found, Identity, Item, LinkRef, Ref, Write, WriteResult
@@ -29,20 +27,8 @@ from runner.reconcile.membership import Effect
 
 FRESH = 120.0
 """Seconds for which what was read of groups and entries is taken for what is there: a pass."""
-KEPT = 20_000
-"""Entries that a read of everything keeps; further ones are read again when they are asked for."""
 BATCH = 50
 """Entries that are looked up by one filter."""
-
-
-@dataclass(slots=True)
-class _Seen:
-    """What one read of everything saw."""
-
-    at: float
-    entries: dict[str, Entry] = field(default_factory=dict)
-    doubled: dict[str, str] = field(default_factory=dict)
-    """Key → the log-on name that another entry has too."""
 
 
 class LdapConnector:
@@ -53,9 +39,9 @@ class LdapConnector:
         self._directory = directory
         self._clock = clock
         self._lock = threading.Lock()
-        self._root: tuple[Kind, str, tuple[str, ...]] | None = None
+        self._root: Described | None = None
         self._groups: tuple[float, Groups] | None = None
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, Seen] = {}
 
     def __repr__(self) -> str:
         return f"LdapConnector({self.plan.name}, {self.plan.url})"
@@ -81,94 +67,28 @@ class LdapConnector:
         """What changed since a watermark where the server tells that, everything otherwise (``ChangePage.whole``)."""
         with self._lock:
             self._seen.pop(link.name, None)
-        kind, server, _ = self._described(anew=True)
+        described = self._described(anew=True)
         groups = self.groups(anew=True)
         demand_known(groups, self.plan.name)
         mark = None if since is None else parsed(since)
         if link.folder is Folder.GROUPS:
-            yield self._all_groups(groups, server)
+            yield self._all_groups(groups, described.server)
             return
+        seen = Seen(self._clock.monotonic())
+        records = self._records(link, described.kind)
+        reading = Reading(self._directory, described, self.plan.users, groups, records, seen)
         now = self._clock.now()
-        same = mark is not None and (mark.server, mark.groups) == (server, groups.digest) and bool(mark.at)
+        same = mark is not None and (mark.server, mark.groups) == (described.server, groups.digest) and bool(mark.at)
         if mark is not None and same and self.plan.incremental and is_young(mark, now, self.plan.full_every):
-            yield from self._newer(link, kind, groups, mark)
+            pages = reading.newer(mark)
         else:
             full = moment(now) if self.plan.incremental else ""
-            yield from self._everything(link, kind, groups, Watermark(server, "", groups.digest, full), since)
-
-    def _everything(
-        self, link: LinkRef, kind: Kind, groups: Groups, mark: Watermark, since: str | None
-    ) -> Iterator[ChangePage]:
-        """Every user who takes part. The last page alone is complete, and it comes when every base was read to its end:
-        until then nothing is behind anybody but what was behind him before (``since``)."""
-        records = self._records(link, kind)
-        seen = _Seen(self._clock.monotonic())
-        logins: dict[str, str] = {}
-        named: set[str] = set()
-        highest = ""
-        for base in self.plan.users.bases:
-            search = Search(base, self.plan.users.scope, self.plan.users.filter or kind.users, records.wanted)
-            for entries in self._directory.pages(search):
-                changed: list[Ref] = []
-                for entry in entries:
-                    key = kind.identity(entry)
-                    if key is None or key in named:
-                        continue
-                    named.add(key)
-                    login = records.login(entry)
-                    highest = _later(kind, highest, kind.version(entry))
-                    effect = groups.effect(entry, kind, login)
-                    if not effect.takes_part:
-                        continue
-                    if login is not None and (other := logins.setdefault(login, key)) != key:
-                        seen.doubled |= {key: login, other: login}
-                    if len(seen.entries) < KEPT:
-                        seen.entries[key] = entry
-                    changed.append(Ref(key, _version(kind, entry, effect, seen.doubled.get(key))))
-                if changed:
-                    yield ChangePage(tuple(changed), (), since or "", complete=False, whole=True)
-        with self._lock:
-            self._seen[link.name] = seen
-        doubled = tuple(Ref(key, None) for key in sorted(seen.doubled))
-        at = highest if mark.full else ""
-        text = Watermark(mark.server, at, mark.groups, mark.full).text()
-        yield ChangePage(doubled, (), text, complete=True, whole=True)
-
-    def _newer(self, link: LinkRef, kind: Kind, groups: Groups, mark: Watermark) -> Iterator[ChangePage]:
-        """Users who changed since a watermark of the same server, under the same groups; on Active Directory also deleted
-        ones, as far as the account may see them."""
-        records = self._records(link, kind)
-        name, first = kind.versions[0], since_number(mark.at) if kind is AD else since_time(mark.at)
-        if kind is not AD and "#" not in mark.at:
-            name = kind.versions[1]
-        wanted = f"({name}>={in_filter(first)})"
-        highest = mark.at
-        seen = _Seen(self._clock.monotonic())
-        changed: dict[str, Ref] = {}
-        for base in self.plan.users.bases:
-            asked = f"(&{self.plan.users.filter or kind.users}{wanted})"
-            for entries in self._directory.pages(Search(base, self.plan.users.scope, asked, records.wanted)):
-                for entry in entries:
-                    key = kind.identity(entry)
-                    if key is None:
-                        continue
-                    highest = _later(kind, highest, kind.version(entry))
-                    changed[key] = Ref(
-                        key, _version(kind, entry, groups.effect(entry, kind, records.login(entry)), None)
-                    )
-                    if len(seen.entries) < KEPT:
-                        seen.entries[key] = entry
-        deleted: set[str] = set()
-        if kind is AD:
-            for root in self._described()[2]:
-                search = Search(root, "subtree", f"(&(isDeleted=TRUE){wanted})", ("objectGUID",), deleted=True)
-                for entries in self._directory.pages(search):
-                    deleted |= {key for entry in entries if (key := kind.identity(entry))}
-        with self._lock:
-            self._seen[link.name] = seen
-        text = Watermark(mark.server, highest, mark.groups, mark.full).text()
-        gone = tuple(sorted(deleted - changed.keys()))
-        yield ChangePage(tuple(changed.values()), gone, text, complete=True)
+            pages = reading.everything(Watermark(described.server, "", groups.digest, full), since)
+        for page in pages:
+            if page.complete:
+                with self._lock:
+                    self._seen[link.name] = seen
+            yield page
 
     def _all_groups(self, groups: Groups, server: str) -> ChangePage:
         refs = tuple(Ref(key, self._group_version(groups, key)) for key in sorted(groups.by_key))
@@ -181,7 +101,7 @@ class LdapConnector:
         ``Invalid`` with code ``out-of-scope``."""
         if not keys:
             return {}
-        kind = self._described()[0]
+        kind = self._described().kind
         groups = self.groups()
         if link.folder is Folder.GROUPS:
             return self._get_groups(link, kind, groups, keys)
@@ -223,7 +143,7 @@ class LdapConnector:
             values = records.record(entry, effect)
         except Invalid as error:
             return error
-        return Item(key, _version(kind, entry, effect, None), values, native=key)
+        return Item(key, version_of(kind, entry, effect, None), values, native=key)
 
     def _get_groups(
         self, link: LinkRef, kind: Kind, groups: Groups, keys: Sequence[str]
@@ -277,7 +197,7 @@ class LdapConnector:
             known = self._groups
         if known is not None and not anew and self._clock.monotonic() - known[0] < FRESH:
             return known[1]
-        kind = self._described()[0]
+        kind = self._described().kind
         groups = read_groups(self._directory, kind, self.plan.groups, self.plan.group_rules)
         with self._lock:
             self._groups = (self._clock.monotonic(), groups)
@@ -292,13 +212,13 @@ class LdapConnector:
         """(log-on name, main address) of every user who takes part. Complete only when the iterator ends by itself."""
         groups = self.groups(anew=True)
         demand_known(groups, self.plan.name)
-        records = self._records(link, self._described()[0])
+        records = self._records(link, self._described().kind)
         for entry, login, effect in self._people(link, groups):
             if effect.takes_part and login is not None:
                 yield login, records.main_address(entry)
 
     def _people(self, link: LinkRef, groups: Groups) -> Iterator[tuple[Entry, str | None, Effect]]:
-        kind = self._described()[0]
+        kind = self._described().kind
         records = self._records(link, kind)
         named: set[str] = set()
         for base in self.plan.users.bases:
@@ -319,8 +239,7 @@ class LdapConnector:
     def _records(self, link: LinkRef, kind: Kind) -> UserRecords:
         return UserRecords(kind, {**kind.user_attributes, **self.plan.users.attributes}, link, self.plan.name)
 
-    def _described(self, *, anew: bool = False) -> tuple[Kind, str, tuple[str, ...]]:
-        """(kind, identity of this very server, naming contexts)."""
+    def _described(self, *, anew: bool = False) -> Described:
         with self._lock:
             known = self._root
         if known is not None and not anew:
@@ -334,16 +253,17 @@ class LdapConnector:
             server = held[0].hex() if held else settings
         contexts = tuple(root.texts("namingContexts")) if kind is not AD else ()
         default = root.text("defaultNamingContext")
-        described = (kind, server, contexts or ((default,) if default else ()))
+        committed = (root.text("highestCommittedUSN") or "") if kind is AD else ""
+        described = Described(kind, server, contexts or ((default,) if default else ()), committed)
         with self._lock:
             self._root = described
         return described
 
-    def _seen_by(self, link: LinkRef) -> _Seen:
+    def _seen_by(self, link: LinkRef) -> Seen:
         now = self._clock.monotonic()
         with self._lock:
             self._seen = {name: seen for name, seen in self._seen.items() if now - seen.at < FRESH}
-            return self._seen.get(link.name) or _Seen(now)
+            return self._seen.get(link.name) or Seen(now)
 
     def _matching(
         self, kind: Kind, scope: DirectoryScope, usual: str, wanted: tuple[str, ...], keys: Sequence[str]
@@ -354,7 +274,7 @@ class LdapConnector:
         if kind is AD:  # nobody filters by objectGUID: entries are read by it, each with the filter
             bases = [comparable(base) for base in scope.bases]
             for key in keys:
-                for entry in self._directory.find(Search(f"<GUID={key}>", "base", filter_, wanted)):
+                for entry in self._directory.find(Search(f"{BY_GUID}{key}>", "base", filter_, wanted)):
                     if any(is_below(comparable(entry.dn), base, scope.scope) for base in bases):
                         found[key] = entry
             return found
@@ -368,9 +288,9 @@ class LdapConnector:
 
     def _anywhere(self, kind: Kind, key: str) -> Entry | None:
         if kind is AD:
-            return self._directory.read(f"<GUID={key}>", ["objectGUID"])
+            return self._directory.read(f"{BY_GUID}{key}>", ["objectGUID"])
         wanted = f"({kind.identities[0]}={in_filter(key)})"
-        for context in self._described()[2]:
+        for context in self._described().contexts:
             for entry in self._directory.find(Search(context, "subtree", wanted, kind.identities)):
                 return entry
         return None
@@ -378,21 +298,4 @@ class LdapConnector:
     def _group_version(self, groups: Groups, key: str) -> str:
         rule = groups.roll.standings[groups.by_key[key]].rule
         said = (rule.description, rule.template, rule.priority, rule.synchronize_users) if rule else ()
-        return f"{groups.versions[key]}/{_short(str(said) + str(groups.parents(groups.by_key[key])))}"
-
-
-def _version(kind: Kind, entry: Entry, effect: Effect, doubled: str | None) -> str:
-    """The entry's own version and what its groups mean. A log-on name that is another's too is part of it."""
-    own = f"{kind.version(entry)}/{_short(entry.dn)}"
-    meant = _short(f"{effect.groups}{effect.template}") if effect.groups else ""
-    return f"{own}/{meant}" if doubled is None else f"{own}/{meant}/doubled"
-
-
-def _later(kind: Kind, one: str, other: str) -> str:
-    if not one or not other:
-        return one or other
-    return max(one, other, key=int) if kind is AD else max(one, other)
-
-
-def _short(text: str) -> str:
-    return blake2b(text.encode(), digest_size=6).hexdigest()
+        return f"{groups.versions[key]}/{short(str(said) + str(groups.parents(groups.by_key[key])))}"

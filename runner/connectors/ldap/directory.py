@@ -31,7 +31,7 @@ from ldap3.protocol.rfc2696 import paged_search_control
 from runner.config.plan import LdapPlan
 from runner.config.secrets import resumption
 from runner.connectors.ldap.faults import NO_SUCH_OBJECT, SUCCESS, of_bind, of_exception, of_result, unpaged
-from runner.connectors.ldap.port import Attributes, Entry, Search
+from runner.connectors.ldap.port import BY_GUID, Attributes, Entry, Search
 from runner.model.errors import AuthRefused, ConnectorError, Invalid, ProtocolFault, UsageError
 
 PAGED = "1.2.840.113556.1.4.319"
@@ -102,6 +102,8 @@ class LdapDirectory:
         """The entries of a search that can have a few results only."""
         with self._connection() as connection:
             result, entries = self._search(connection, search, None)
+            if result["result"] == NO_SUCH_OBJECT and search.base.startswith(BY_GUID):
+                return []
             if result["result"] != SUCCESS:
                 raise of_result(result, self.url, f"the look-up below {search.base or 'the root'}")
             return [self._whole(connection, entry) for entry in entries]
@@ -221,7 +223,7 @@ class LdapDirectory:
     def _made(self) -> Connection:
         plan, split = self.plan, urlsplit(self.plan.url)
         try:
-            tls = _VerifiedTls(plan.ca_file)
+            tls = VerifiedTls(plan.ca_file)
         except (LDAPException, OSError) as error:
             raise UsageError(f"{plan.rule}: ca_file {plan.ca_file}: {error}", remedy="name a PEM file") from None
         server = Server(
@@ -268,7 +270,7 @@ class LdapDirectory:
             raise error
 
 
-class _VerifiedTls(Tls):
+class VerifiedTls(Tls):
     """TLS that demands a certificate of a known authority for the very name that was asked for."""
 
     def __init__(self, ca_file: str | None) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+BY_GUID = "<GUID="
+"""How a base begins that names an entry by its identity, on Active Directory (MS-ADTS 3.1.1.3.1.2.4)."""
 Attributes = Mapping[str, Sequence[bytes]]
 """Attribute name (lower case, options kept) → its raw values."""
 
@@ -56,7 +58,8 @@ class Directory(Protocol):
         ...
 
     def find(self, search: Search) -> Sequence[Entry]:
-        """The entries of a search that can have a few results only, without paging."""
+        """The entries of a search that can have a few results only, without paging. A base by ``<GUID=…>`` that is not there
+        (any more) has none; any other base that is not there is an error."""
         ...
 
     def close(self) -> None:
