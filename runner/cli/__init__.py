@@ -24,6 +24,7 @@ COMMANDS = {
     "serve": "Keep both sides in step: the long-running service.",
     "status": "Show where every link stands.",
     "undo": "Take back what a run wrote, where nobody edited it since.",
+    "snapshot": "Give one side what the other holds, planned first.",
     "audit": "Compare both sides item by item: prove that they agree, or say where not.",
     "forget": "Drop the state of a link that is not configured any more.",
     "explain": "Say why an item did, or did not, synchronise.",

@@ -13,18 +13,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from runner.model.errors import ExsyncError, UsageError
+from runner.model.errors import PlanStale, UsageError
 
 FORMAT = "exsync-plan/1"
 NAMED = 5
 """Differences that a refusal names."""
-
-
-class PlanStale(ExsyncError):
-    """The plan is not what would happen now; nothing was written."""
-
-    exit_code = 4
-    code = "plan-stale"
 
 
 @dataclass(frozen=True, slots=True)

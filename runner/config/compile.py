@@ -14,6 +14,7 @@ from runner.config.documents import Document
 from runner.config.durations import timedelta_of
 from runner.config.findings import Findings
 from runner.config.links import ResolvedLink
+from runner.config.participant_tables import CrmParticipants, ParticipantTable
 from runner.config.plan import (
     EMAILS,
     OCCURRENCES,
@@ -24,12 +25,10 @@ from runner.config.plan import (
     CrmField,
     CrmMaterialised,
     CrmOccurrences,
-    CrmParticipants,
     CrmPlan,
     CrmUsers,
     LinkPlan,
     OwnerRelation,
-    ParticipantTable,
     Window,
 )
 from runner.config.references import secret_of

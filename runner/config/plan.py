@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from runner.config.participant_tables import CrmParticipants
 from runner.config.secrets import SecretRef
 from runner.config.serving import ServicePlan
 from runner.mapping.compiled import CompiledMapping
@@ -14,7 +15,6 @@ from runner.model.files import FileRules
 from runner.model.privacy import TITLE
 from runner.model.record import FieldType
 from runner.model.terms import Entity, Folder, Private
-from runner.reconcile.attendees import AttendeeRules
 from runner.reconcile.firewall import MailPolicy
 from runner.reconcile.guards import Limits
 from runner.reconcile.membership import GroupRule
@@ -75,42 +75,6 @@ PEOPLE = frozenset({PARTICIPANTS, PARTICIPANT_NAMES, RESPONSES})
 
 EMAILS = "emails"
 """The CRM field, of type ``addresses``, that a CRM user has: the e-mail addresses that a directory gave him (B-81)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParticipantTable:
-    """One table of a record's participants. ``person`` is its column with a user's or a contact's key; None: external.
-
-    ``address`` keeps by which address somebody was invited, so that what is read is what was written; NULL: by his main
-    one. ``role`` keeps as what; a word that stands for no role means that the row is no participant's, NULL: required.
-    """
-
-    table: str
-    item: str
-    person: str | None
-    address: str
-    role: str
-    response: str | None = None
-    name: str | None = None
-    defaults: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class CrmParticipants:
-    """Where the participants of a record lie (B-31): as users, as contacts, as external participants."""
-
-    organizer: str
-    """The record's column with the organizer's address."""
-    users: ParticipantTable
-    external: ParticipantTable
-    rules: AttendeeRules
-    contacts: ParticipantTable | None = None
-    emails: tuple[str, ...] = ()
-    """Columns of the contacts' own table with their addresses, the main one first."""
-    roles: Mapping[str, str] = field(default_factory=dict)
-    """Role of the neutral record → the CRM's word."""
-    responses: Mapping[str, str] = field(default_factory=dict)
-    """Likewise for what somebody answered."""
 
 
 @dataclass(frozen=True, slots=True)

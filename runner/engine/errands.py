@@ -7,8 +7,9 @@ from runner.engine.audit import audit
 from runner.engine.parts import Parts
 from runner.engine.passes import Orders
 from runner.engine.report import PassReport
+from runner.engine.snapshot import snapshot
 from runner.engine.undo import undo
-from runner.model.errands import Audit, Undo
+from runner.model.errands import Audit, Snapshot, Undo
 
 
 def do_errand(parts: Parts, link: LinkPlan, owner: str | None, orders: Orders) -> PassReport:
@@ -18,5 +19,7 @@ def do_errand(parts: Parts, link: LinkPlan, owner: str | None, orders: Orders) -
             return undo(parts, link, owner, orders, errand)
         case Audit() as errand:
             return audit(parts, link, owner, orders, errand)
+        case Snapshot() as errand:
+            return snapshot(parts, link, owner, orders, errand)
         case None:
             raise ValueError("these orders ask for a pass")

@@ -38,12 +38,14 @@ RETRY = timedelta(hours=1)
 
 
 class Mailroom:
-    """Judges one pass's mail. ``first`` says that the pass is a link's first sync, ``undoing`` that it takes writes back."""
+    """Judges one pass's mail. ``first`` says that the pass is a link's first sync, ``undoing`` that it takes writes back,
+    ``snapshot`` that one side is given what the other holds."""
 
     def __init__(self, parts: Parts, link: LinkPlan, run: str) -> None:
         self.parts, self.link, self.run = parts, link, run
         self.first = False
         self.undoing = False
+        self.snapshot = False
         self._known: dict[str, list[Mail]] | None = None
         self._spent = Spent()
 
@@ -122,6 +124,7 @@ class Mailroom:
         return Occasion(
             first=self.first,
             undoing=self.undoing,
+            snapshot=self.snapshot,
             past=is_past(record or {}, now, self.link.time_zone),
             conflict=settles_a_conflict(item.decision),
             again=made and (item.subject.pairing is not None or told),

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from runner.config.compile import ALERTS
 from runner.config.plan import LinkPlan
+from runner.engine.aside import Aside
 from runner.engine.decide import Decided, Verdicts, decide
 from runner.engine.gather import gather
 from runner.engine.guarding import guarded
@@ -33,14 +34,11 @@ from runner.model.errors import (
     AuthRefused,
     ContainerGone,
     ExsyncError,
-    Invalid,
-    OutcomeUnknown,
-    Throttled,
     Transient,
 )
 from runner.model.lifecycle import LinkEvent, next_condition
 from runner.model.meetings import Mail
-from runner.model.state import Commit, LinkCondition, LinkState, Mark, PairingStatus, Quarantined, Resolution, RunRecord
+from runner.model.state import Commit, LinkCondition, LinkState, Mark, PairingStatus, Resolution, RunRecord
 from runner.model.terms import Operation, Side
 from runner.reconcile.fingerprint import fingerprint
 from runner.reconcile.guards import Trip
@@ -80,7 +78,7 @@ def run_pass(parts: Parts, link: LinkPlan, owner: str | None, orders: Orders) ->
 
     A rehearsing pass commits observations like any other: its caller wraps it in ``store.rehearsal()``.
     """
-    return _Pass(parts, link, owner, orders).run()
+    return Pass(parts, link, owner, orders).run()
 
 
 def meaning_of(link: LinkPlan) -> str:
@@ -98,12 +96,15 @@ def meaning_of(link: LinkPlan) -> str:
     return ":".join(map(str, parts))
 
 
-class _Pass:
+class Pass:
+    """One pass of one link. What is not a pass of its own kind but goes the same way (a snapshot) derives from it."""
+
     def __init__(self, parts: Parts, link: LinkPlan, owner: str | None, orders: Orders) -> None:
         self.parts, self.link, self.orders = parts, link, orders
         self.store = parts.store
         self.ref = ref_of(link, owner)
         self.report = PassReport(link.name, prints={} if orders.rehearse else None)
+        self.aside = Aside(self.store, self.report)
         self.state = self.store.link(link.name)
         self.relist = self.unmatched = False
         self.barred: frozenset[Operation] = frozenset()
@@ -115,6 +116,7 @@ class _Pass:
         self.waiting: frozenset[Spot] = frozenset()
 
     def run(self) -> PassReport:
+        """Go through with it. Expected faults end up in the report, with everything before them committed."""
         begun = self.parts.clock.monotonic()
         try:
             self.waiting = settle(self.parts, self.link, self.ref, self.orders.run)
@@ -306,13 +308,13 @@ class _Pass:
         unpaired = (*outcome.commit.unpaired, *gathered.forgotten)
         for ended in unpaired:
             pairings.pop(ended, None)
-        late, quarantined = self._set_aside(failures, by_seq, now)
-        quarantined = (*self._told(verdicts.noted, now), *quarantined)
+        late, quarantined = self.aside.put(failures, by_seq, now)
+        quarantined = (*self.aside.told(verdicts.noted, now), *quarantined)
         settled.update(seq for failure in failures for seq in failure.marks)
         waiting = [(seq, now + RETRY) for seq in outcome.held]
         parked = [replace(by_seq[seq], due=due) for seq, due in (*verdicts.parked, *waiting) if seq in by_seq]
         released: tuple[tuple[str, Side, str], ...] = ()
-        if self._has_quarantine():
+        if self.aside:
             places = {(by_seq[seq].side, by_seq[seq].key) for seq in settled if seq in by_seq}
             # A pair was set aside under one of its keys, whichever side its marks are on now.
             subjects = [item.subject for item in verdicts.decided] + [subject for subject, _ in verdicts.detached]
@@ -347,48 +349,6 @@ class _Pass:
                 yield Mark(self.link.name, Side.TARGET, result.key, due=next_pass)
         for key in outcome.copies:
             yield Mark(self.link.name, Side.TARGET, key)
-
-    def _has_quarantine(self) -> bool:
-        return bool(self.store.quarantined(self.link.name))
-
-    def _set_aside(
-        self, failures: Sequence[Failure], by_seq: Mapping[int, Mark], now: datetime
-    ) -> tuple[list[Mark], tuple[Quarantined, ...]]:
-        """Failed items: in passing ones stay dirty, invalid ones go to quarantine and are tried again later (B-23)."""
-        late: list[Mark] = []
-        quarantined: list[Quarantined] = []
-        known = {(q.side, q.key): q for q in self.store.quarantined(self.link.name)} if failures else {}
-        for failure in failures:
-            self.report.failures.append(failure)
-            marks = [by_seq[seq] for seq in failure.marks if seq in by_seq]
-            error = failure.error
-            if not isinstance(error, Invalid | ContainerGone):
-                due = now + timedelta(seconds=error.after) if isinstance(error, Throttled) else None
-                late += [replace(mark, due=due, tries=mark.tries + 1, seq=0) for mark in marks]
-                self.report.counts["unknown" if isinstance(error, OutcomeUnknown) else "deferred"] += 1
-                continue
-            before = known.get((failure.side, failure.key))
-            tries = before.tries + 1 if before else 1
-            next_try = now + timedelta(hours=min(2**tries, 168))
-            late += [replace(mark, due=next_try, tries=tries, seq=0) for mark in marks]
-            first = before.first_at if before else now
-            quarantined.append(
-                Quarantined(
-                    self.link.name, failure.side, failure.key, error.code, str(error), first, now, tries, next_try
-                )
-            )
-            self.report.counts["quarantined"] += 1
-        return late, tuple(quarantined)
-
-    def _told(self, noted: Sequence[Failure], now: datetime) -> Iterable[Quarantined]:
-        """What is listed of items that take part: it goes with the next look at the item that finds nothing to say."""
-        known = {(q.side, q.key): q for q in self.store.quarantined(self.link.name)} if noted else {}
-        for note in noted:
-            before, reason = known.get((note.side, note.key)), str(note.error)
-            if before is None or before.reason != reason:
-                self.report.counts["quarantined"] += 1
-            first, tries = (before.first_at, before.tries) if before else (now, 1)
-            yield Quarantined(self.link.name, note.side, note.key, note.error.code, reason, first, now, tries, None)
 
     @property
     def _waited(self) -> float | None:

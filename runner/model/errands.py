@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+
+from runner.model.terms import Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +35,42 @@ class Audit:
     repair: bool = False
 
 
-Errand = Undo | Audit
+class Items(StrEnum):
+    """Which kinds of items a snapshot takes."""
+
+    BOTH = "both"
+    RECURRING = "recurring"
+    SINGLE = "single"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A closed range of instants; None = open on that end."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __bool__(self) -> bool:
+        return self.since is not None or self.until is not None
+
+    def overlaps(self, begin: datetime, end: datetime) -> bool:
+        """Whether anything from ``begin`` to ``end`` lies in it."""
+        return (self.since is None or end >= self.since) and (self.until is None or begin <= self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Give one side what the other holds (B-70): ``giver`` is CRM for ``send``, the target for ``get``.
+
+    ``modified``: when the giver's item last changed; ``start``: when it takes place, a series from its first to its last
+    occurrence. ``deletes``: whether what the giver has deleted goes too.
+    """
+
+    giver: Side
+    modified: Range = Range()
+    start: Range = Range()
+    items: Items = Items.BOTH
+    deletes: bool = True
+
+
+Errand = Undo | Audit | Snapshot

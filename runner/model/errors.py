@@ -9,6 +9,7 @@
     │   ├── StateLocked              75  another runner owns the state file
     │   ├── StateDamaged             74  never answered with an empty state
     │   └── StateTooNew              74  written by a newer version
+    ├── PlanStale                    4   what was approved is not what would happen now; nothing was written
     ├── GuardTripped                 4   a limit stopped a change set (B-101)
     └── ConnectorError                   classed once, at the connector's edge
         ├── Transient                75  try again later; nothing was written
@@ -59,6 +60,13 @@ class UsageError(ExsyncError):
 
     exit_code = 64
     code = "usage"
+
+
+class PlanStale(ExsyncError):
+    """The plan is not what would happen now; nothing was written."""
+
+    exit_code = 4
+    code = "plan-stale"
 
 
 class ConfigurationInvalid(ExsyncError):

@@ -10,6 +10,7 @@ the policy does not send this kind                                   silent     
 an operator dropped it                                               silent
 the link's first sync, or one after its mapping or window changed    silent       nobody edited anything now
 an operator takes a run's writes back                                silent       they were told of the run, if of anything
+a snapshot gives one side what the other holds                       silent       nobody edited anything now
 the meeting is over                                                  silent
 the write settles a conflict                                         silent       the target's user has just been overruled
 the item is made again, or an earlier write's outcome is unknown     silent       they may have been told
@@ -73,6 +74,7 @@ class Occasion:
 
     first: bool = False
     undoing: bool = False
+    snapshot: bool = False
     past: bool = False
     conflict: bool = False
     again: bool = False
@@ -128,6 +130,7 @@ def _judge(letter: Letter, policy: MailPolicy, occasion: Occasion, spent: Spent)
         "dropped by the operator": occasion.status is MailStatus.DROPPED,
         "a first sync never mails": occasion.first,
         "taking writes back mails nobody": occasion.undoing,
+        "a snapshot mails nobody": occasion.snapshot,
         "the meeting is over": occasion.past,
         "the write settles a conflict": occasion.conflict,
         "they may have been told already": occasion.again or occasion.status is MailStatus.SENDING,

@@ -25,7 +25,7 @@ from runner.model.state import Base
 from runner.model.terms import EditVsDelete, OnDrift, Operation, Side
 from runner.reconcile.decision import Change, Clash, Decision, Presented, Settlement, Verdict
 from runner.reconcile.rules import ItemRules
-from runner.reconcile.ruling import PLACES, Standing, rule_unit
+from runner.reconcile.ruling import PLACES, SNAPSHOT, Standing, rule_unit
 from runner.reconcile.spread import fold, is_keyed, spread
 
 
@@ -59,6 +59,10 @@ def _lone(base: Base | None, present: Side, values: Fields, rules: ItemRules, se
     absent = present.other
     may_create = rules.may(Operation.CREATE, absent) and bool(rules.writable[absent])
     may_delete = rules.may(Operation.DELETE, present)
+
+    # A snapshot makes the absent side like the present one, or the other way round (B-70).
+    if rules.giver is not None:
+        return _given(base, present, values, rules)
 
     # Never seen together: new here, so it is made there; or left alone where that is not allowed.
     if base is None:
@@ -104,6 +108,30 @@ def _lone(base: Base | None, present: Side, values: Fields, rules: ItemRules, se
     if may_delete:
         return deleted(present, values, rules, f"{why}: the delete wins", clash)
     return Decision(clashes=(clash,), base=base, detach=f"{why}, and deletes are denied {PLACES[present]}")
+
+
+def _given(base: Base | None, present: Side, values: Fields, rules: ItemRules) -> Decision:
+    """An item that one side holds, during a snapshot. What the receiving side alone holds and never shared is its own, and
+    stays. A delete, or an edit of what is deleted, that the snapshot overrides is recorded (B-63)."""
+    if present is not rules.giver:
+        if base is None or not rules.may(Operation.DELETE, present):
+            return Decision(base=base)
+        clash = _overridden(base, present, values, rules)
+        clashes = (clash,) if edited(base, present, values, rules) else ()
+        return deleted(present, values, rules, f"snapshot: deleted {PLACES[present.other]}", *clashes)
+    receiver = present.other
+    if not (rules.may(Operation.CREATE, receiver) and rules.writable[receiver]):
+        return Decision(base=base)
+    if base is None:
+        return _create(present, values, rules, f"snapshot: new {PLACES[present]}")
+    clash = _overridden(base, present, values, rules)
+    return _create(present, values, rules, f"snapshot: deleted {PLACES[receiver]}, made again", clash)
+
+
+def _overridden(base: Base, present: Side, values: Fields, rules: ItemRules) -> Clash:
+    """Edit against delete as a snapshot decides it."""
+    record = {side: values if side is present else None for side in Side}
+    return Clash(None, base.of(present), record[Side.CRM], record[Side.TARGET], SNAPSHOT, rules.giver, rules.rule)
 
 
 def _merge(

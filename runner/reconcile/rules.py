@@ -38,6 +38,8 @@ class ItemRules:
     on_leave: OnLeave = OnLeave.DETACH
     clock_tolerance: float = 120.0
     """Seconds within which ``newest_wins`` falls back to ``crm_wins`` (B-61)."""
+    giver: Side | None = None
+    """During a snapshot: the side whose values the other one gets, whatever was agreed (B-70)."""
     fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """The record fields of all units, in their order."""
     writable: Mapping[Side, frozenset[str]] = field(init=False, repr=False, compare=False)

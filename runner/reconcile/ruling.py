@@ -16,6 +16,9 @@ is filled (B-72).
 - An operator's settlement applies while the sides are in dispute, or hold other than his values. Whatever it overwrites
   is in the clash, like the loser of any other conflict.
 
+- A snapshot (``giver``) also ends differences that were agreed. Only what the receiving side changed itself is a conflict; a
+  unit that may not flow to the receiving side is ruled as in any pass.
+
 - A local start means something only in its zone: where it would be another moment in the loser's zone, the zone goes along.
   Another name of the same zone stays as it is.
 
@@ -25,7 +28,7 @@ Units are disjoint: no record field belongs to two of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from runner.model.moments import moment_at
 from runner.model.record import Fields, Value
@@ -34,6 +37,8 @@ from runner.model.terms import ConflictPolicy, OnDrift, Operation, Side
 from runner.reconcile.decision import Clash, Presented, Settlement
 from runner.reconcile.rules import ItemRules, Unit
 
+SNAPSHOT = "snapshot"
+"""The policy of conflicts that a snapshot decides."""
 PLACES: Mapping[Side, str] = {Side.CRM: "in the CRM", Side.TARGET: "on the target"}
 
 
@@ -55,7 +60,11 @@ class Standing:
         known = base is not None and all(name in base.crm and name in base.target for name in unit.fields)
         now = {side: {name: sides[side].get(name) for name in unit.fields} for side in Side}
         was = {side: {name: base.of(side)[name] for name in unit.fields} if base and known else {} for side in Side}
-        moved = {name for side in Side for name in unit.fields if not known or now[side][name] != was[side][name]}
+        flows = tuple(s for s in Side if unit.direction.writes(s) and rules.may(Operation.UPDATE, s))
+        given = rules.giver is not None and rules.giver.other in flows
+        moved = {
+            name for side in Side for name in unit.fields if given or not known or now[side][name] != was[side][name]
+        }
         return cls(
             unit=unit,
             known=known,
@@ -68,7 +77,7 @@ class Standing:
             disputed=tuple(
                 name for name in unit.fields if name in moved and now[Side.CRM][name] != now[Side.TARGET][name]
             ),
-            flows=tuple(s for s in Side if unit.direction.writes(s) and rules.may(Operation.UPDATE, s)),
+            flows=flows,
         )
 
 
@@ -96,6 +105,10 @@ def rule_unit(
     # Nothing to settle: equal, or different only as it was when last agreed.
     if not standing.disputed:
         return Ruling()
+
+    # A snapshot: the giving side's values, whoever changed what (B-70).
+    if rules.giver is not None and rules.giver.other in flows:
+        return _given(standing, rules.giver)
 
     # An operator took a side: it wins, whoever changed what.
     if settlement is not None and settlement.take is not None:
@@ -151,6 +164,12 @@ def _carried(standing: Standing, winner: Side, reason: str, clash: Clash | None 
     if "start" in names and _is_misread(now[winner], now[loser]):
         names.add("time_zone")
     return Ruling({loser: {n: now[winner][n] for n in standing.unit.fields if n in names}}, reason, clash)
+
+
+def _given(standing: Standing, giver: Side) -> Ruling:
+    """The giver's values on the other side; what that side changed itself is kept as the losing value."""
+    clash = replace(_clash(standing, giver), policy=SNAPSHOT) if standing.changed[giver.other] else None
+    return _carried(standing, giver, f"snapshot: as it stands {PLACES[giver]}", clash)
 
 
 def _is_misread(winner: Fields, loser: Fields) -> bool:

@@ -19,6 +19,7 @@ from runner.service.auditing import audit_answer, forget_link
 from runner.service.copies import on_a_copy
 from runner.service.desk import Desk, rendered
 from runner.service.follower import jobs_for
+from runner.service.snapshots import SnapshotWish, demand_approved, note_snapshot, planned_by, snapshot_asked
 from runner.service.undoing import UndoWish, note_undo, undo_asked, undone_by
 from runner.service.views import Data, conflict_view, ledger_view, mail_view, quarantine_view, text_of
 
@@ -69,6 +70,21 @@ class Inquiry:
                 orders = Orders(run, rehearse=True, allowed=wish.allowed, errand=errand)
                 reports = runner.run(links, orders)
         return {**rendered(run, reports), "before": before}
+
+    def snapshot(self, who: Operator, body: Mapping[str, Any]) -> Data:
+        """Show what giving one side the other's items would write or, when that was approved, do exactly that (B-70)."""
+        service, wish = self.service, SnapshotWish.from_plain(body)
+        errand, links = snapshot_asked(service.generations.current.plan, wish, service.clock.now())
+        run = service.rng.token()
+        with on_a_copy(service) as runner:
+            planned = runner.run(links, Orders(run, rehearse=True, allowed=wish.allowed, errand=errand))
+        digest, prints = planned_by(planned)
+        if wish.approved is None:
+            return {**rendered(run, planned), "plan": digest}
+        demand_approved(wish, digest)
+        note_snapshot(service.store, who, wish, run)
+        reports = self.desk.ordered(links, Order(run, wish.allowed, only=prints, errand=errand))
+        return {**rendered(run, reports), "plan": digest}
 
 
 def answer_view(answer: Answer) -> Data:

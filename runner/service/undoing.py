@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from runner.config.durations import timedelta_of
 from runner.config.plan import LinkPlan, SyncPlan
 from runner.engine.selection import select_links
 from runner.model.errands import Undo
@@ -16,6 +15,7 @@ from runner.model.ports import Store
 from runner.model.state import Commit
 from runner.model.terms import Operation
 from runner.service.acts import Operator
+from runner.service.moments import moment_asked
 
 SHORTEST = 4
 """Characters of a run's name that are enough to mean it."""
@@ -67,7 +67,7 @@ def undo_asked(store: Store, plan: SyncPlan, wish: UndoWish, now: datetime) -> t
         raise UsageError(
             "--since takes back every write on a link: name the links", remedy="add --user ADDRESS or --link NAME"
         )
-    return Undo(since=_moment(wish.since or "", now), both=wish.both), select_links(plan, wish.links)
+    return Undo(since=moment_asked(wish.since or "", now, "--since"), both=wish.both), select_links(plan, wish.links)
 
 
 def note_undo(store: Store, who: Operator, errand: Undo, run: str) -> None:
@@ -100,19 +100,3 @@ def _run(store: Store, plan: SyncPlan, beginning: str) -> tuple[str, list[LinkPl
             remedy="put the link back into YAML (enabled: false will not do), or name the others with --link",
         )
     return name, [plan.links[link] for link in links]
-
-
-def _moment(text: str, now: datetime) -> datetime:
-    try:
-        length: timedelta | None = timedelta_of(text)
-    except ValueError:
-        length = None
-    if length is not None:
-        return now - length
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"--since {text!r} is neither a time nor a duration", remedy="write 2026-11-27T08:00 (UTC) or 90m"
-        ) from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -103,7 +103,9 @@ class Worker:
         passes = [order for order in message.orders if order.errand is None]
         report = PassReport(link.name)
         for order in errands:
-            orders = Orders(order.run, allowed=order.allowed, stopping=self.stopping, errand=order.errand)
+            orders = Orders(
+                order.run, allowed=order.allowed, only=order.only, stopping=self.stopping, errand=order.errand
+            )
             report = self._run(generation, link, orders)
             self.reports.note((order,), report)
             if report.error is not None:

@@ -199,6 +199,7 @@ ANSWERS: Mapping[tuple[str, str], Schema] = MappingProxyType(
         ("post", "/api/v1/plan"): record(**_RUN, configuration="text", watermarks=named("text"), html="text"),
         ("post", "/api/v1/audit"): record(links=some(_AUDITED), exit_code="whole"),
         ("post", "/api/v1/forget"): record(pairs="whole"),
+        ("post", "/api/v1/snapshot"): record(**_RUN, plan="text"),
         ("post", "/api/v1/undo"): record(**_RUN, before="text?"),
         ("post", "/api/v1/explain"): record(items=some("object"), links=some("object"), unasked="whole", more="whole"),
         ("get", "/api/v1/openapi.json"): {"type": "object", "required": ["openapi", "paths"]},
@@ -223,6 +224,17 @@ BODIES: Mapping[str, Schema] = MappingProxyType(
         "/api/v1/plan": _taken({}, links=some("text")),
         "/api/v1/audit": _taken({}, links=some("text"), anew="flag", repair="flag"),
         "/api/v1/forget": _taken({"link": "text"}),
+        "/api/v1/snapshot": _taken(
+            {"way": "text", "links": some("text")},
+            modified_since="text?",
+            modified_until="text?",
+            start_since="text?",
+            start_until="text?",
+            items="text",
+            deletes="flag",
+            allow=some("text"),
+            approved="text?",
+        ),
         "/api/v1/undo": _taken(
             {}, run="text", since="text", links=some("text"), both="flag", apply="flag", allow=some("text")
         ),

@@ -125,6 +125,7 @@ def api_routes(desk: Desk) -> list[Route]:
             _texts(body, "links"), anew=bool(body.get("anew")), repair=bool(body.get("repair"))
         ),
         "/api/v1/forget": lambda request, body: inquiry.forget(who(request), _text(body, "link")),
+        "/api/v1/snapshot": lambda request, body: inquiry.snapshot(who(request), body),
         "/api/v1/undo": lambda request, body: inquiry.undo(who(request), body),
         "/api/v1/explain": lambda request, body: inquiry.explain(_text(body, "word"), _texts(body, "links")),
     }

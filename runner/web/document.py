@@ -44,6 +44,7 @@ SUMMARIES: Mapping[str, str] = {
     "/api/v1/resume": "Let passes run again",
     "/api/v1/apply": "One pass over links; answers when all have ended",
     "/api/v1/plan": "What the next pass would do; writes nothing",
+    "/api/v1/snapshot": "Show what giving one side the other's items would write, or do what was approved",
     "/api/v1/undo": "Take a run back, or show what that would write (plan)",
     "/api/v1/audit": "Compare both sides of links item by item (anew, repair)",
     "/api/v1/forget": "Drop the state of a link that is not configured any more",

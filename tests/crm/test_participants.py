@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.config.plan import CrmEntity, CrmField, CrmParticipants, CrmPlan, OwnerRelation, ParticipantTable
+from runner.config.participant_tables import CrmParticipants, ParticipantTable
+from runner.config.plan import CrmEntity, CrmField, CrmPlan, OwnerRelation
 from runner.model.errors import ContainerGone
 from runner.model.items import Item, LinkRef, Write, WriteResult
 from runner.model.record import FieldType, Value

@@ -11,9 +11,9 @@ import pytest
 
 from runner.cli.base import base_of
 from runner.cli.comparison import compare
-from runner.cli.plan_file import PlanFile, PlanStale, plan_file, read_plan
+from runner.cli.plan_file import PlanFile, plan_file, read_plan
 from runner.config import load
-from runner.model.errors import UsageError
+from runner.model.errors import PlanStale, UsageError
 from runner.testing.clock import FakeClock
 from tests.e2e.operator import ANN, BOB, REPOSITORY, Operator
 

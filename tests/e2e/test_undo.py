@@ -93,4 +93,12 @@ def test_a_running_service_takes_a_run_back(operator: Operator) -> None:
         assert str(subject) in titles(operator, ANN)
         [act] = [act for act in served.remote.get("/api/v1/acts")["acts"] if act["what"] == "undo"]
         assert act["subject"] == f"run {run}"
+
+        # Both sides now differ as it was agreed, so no pass changes that; a snapshot ends it (B-70).
+        assert "Garbled" in operator.exsync("snapshot", "send", ANN).out
+        said = operator.exsync("snapshot", "send", ANN, "--apply", "--items", "single")
+        assert said.code == 0, said.text
+        assert "Garbled" in titles(operator, ANN)
+        acts = served.remote.get("/api/v1/acts")["acts"]
+        assert [act["subject"] for act in acts if act["what"] == "snapshot send"] == [ANN]
         assert served.stop() == 0

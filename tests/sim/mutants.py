@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from runner.config.plan import LinkPlan
-from runner.engine import agreement, disputes, gather, match, observe, passes, settle, write
+from runner.engine import agreement, aside, disputes, gather, match, observe, passes, settle, write
 from runner.model import privacy
 from runner.model.items import Found, Identity, Item, LinkRef, Write
 from runner.model.state import Commit, Pairing
@@ -161,17 +161,17 @@ def resync_forgets_pairs(patch: Patch) -> None:
 
 def failures_are_forgotten(patch: Patch) -> None:
     """What could not be read or written is not tried again."""
-    aside = passes._Pass._set_aside
+    put = aside.Aside.put
 
     def dropped(self: Any, *args: Any) -> Any:
-        return [], aside(self, *args)[1]
+        return [], put(self, *args)[1]
 
-    patch.setattr(passes._Pass, "_set_aside", dropped)
+    patch.setattr(aside.Aside, "put", dropped)
 
 
 def fresh_items_are_not_read_again(patch: Patch) -> None:
     """An item that is deleted right after we made it is in no feed."""
-    patch.setattr(passes._Pass, "_created", lambda self, outcome: ())
+    patch.setattr(passes.Pass, "_created", lambda self, outcome: ())
 
 
 def moved_is_deleted(patch: Patch) -> None:
@@ -181,7 +181,7 @@ def moved_is_deleted(patch: Patch) -> None:
 
 def a_bad_item_stops_the_folder(patch: Patch) -> None:
     """B-23: the first item that cannot be carried ends the pass."""
-    step = passes._Pass._decide
+    step = passes.Pass._decide
 
     def poisoned(self: Any, marks: Any) -> Any:
         gathered, verdicts = step(self, marks)
@@ -189,7 +189,7 @@ def a_bad_item_stops_the_folder(patch: Patch) -> None:
             raise failure.error
         return gathered, verdicts
 
-    patch.setattr(passes._Pass, "_decide", poisoned)
+    patch.setattr(passes.Pass, "_decide", poisoned)
 
 
 def matching_ignores_identity(patch: Patch) -> None:

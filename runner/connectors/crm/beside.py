@@ -8,14 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from runner.config.plan import (
-    CrmAttachments,
-    CrmEntity,
-    CrmMaterialised,
-    CrmOccurrences,
-    OwnerRelation,
-    ParticipantTable,
-)
+from runner.config.participant_tables import ParticipantTable
+from runner.config.plan import CrmAttachments, CrmEntity, CrmMaterialised, CrmOccurrences, OwnerRelation
 from runner.connectors.crm.columns import Codec, Family, constant
 from runner.connectors.crm.schema import (
     COUNTS,

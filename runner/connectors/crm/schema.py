@@ -12,15 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from runner.config.plan import (
-    CrmAttachments,
-    CrmEntity,
-    CrmMaterialised,
-    CrmOccurrences,
-    CrmParticipants,
-    OwnerRelation,
-    ParticipantTable,
-)
+from runner.config.participant_tables import CrmParticipants, ParticipantTable
+from runner.config.plan import CrmAttachments, CrmEntity, CrmMaterialised, CrmOccurrences, OwnerRelation
 from runner.connectors.crm.columns import Codec, Family
 from runner.connectors.crm.tables import OwnTables
 from runner.model.terms import Entity

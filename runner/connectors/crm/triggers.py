@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from runner.config.plan import CrmEntity, CrmMaterialised, OwnerRelation, ParticipantTable
+from runner.config.participant_tables import ParticipantTable
+from runner.config.plan import CrmEntity, CrmMaterialised, OwnerRelation
 from runner.connectors.crm.tables import OUTBOX
 
 EMAILS_COLUMNS = (
