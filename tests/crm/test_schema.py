@@ -228,6 +228,17 @@ def test_a_version_that_is_no_number_is_left_to_the_crms_own_trigger(world: Worl
     assert moved.error is not None
 
 
+@pytest.mark.parametrize(("precision", "fine"), [(0, False), (2, False), (3, True), (6, True)])
+def test_a_version_that_cannot_tell_two_edits_apart_is_refused(pg: World, precision: int, fine: bool) -> None:
+    """B-12: an edit within the same second would be taken for our own echo, and be overwritten."""
+    pg.sql(f"ALTER TABLE appointment ALTER changed_at TYPE timestamptz({precision})")
+    plan = with_entity(PLAN, version="changed_at", modified=None)
+    if fine:
+        pg.connector(plan).apply_ddl()
+        return
+    assert "version column 'changed_at' does not even tell milliseconds apart" in str(_refusal(pg, plan))
+
+
 def test_other_dialects_have_no_triggers() -> None:
     with pytest.raises(UsageError, match="mysql"):
         ddl(PLAN, "mysql")

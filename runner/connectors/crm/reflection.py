@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -27,6 +28,9 @@ from runner.connectors.crm.schema import COUNTS, CrmSchema, EntityTable, UserCol
 from runner.connectors.crm.survey import Survey
 from runner.connectors.crm.tables import own_tables
 from runner.model.terms import Entity
+
+MILLISECONDS = 3
+"""Digits of a second that a version needs if it is a moment: no two of a user's edits share one."""
 
 
 def reflect(connection: sa.Connection, plan: CrmPlan) -> CrmSchema:
@@ -125,10 +129,24 @@ def _check_roles(survey: Survey, plan: CrmEntity, table: sa.Table, families: Map
             survey.note("column-type", f"{plan.entity}: column {name!r} has a type that cannot be compared as text")
     if plan.version_by == "writer" and families[plan.version] not in COUNTS:
         survey.note("column-type", f"{plan.entity}: version_by: writer needs a number in column {plan.version!r}")
+    if plan.version in table.c and _is_coarse(table.c[plan.version], families[plan.version]):
+        survey.note(
+            "column-type",
+            f"{plan.entity}: version column {plan.version!r} does not even tell milliseconds apart: of two changes at once"
+            " the second would not be seen, and be overwritten. Use a number (version_by: trigger), or a finer timestamp",
+        )
     if survey.plan.feed == "version_column" and not plan.soft_delete:
         survey.note(
             "column-type", f"{plan.entity}: feed: version_column cannot see deleted rows, so soft_delete is needed"
         )
+
+
+def _is_coarse(column: sa.Column[Any], family: Family) -> bool:
+    """Whether a version is a moment of a type that is too coarse to be one. (SQLite's types say nothing of that.)"""
+    if family in {Family.AWARE, Family.NAIVE}:
+        precision = getattr(column.type, "precision", None)
+        return precision is not None and precision < MILLISECONDS
+    return family in {Family.DATE, Family.WRITTEN_DATE}
 
 
 def _unique(table: sa.Table, key: str) -> bool:
