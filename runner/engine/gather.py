@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from runner.engine.identity import DELETED, crm_key_of
+from runner.engine.identity import DELETED, crm_key_of, native_of
 from runner.engine.match import pair_by_identity
 from runner.engine.parts import Parts
 from runner.engine.subject import Failure, Gathered, Subject
@@ -74,19 +74,22 @@ class _Gather:
         return self.out
 
     def _joined(self, keys: Sequence[str], crm: Read) -> Sequence[Pairing]:
-        """Meetings that other links hold, and whose copy already lies in this mailbox too: they are paired, whatever became
-        of the pass that joined this user to the record, and no second copy is made (B-41)."""
-        if self.ref.entity is not Entity.SCHEDULE_ITEM:
+        """Records whose item already lies in this mailbox are paired with it, and no second one is made: what they were made
+        from, when the state has lost the pair (A9), and meetings that other links hold, whatever became of the pass that
+        joined this user to the record (B-41)."""
+        if self.ref.entity in (Entity.USER, Entity.GROUP):
             return ()
         store = self.parts.store
-        links = store.paired_links([key for key in keys if isinstance(crm.get(key), Item)])
-        natives = {
-            pairing.native: key
-            for key, names in links.items()
-            for other in sorted(names - {self.ref.name})
-            for pairing in store.pairings(other, crm_keys=[key])
-            if pairing.native
-        }
+        records = [item for key in keys if isinstance(item := crm.get(key), Item)]
+        natives = {native: item.key for item in records if (native := native_of(self.ref, item.native))}
+        if self.ref.entity is Entity.SCHEDULE_ITEM:
+            natives |= {
+                pairing.native: key
+                for key, names in store.paired_links([item.key for item in records]).items()
+                for other in sorted(names - {self.ref.name})
+                for pairing in store.pairings(other, crm_keys=[key])
+                if pairing.native
+            }
         if not natives:
             return ()
         found = self.parts.target.find(self.ref, [Identity(native=native) for native in natives])

@@ -7,10 +7,13 @@ whose copies in several mailboxes are one record (B-41).
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from runner.model.items import Item, LinkRef
 
 DELETED = "deleted:"
 """Prefix of a target key that is known to be in Deleted Items: absent, without asking again."""
+_MEETING = "meeting:"
 
 
 def stamp_for(crm_key: str, token: str) -> str:
@@ -23,23 +26,29 @@ def crm_key_of(stamp: str) -> str:
     return stamp.rpartition(":")[0]
 
 
-def native_key(link: LinkRef, item: Item) -> str | None:
-    """What the CRM's key table notes for a record made from this target item."""
+def native_key(link: LinkRef, item: Item, met: Collection[str] = ()) -> str | None:
+    """What the CRM's key table notes for a record made from this target item. ``met``: what is a meeting's native identity,
+    whether the item's server says so or not."""
     if item.native is None:
         return None
-    return meeting_key(item.native) if item.shared else f"{link.target}/{link.user}:{item.native}"
+    return meeting_key(item.native) if item.shared or item.native in met else f"{link.target}/{link.user}:{item.native}"
 
 
 def meeting_key(native: str | None) -> str | None:
     """What the CRM's key table notes for a meeting, whoever's copy it is known by."""
-    return None if native is None else f"meeting:{native}"
+    return None if native is None else f"{_MEETING}{native}"
+
+
+def meeting_of(noted: str | None) -> str | None:
+    """The native identity of the meeting in what the key table noted; None when it is no meeting's."""
+    return noted.removeprefix(_MEETING) if noted is not None and noted.startswith(_MEETING) else None
 
 
 def native_of(link: LinkRef, noted: str | None) -> str | None:
     """The native identity in what the key table noted for a record made from one of this link's items."""
     if noted is None:
         return None
-    for prefix in ("meeting:", f"{link.target}/{link.user}:"):
+    for prefix in (_MEETING, f"{link.target}/{link.user}:"):
         if noted.startswith(prefix):
             return noted.removeprefix(prefix)
     return None

@@ -30,6 +30,16 @@ def match(parts: Parts, link: LinkPlan, ref: LinkRef, until: int) -> int:
     return pairs + len(made)
 
 
+def pair_ahead(parts: Parts, link: LinkPlan, ref: LinkRef, until: int) -> None:
+    """Before more changes than one step holds: what the state has lost of them, since it is an older copy, is paired again
+    first (A9). A step that saw the records without their items would make all of them a second time."""
+    for marks in _pages(parts, link.name, Side.TARGET, until):
+        keys = [mark.key for mark in marks]
+        paired = {pairing.target_key for pairing in parts.store.pairings(link.name, target_keys=keys)}
+        if lone := [key for key in keys if key not in paired]:
+            _by_identity(parts, link, ref, lone)
+
+
 def both_sides_hold(parts: Parts, link: str) -> bool:
     """Whether a first sync finds items on both sides."""
     return parts.store.mark_counts(link, parts.clock.now()).sides == frozenset(Side)

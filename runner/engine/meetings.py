@@ -6,12 +6,13 @@ own, so that of two passes at a time only one believes it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from runner.config.plan import LinkPlan
+from runner.engine.identity import meeting_key, meeting_of
 from runner.engine.parts import Parts
 from runner.engine.subject import Subject
 from runner.model.errors import Invalid
@@ -105,7 +106,8 @@ def role_of(
 ) -> Role:
     """What a subject is to a meeting (B-41)."""
     rules, pairing = link.rules, subject.pairing
-    if pairing is None and subject.target is None and is_invited(crm, meetings.circle):
+    lone = pairing is None and subject.target is None
+    if lone and is_invited(crm, meetings.circle):
         # Somebody else organizes it: this user's copy comes by mail, or is made when the meeting has an identity.
         uid = meetings.identity(subject.crm_key or "")
         if uid is None:
@@ -115,7 +117,7 @@ def role_of(
         return Role(rules_for(rules, Standing.SPEAKS), uid=uid, ignored=meetings.asked(subject.crm_key or ""))
     standing = meetings.standing(subject, crm)
     if standing is Standing.ALONE or pairing is None:
-        return Role(rules, standing)
+        return Role(rules, standing, uid=meeting_of(subject.crm.native) if lone and subject.crm else None)
     first = pairing.base is None and meetings.has_others(subject)
     narrowed = rules_for(first_rules(rules) if first else rules, standing)
     if crm is None:
@@ -128,6 +130,14 @@ def role_of(
     if subject.target and subject.target.masked:  # his own discretion about a meeting that is somebody else's (B-35)
         return Role(narrowed, standing, ignored=True)
     return Role(narrowed, standing, noted(rules, crm, target) if pairing.base is None else None)
+
+
+def again(parts: Parts, ref: LinkRef, items: Iterable[Item]) -> frozenset[str]:
+    """Native identities of target items that are known as meetings in the CRM's key table, though the server calls them none:
+    one that was made again from its record has nobody invited, and is still the copy of what other mailboxes hold."""
+    asked = [Identity(native=key) for item in items if not item.shared and (key := meeting_key(item.native))]
+    hits = parts.crm.find(ref, asked) if asked else ()
+    return frozenset(native for hit in hits if (native := meeting_of(hit.identity.native)))
 
 
 def copy_in(item: Item | None) -> Copy | None:

@@ -19,7 +19,7 @@ from runner.engine.gather import gather
 from runner.engine.guarding import guarded
 from runner.engine.loops import unlooped
 from runner.engine.mailing import RETRY
-from runner.engine.match import both_sides_hold, match, nothing_pairs
+from runner.engine.match import both_sides_hold, match, nothing_pairs, pair_ahead
 from runner.engine.meetings import look
 from runner.engine.observe import observe_crm, observe_target
 from runner.engine.parts import STEP, Parts, ref_of
@@ -166,6 +166,8 @@ class Pass:
             counts = self.store.mark_counts(self.link.name, self.started)
             if not counts.due:
                 return
+            if counts.due > STEP and len(counts.sides) > 1 and not last:
+                pair_ahead(self.parts, self.link, self.ref, until)
             if counts.due > STEP and not self.orders.rehearse and self._may_trip(counts.paired, counts.due):
                 self._rehearse(0 if again else last, until)
             # What moved under a write keeps the mark it had: it is looked at again from the first mark on (B-64).

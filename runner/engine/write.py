@@ -17,6 +17,7 @@ from runner.engine.decide import Decided
 from runner.engine.disputes import Disputes
 from runner.engine.identity import meeting_key, native_key, stamp_for
 from runner.engine.mailing import Mailroom
+from runner.engine.meetings import again
 from runner.engine.outcome import Recording
 from runner.engine.parts import Parts
 from runner.engine.sending import Outcome, Sending
@@ -46,6 +47,8 @@ class Writer:
         self.disputes = Disputes(parts, link, run, resolutions)
         self.mailroom = Mailroom(parts, link, run)
         self.recording = Recording(parts, link, run, self.disputes)
+        self.met: frozenset[str] = frozenset()
+        """Meetings of the step at hand that only the CRM's key table knows as such."""
 
     def undo(self) -> None:
         """From now on what is written takes earlier writes back: it settles no open conflict, and nobody is told."""
@@ -98,6 +101,8 @@ class Writer:
 
     def _plans(self, decided: Sequence[Decided]) -> tuple[list[Decided], list[Sending], list[Failure]]:
         """Every item's writes; one that cannot be expressed in the CRM's fields fails alone, with all of its writes."""
+        remade = [item.subject.target for item in decided if item.subject.target and _is_made_again(item)]
+        self.met = again(self.parts, self.ref, remade)
         fit: list[Decided] = []
         planned: list[Sending] = []
         failures: list[Failure] = []
@@ -131,7 +136,7 @@ class Writer:
         if change.operation is Operation.CREATE:
             # An item that is made again takes its identity along: it is what a lost state or a lost answer is settled by.
             own = subject.target if not subject.copy and subject.target_key not in self.recording.copies else None
-            native = native_key(self.ref, own) if own else None
+            native = native_key(self.ref, own, self.met) if own else None
             crm = change.side is Side.CRM
             uid = None if crm else _identity(item, change, token)
             write = Write(
@@ -235,6 +240,12 @@ class Writer:
             item = items.get(key)
             if isinstance(item, Item) and entry.result and item.version == entry.result.version:
                 entry.held = item
+
+
+def _is_made_again(item: Decided) -> bool:
+    """Whether a paired item's record is to be made anew."""
+    made = any(c.side is Side.CRM and c.operation is Operation.CREATE for c in item.decision.changes)
+    return made and item.subject.pairing is not None
 
 
 def _identity(item: Decided, change: Change, token: str) -> str | None:

@@ -8,7 +8,6 @@ refuses a second live record for either, and keeps its rows when the record goes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -31,47 +30,10 @@ from runner.model.ports import Clock, Rng
 from runner.model.record import Fields, Value
 from runner.model.terms import Entity, Operation, Place, Side
 from runner.testing.faults import Boundary
-from runner.testing.held import ContractViolation, Held, as_given, carried_out
+from runner.testing.held import ContractViolation, as_given, carried_out
+from runner.testing.tables import Key, Row, Tables
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class _Row(Held):
-    """A record: a held item with its entity, who holds it, and the soft-delete flag."""
-
-    entity: Entity = Entity.SCHEDULE_ITEM
-    owner: str = ""
-    others: set[str] = field(default_factory=set)
-    """Further users who hold it."""
-    deleted: bool = False
-
-    @property
-    def holders(self) -> set[str]:
-        """Everybody who holds it."""
-        return {self.owner, *self.others} - {""}
-
-
-@dataclass(slots=True)
-class _Key:
-    """One row of the key table ``exsync_keys``: it outlives its record."""
-
-    token: str
-    entity: Entity
-    identity: str | None
-    key: str
-
-
-@dataclass(slots=True)
-class _Tables:
-    """Everything the database holds."""
-
-    users: dict[str, frozenset[str]] = field(default_factory=dict)
-    rows: dict[str, _Row] = field(default_factory=dict)
-    keys: dict[str, _Key] = field(default_factory=dict)
-    outbox: list[tuple[datetime, FeedRow]] = field(default_factory=list)
-    pruned: int = 0
-    """How many rows the outbox has forgotten: positions count on."""
 
 
 class FakeCrm:
@@ -93,7 +55,7 @@ class FakeCrm:
         self.normalise: Callable[[Fields], Fields] = as_given
         self.related = self.binding = False
         self.reject: Callable[[Fields], str | None] = lambda values: None
-        self._tables = _Tables()
+        self._tables = Tables()
         self._epoch = 0
         self._last = 0
 
@@ -137,7 +99,7 @@ class FakeCrm:
 
     def get(self, link: LinkRef, keys: Sequence[str]) -> Mapping[str, Item | ConnectorError]:
         """The owner's live records by key, ``Invalid`` with code ``not-owned`` for others'; one call of the boundary."""
-        return self._call("get", ",".join(keys), lambda: {key: self._answer(link, key) for key in keys})
+        return self._call("get", ",".join(keys), lambda: self._answers(link, keys))
 
     def write(self, link: LinkRef, writes: Sequence[Write]) -> Iterator[WriteResult]:
         """Conditional writes, one call of the boundary each."""
@@ -216,12 +178,17 @@ class FakeCrm:
     def items(self, owner: str | None = None) -> list[Item]:
         """Live records (of one owner), oldest first, with every field."""
         rows = [row for row in self._tables.rows.values() if not row.deleted and (not owner or owner in row.holders)]
-        return [self._item(row, frozenset(row.values)) for row in rows]
+        noted = self._tables.noted()
+        return [self._item(row, frozenset(row.values), noted) for row in rows]
 
     def item(self, key: str) -> Item | None:
         """One live record with every field, or None."""
         row = self._tables.rows.get(key)
-        return self._item(row, frozenset(row.values)) if row is not None and not row.deleted else None
+        return (
+            self._item(row, frozenset(row.values), self._tables.noted())
+            if row is not None and not row.deleted
+            else None
+        )
 
     def outbox_size(self) -> int:
         """How many rows the outbox holds."""
@@ -245,39 +212,45 @@ class FakeCrm:
         known = {address: CrmUser(key, all_of) for key, all_of in self._tables.users.items() for address in all_of}
         return {address: known[address.lower()] for address in addresses if address.lower() in known}
 
-    def _insert(self, entity: Entity, owner: str, values: Fields) -> _Row:
+    def _insert(self, entity: Entity, owner: str, values: Fields) -> Row:
         self._last += 1
         made = dict(self.normalise(values))
-        row = _Row(str(self._last), 1, made, self.clock.now(), entity=entity, owner=owner)
+        row = Row(str(self._last), 1, made, self.clock.now(), entity=entity, owner=owner)
         self._tables.rows[row.key] = row
         self._note(row)
         return row
 
-    def _touch(self, row: _Row, values: Fields, former_owner: str | None = None) -> None:
+    def _touch(self, row: Row, values: Fields, former_owner: str | None = None) -> None:
         row.version += 1
         row.values, row.modified = dict(self.normalise(values)), self.clock.now()
         self._note(row, former_owner)
 
-    def _note(self, row: _Row, former_owner: str | None = None) -> None:
+    def _note(self, row: Row, former_owner: str | None = None) -> None:
         owners = frozenset(row.holders | ({former_owner} if former_owner else set()))
         self._tables.outbox.append((self.clock.now(), FeedRow(row.entity, row.key, owners)))
 
-    def _take_out(self, row: _Row, user: str) -> None:
+    def _take_out(self, row: Row, user: str) -> None:
         row.others -= {user}
         row.owner = "" if row.owner == user else row.owner
         self._note(row, user)
 
-    def _live(self, key: str) -> _Row:
+    def _live(self, key: str) -> Row:
         row = self._tables.rows.get(key)
         if row is None or row.deleted:
             raise Gone(f"no record {key}")
         return row
 
-    def _item(self, row: _Row, fields: frozenset[str]) -> Item:
+    def _item(self, row: Row, fields: frozenset[str], noted: Mapping[str, Key]) -> Item:
         values = {name: row.values.get(name) for name in sorted(fields)}
-        return Item(row.key, str(row.version), values, modified=row.modified)
+        known = noted.get(row.key)
+        stamp, native = (known.token, known.identity) if known else (None, None)
+        return Item(row.key, str(row.version), values, stamp, native, row.modified)
 
-    def _answer(self, link: LinkRef, key: str) -> Item | ConnectorError:
+    def _answers(self, link: LinkRef, keys: Sequence[str]) -> dict[str, Item | ConnectorError]:
+        noted = self._tables.noted()
+        return {key: self._answer(link, key, noted) for key in keys}
+
+    def _answer(self, link: LinkRef, key: str, noted: Mapping[str, Key]) -> Item | ConnectorError:
         try:
             row = self._live(key)
         except Gone as error:
@@ -286,7 +259,7 @@ class FakeCrm:
             return Invalid(f"record {key} belongs to somebody else", code=NOT_OWNED)
         if row.unreadable is not None:
             return Invalid(f"the record cannot be carried: {row.unreadable}", code=row.unreadable)
-        return self._item(row, link.crm_fields)
+        return self._item(row, link.crm_fields, noted)
 
     def _listing(self, link: LinkRef, after: int) -> ChangePage:
         owner = self._owner(link)
@@ -337,7 +310,7 @@ class FakeCrm:
                     found.append(self._holder(link, identity, noted))
         return found
 
-    def _holder(self, link: LinkRef, identity: Identity, noted: _Key) -> Found:
+    def _holder(self, link: LinkRef, identity: Identity, noted: Key) -> Found:
         row = self._tables.rows.get(noted.key)
         if row is None:
             return Found(identity, Place.TOMBSTONE)
@@ -358,7 +331,7 @@ class FakeCrm:
             raise VersionMoved("the row version moved on")
         if not write.fields and write.native is not None and write.operation is Operation.UPDATE:
             token = write.stamp or ""
-            self._tables.keys[token] = _Key(token, link.entity, write.native, row.key)
+            self._tables.keys[token] = Key(token, link.entity, write.native, row.key)
             return WriteResult(row.key, str(row.version))
         if write.operation is Operation.DELETE:
             if link.owner in row.holders and len(row.holders) > 1 and not write.whole:
@@ -390,5 +363,5 @@ class FakeCrm:
             noted.identity = None
         row = self._insert(link.entity, self._owner(link), given)
         token = write.stamp or ""
-        self._tables.keys[token] = _Key(token, link.entity, write.native, row.key)
+        self._tables.keys[token] = Key(token, link.entity, write.native, row.key)
         return WriteResult(row.key, str(row.version))

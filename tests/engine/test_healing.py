@@ -6,6 +6,7 @@ from copy import deepcopy
 
 import pytest
 
+from runner.engine.parts import STEP
 from runner.model.state import Commit
 from runner.model.terms import Operation
 from runner.testing.store import MemoryStore
@@ -58,6 +59,33 @@ def test_a_lost_pairing_is_rebuilt_by_stamp_or_identity_and_nothing_is_deleted(l
     # Without a base nobody knows which of the two was edited: the policy decides, and the loser is kept (B-62).
     assert world.records()[lost].values["place"] == world.outlook()[lost].values["location"] == "Room 4"
     assert [conflict.target for conflict in world.store.conflicts()] == [{"location": "Garden"}]
+    world.quiet()
+
+
+def test_a_record_whose_pairing_is_lost_is_paired_with_what_it_was_made_from() -> None:
+    """A9: only the CRM's side is edited, so nobody brings the item up but the record, whose identity the key table knows."""
+    world = in_step()
+    crm_key = world.records()["Outlook 1"].key
+    [pairing] = world.store.pairings(world.link, crm_keys=[crm_key])
+    world.store.commit(Commit(unpaired=(pairing.id,)))
+    world.crm.user_edit(crm_key, place="Hall")
+    world.settled()
+    assert len(world.crm.items()) == len(world.target.items(ANN)) == 8
+    assert world.outlook()["Outlook 1"].values["location"] == "Hall"
+    world.quiet()
+
+
+def test_an_old_backup_with_more_changes_than_a_step_holds_doubles_nothing() -> None:
+    """A9: one step sees the records that were made since, a later one their copies."""
+    world = in_step(1)
+    backup = deepcopy(world.store)
+    world.target.page = world.crm.page = 500
+    for number in range(STEP + 10):
+        world.in_crm(f"Since {number}")
+    world.settled()
+    world.store = backup
+    world.settled()
+    assert len(world.crm.items()) == len(world.target.items(ANN)) == STEP + 12
     world.quiet()
 
 

@@ -10,6 +10,7 @@ from runner.model.meetings import Rank
 from runner.model.record import Value
 from runner.model.state import PairingStatus
 from runner.testing.faults import Crash, Fault, Form, Nth
+from runner.testing.store import MemoryStore
 from tests.engine.conftest import MakeWorld
 from tests.engine.world import ANN, BOB, OWNERS, World, event, link_plan, row
 
@@ -241,6 +242,31 @@ def test_a_meeting_that_the_crm_gives_to_an_attendee_is_not_made_beside_the_copy
     copy_of(world, BOB, ANN)
     run_all(world)
     assert [item.native for item in world.target.items(BOB)] == [UID]
+    world.quiet()
+
+
+def test_a_meeting_that_is_made_again_after_the_state_was_lost_stays_the_same_meeting(make_world: MakeWorld) -> None:
+    """B-41, A9 (seed 2444): Bob's copy was deleted and the state lost before Ann's was read. What is made again in his
+    calendar is that meeting, and whoever brings its record back, it is one record."""
+    world = shared(World(link_plan(ANN), link_plan(BOB), store=MemoryStore()))
+    ann, bob = world.links
+    world.links = [bob]
+    copy_of(world, ANN, BOB)
+    copy_of(world, BOB, BOB, "organizer")
+    run_all(world, 2)
+    world.target.user_delete(world.target.items(BOB)[0].key)
+    world.store = MemoryStore()
+    run_all(world, 2)
+    [again] = world.target.items(BOB)
+    assert again.native == UID
+    world.crm.user_delete(world.crm.items()[0].key)
+    world.target.user_edit(again.key, location="Garden")
+    world.links = [ann]
+    run_all(world, 2)
+    world.links = [ann, bob]
+    run_all(world)
+    assert len(world.crm.items()) == 1
+    assert [len(world.target.items(user)) for user in (ANN, BOB)] == [1, 1]
     world.quiet()
 
 

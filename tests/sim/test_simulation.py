@@ -23,10 +23,6 @@ REGRESSIONS = [
     if not line.startswith("#")
     for word in line.split()
 ]
-OPEN = {
-    2444: "the state is lost and a meeting deleted in the CRM before two attendees' copies were read: it comes back twice",
-}
-"""Seeds that are known to fail, named in docs/correctness.md under what is not promised; they go when they are mended."""
 
 
 def failures(seeds: range | list[int]) -> dict[int, str]:
@@ -37,12 +33,7 @@ def failures(seeds: range | list[int]) -> dict[int, str]:
 def test_no_seed_breaks_a_property(start: int) -> None:
     """P1 convergence, P2 no lost update, P3 no duplicate, P4 no resurrection, P5 idempotence, P6 direction, P7 deletes only
     what somebody deleted, P8 privacy, P9 bounded writes; A1 to A4, A9, B1, B5, B6, C1, C5 to C7, C13, D1 to D8, D11, D12."""
-    assert not failures([seed for seed in range(start, start + PART) if seed not in OPEN])
-
-
-def test_known_failures_still_fail() -> None:
-    """Whoever mends one of them takes it off the list, here and in docs/correctness.md."""
-    assert failures(list(OPEN)).keys() == OPEN.keys()
+    assert not failures(range(start, start + PART))
 
 
 def test_no_seed_breaks_a_property_again() -> None:

@@ -110,6 +110,16 @@ def the_same_meeting_makes_one_record(bench: CrmBench) -> None:
     demand(other.key != first.key and not other.adopted, f"{other!r} after {first!r}")
 
 
+def a_record_says_what_the_key_table_notes_of_it(bench: CrmBench) -> None:
+    """A9: a record whose pair nobody knows any more leads back to the item it was made from."""
+    token = bench.token()
+    made = create(bench, bench.sample("Meeting"), token, native="meeting:known")
+    item = item_of(bench, made.key)
+    demand((item.stamp, item.native) == (token, "meeting:known"), f"stamp {item.stamp!r}, native {item.native!r}")
+    item = item_of(bench, bench.user_create("A user's own"))
+    demand((item.stamp, item.native) == (None, None), f"stamp {item.stamp!r}, native {item.native!r}")
+
+
 def a_deleted_meeting_can_be_made_again(bench: CrmBench) -> None:
     """B-63: the edit wins over the delete, and the item is re-created under the same identity."""
     first = create(bench, bench.sample("Meeting"), native="meeting:again")
@@ -139,6 +149,7 @@ CRM_CHECKS: tuple[Callable[[CrmBench], None], ...] = (
     another_owners_record_is_not_read,
     the_same_token_makes_one_record,
     the_same_meeting_makes_one_record,
+    a_record_says_what_the_key_table_notes_of_it,
     a_deleted_meeting_can_be_made_again,
     a_used_up_token_makes_nothing,
 )
