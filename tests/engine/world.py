@@ -219,6 +219,8 @@ class World:
             self.crm.add_user(owner, user)
         self.store: Store = open_store(None, clock=self.clock) if store is None else store
         self.passes = 0
+        self._planned: tuple[list[LinkPlan], SyncPlan] | None = None
+        """The plan of these links, as long as they are the same ones."""
 
     def close(self) -> None:
         """Give the state back."""
@@ -244,7 +246,9 @@ class World:
         """The runner of a new process, a minute later."""
         self.clock.advance(60)
         self.passes += 1
-        plan = sync_plan(*self.links)
+        if self._planned is None or self._planned[0] != self.links:
+            self._planned = list(self.links), sync_plan(*self.links)
+        plan = self._planned[1]
         store = bound(self.store, self.boundary)
         return Runner(plan, store, self.crm, lambda name: self.target, self.clock, self.rng)
 
