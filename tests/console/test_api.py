@@ -15,8 +15,10 @@ from runner.sandbox.exchange import Sandbox
 from runner.service.masking import MASK
 from runner.web.answers import ANSWERS, BODIES, QUERIES
 from runner.web.api import api_routes
+from tests.console.corp import directory
 from tests.console.stage import ANN, BOB, PASSWORD, Stage, acts
 from tests.e2e.served import Served
+from tests.support import slapd
 
 LINK = f"sandbox/{ANN}/calendar"
 PROXY = "  proxies: [127.0.0.1]\n  header: {user: X-User, groups: X-Groups, operators: [ops], viewers: [help-desk]}\n"
@@ -78,12 +80,12 @@ def test_every_route_is_described_and_nothing_else() -> None:
 
 def test_each_answers_as_described_and_to_whom_it_may(tmp_path: Path) -> None:
     """B-90: viewers read masked and change nothing; operators by password or proxy write, and their names are kept."""
-    with Sandbox(password="right") as sandbox:
+    with Sandbox(password="right") as sandbox, slapd.running() as server:
         for address in (ANN, BOB):
             sandbox.add_mailbox(address)
         stage = Stage(tmp_path, sandbox, service=PROXY)
         stage.operator.ready()
-        with Served(stage.operator) as served:
+        with Served(directory(stage, server)) as served:
             stage.work(served, evil=False)
             olga, vera = Person(stage.url, "olga"), Person(stage.url, "vera")
             pia = Person(stage.url, X_User="pia", X_Groups="staff, ops")
@@ -119,7 +121,8 @@ def _read(document: Document, olga: Person) -> dict[str, str]:
     run = next(one["run"] for one in passes if any("." in name for name in one["counts"]))  # one that wrote something
     got("/api/v1/runs/{run}", f"/api/v1/runs/{run}")
     assert got("/api/v1/cubes/{cube}", "/api/v1/cubes/changes?rows=user&columns=operation")["cells"]
-    document.hold("get", "/api/v1/directories/{name}", olga.get("/api/v1/directories/corp"), 400)
+    assert got("/api/v1/directories/{name}", "/api/v1/directories/corp")["takes_part"]
+    document.hold("get", "/api/v1/directories/{name}", olga.get("/api/v1/directories/copr"), 400)
     document.hold("get", "/api/v1/queue/{number}", olga.get("/api/v1/queue/4711"), 400)
     document.hold("get", "/api/v1/link", olga.get("/api/v1/link", name="hq/nobody/calendar"), 400)
     return paths

@@ -9,8 +9,10 @@ import duckdb
 from playwright.sync_api import Page, expect
 
 from tests.console.browser import Browser, do
+from tests.console.corp import directory
 from tests.console.stage import ANN, BOB, EVIL, TARGET, Stage, acts
 from tests.e2e.served import Served, until
+from tests.support import slapd
 
 PAGES = ("/sync", "/ldap", "/olap", "/conflicts", "/quarantine", "/mail", "/queue", "/runs", "/configuration", "/acts")
 LINK = f"sandbox/{ANN}/calendar"
@@ -47,7 +49,7 @@ def keyed_through(page: Page) -> None:
 def test_everything_can_be_looked_at_and_nothing_in_it_runs(stage: Stage, chromium: Browser) -> None:
     """B-90, B-91, E11: each page for an operator and a viewer, in dark and light, narrow, and without JavaScript."""
     stage.operator.ready()
-    with Served(stage.operator) as served:
+    with slapd.running() as server, Served(directory(stage, server)) as served:
         stage.work(served)
         olga = chromium.person(stage.url, "olga")
         for path in PAGES:
@@ -70,6 +72,20 @@ def test_everything_can_be_looked_at_and_nothing_in_it_runs(stage: Stage, chromi
         olga.fill("[data-search]", "bob contacts")
         expect(olga.locator("#links tbody tr")).to_have_count(1)
         assert "q=bob" in olga.url
+
+        olga.goto("/ldap")
+        assert "10 of 11 users take part" in olga.inner_text("#users header")
+        rosa = olga.locator("#users tbody tr", has_text="rosa.klein")
+        assert "Region North through Harbour" in " ".join(rosa.inner_text().split())
+        assert EVIL in olga.inner_text("main")
+        tree = olga.inner_text(".tree")
+        assert all(name in tree for name in ("Harbour", "Field", "contains itself", "not ticked"))
+        olga.click("#users .filter:text-is('Everybody')")
+        assert "in no ticked group" in olga.locator("#users tbody tr", has_text="sven.lund").inner_text()
+        olga.fill("#users [data-search]", "olivia")
+        expect(olga.locator("#users tbody tr")).to_have_count(1)
+        olga.click("main .place >> nth=0")
+        assert olga.inner_text("h2") == "targets.d/corp.yaml"
 
         vera = chromium.person(stage.url, "vera", dark=True, width=420)
         for path in PAGES:

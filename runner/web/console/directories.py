@@ -16,7 +16,8 @@ SIZE = 50
 
 
 def ldap(pages: Any, request: Request, visitor: Visitor) -> dict[str, Any]:
-    """One directory, read now; when it does not answer, the page says why."""
+    """One directory, read now and not again by itself: a server is not asked each time that anything moves. When it does not
+    answer, the page says why."""
     asked = request.query_params
     plan = pages.desk.service.generations.current.plan
     names = [name for name, target in plan.targets.items() if isinstance(target, LdapPlan)]
@@ -24,7 +25,13 @@ def ldap(pages: Any, request: Request, visitor: Visitor) -> dict[str, Any]:
         return {"template": "ldap.html", "directories": []}
     name = asked.get("directory", "")
     name = name if name in names else names[0]
-    told: dict[str, Any] = {"template": "ldap.html", "directories": names, "directory": name, "trouble": ""}
+    told: dict[str, Any] = {
+        "template": "ldap.html",
+        "directories": names,
+        "directory": name,
+        "trouble": "",
+        "live": False,
+    }
     try:
         found = pages.desk.directory(name)
     except ExsyncError as error:

@@ -58,6 +58,12 @@ if (source && live) {
 
 // -- confirmations in a dialog instead of on a page of their own
 const dialog = document.getElementById("dialog");
+let opener = null;
+dialog.addEventListener("close", () => {
+  // What opened it may have been replaced by a live part meanwhile: its successor has the same address.
+  const next = opener?.isConnected ? opener : opener && document.querySelector(`a[href="${CSS.escape(opener.getAttribute("href"))}"]`);
+  next?.focus();
+});
 document.addEventListener("click", async event => {
   const link = event.target.closest("a[data-dialog]");
   if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) {
@@ -65,6 +71,7 @@ document.addEventListener("click", async event => {
     const answer = await fetch(link.href, { headers: BEHIND });
     const form = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("confirm");
     if (!answer.ok || !form) { location.href = link.href; return; }
+    opener = link;
     dialog.replaceChildren(document.importNode(form, true));
     dialog.showModal();
     (dialog.querySelector("input:not([type=hidden])") || dialog.querySelector("button")).focus();
