@@ -145,7 +145,7 @@ class _Looking:
         hindrance = hindrance_of(self.runner.plan, self.link, self.store.suspensions())
         if hindrance is not None:
             reasons.append(f"the link does not run: {hindrance.reason}")
-        if self.owner is None:
+        if self.owner is None and not self.link.folder.of_directory:
             reasons.append(f"no CRM user has the address {self.link.user} ({self.link.rule})")
             return None, "not synchronised: the link's user is not known in the CRM", reasons
         pairing = subject.pairing

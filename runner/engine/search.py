@@ -12,7 +12,7 @@ from itertools import islice
 from runner.config.plan import LinkPlan
 from runner.engine.parts import record_of, ref_of
 from runner.engine.runs import Runner
-from runner.model.errors import ConnectorError
+from runner.model.errors import OUT_OF_SCOPE, ConnectorError
 from runner.model.items import Identity, Item, LinkRef
 from runner.model.ports import Connector
 from runner.model.state import Pairing
@@ -59,7 +59,7 @@ class Search:
 
     def unpaired(self, word: str) -> list[Spot]:
         """Items that nobody has paired: both sides are asked, link by link, by key and identity and then by subject."""
-        known = [link for link in self.links.values() if link.user in self.owners]
+        known = [link for link in self.links.values() if link.folder.of_directory or link.user in self.owners]
         found = [spot for link in known[:ASKED] for spot in self._asked(link, word, self._by_key)]
         found = found or [spot for link in known[:ASKED] for spot in self._asked(link, word, self._by_identity)]
         if not found:
@@ -69,7 +69,7 @@ class Search:
 
     def _asked(self, link: LinkPlan, word: str, look: Callable[[LinkPlan, LinkRef, str], list[Spot]]) -> list[Spot]:
         try:
-            return look(link, ref_of(link, self.owners[link.user]), word)
+            return look(link, ref_of(link, self.owners.get(link.user)), word)
         except ConnectorError as error:
             self.fault = error
             return []
@@ -78,7 +78,7 @@ class Search:
         return [
             Spot(link.name, side, word)
             for side, connector in self._sides(link).items()
-            if isinstance(connector.get(ref, [word]).get(word), Item)
+            if _is_there(connector.get(ref, [word]).get(word))
         ]
 
     def _by_identity(self, link: LinkPlan, ref: LinkRef, word: str) -> list[Spot]:
@@ -107,3 +107,8 @@ class Search:
 
     def _sides(self, link: LinkPlan) -> Mapping[Side, Connector]:
         return {Side.CRM: self.runner.crm, Side.TARGET: self.runner.targets(link.target)}
+
+
+def _is_there(read: Item | ConnectorError | None) -> bool:
+    """Whether a side holds the item, be it outside of what the link asks for."""
+    return isinstance(read, Item) or (read is not None and read.code == OUT_OF_SCOPE)

@@ -28,11 +28,14 @@ class Generation:
     owners: Mapping[str, str] | None = None
     routes: Sequence[Route] = ()
 
-    def learn_owners(self) -> None:
-        """Ask the CRM who the links' users are. Raises what the CRM raises; what was known stays then."""
-        owners = self.runner.owners()
+    def learn_owners(self) -> list[str]:
+        """Ask the CRM who the links' users are, and answer which links' users have become known. Raises what the CRM raises;
+        what was known stays then."""
+        owners, before = self.runner.owners(), self.owners
         self.routes = self.runner.routes(owners)
         self.owners = owners
+        links = self.plan.links.values() if before is not None else ()
+        return [link.name for link in links if link.user in owners and link.user not in (before or ())]
 
 
 @dataclass(slots=True)

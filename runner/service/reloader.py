@@ -79,6 +79,10 @@ class Reloader:
                 return
         self._hinted.clear()
 
+    def still(self) -> threading.Lock:
+        """While this is held, no configuration is taken up."""
+        return self._looking
+
     def look(self) -> Look:
         """Look now, and swap in what is good."""
         with self._looking:

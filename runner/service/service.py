@@ -12,7 +12,6 @@ from pathlib import Path
 import structlog
 
 from runner.config.plan import SyncPlan
-from runner.engine.growing import Sources, grow
 from runner.model.ports import Clock, Rng
 from runner.model.queueing import Cause
 from runner.observe.metrics import Metrics
@@ -26,6 +25,7 @@ from runner.service.follower import Follower, jobs_for
 from runner.service.gate import Gate
 from runner.service.generation import Generations, difference
 from runner.service.lastgood import LastGood
+from runner.service.lists import Lists
 from runner.service.notifications import Notifications
 from runner.service.reloader import Reloader
 from runner.service.reports import Reports
@@ -102,6 +102,9 @@ class Service:
                 self.notifications.live,
                 settings.audit_within,
             )
+            self.lists = Lists(
+                self.connections, self.store, clock, self.supervisor.stopping, lambda: self._declared, self._regrow
+            )
             self.reloader = Reloader(self.configuration, self._swap, self.metrics, clock, self.supervisor.stopping)
             self._swap(first)
             self.configuration.confirm(first)
@@ -150,6 +153,7 @@ class Service:
             "clock": self.timekeeper.keep,
             "files": self.reloader.watch,
             "notifications": self.notifications.keep,
+            "lists": self.lists.keep,
         }
 
     def _swap(self, look: Look) -> None:
@@ -157,11 +161,22 @@ class Service:
         plan = look.plan
         if plan is None:
             raise ValueError("only a look with a plan can be swapped in")
-        plan = self._grown(plan)
+        self._put_to_use(look.generation, self.lists.grown(plan))
+        self._declared = plan
+
+    def _regrow(self, declared: SyncPlan, grown: SyncPlan) -> None:
+        """Who came to a list gets his links now, who left it loses them (B-73); the generation stays the one it is."""
+        with self.reloader.still():
+            current = self.generations.current
+            changes = difference(current.plan, grown)
+            if declared is self._declared and (changes.added or changes.removed):
+                self._put_to_use(current.number, grown)
+
+    def _put_to_use(self, number: int, plan: SyncPlan) -> None:
         before = self.generations.current if self.generations.has_one else None
         changes = difference(before.plan if before else None, plan)
         renewed = self.connections.outdated(plan.crm, list(plan.targets.values()), before.number if before else 0)
-        generation = self.generations.swap(look.generation, plan)
+        generation = self.generations.swap(number, plan)
         held = {message.link for message in self.queue.messages() if message.held_since is not None}
         generation.runner.follow_configuration(name for name in self.store.links() if name not in held)
         self.dispatcher.follow(plan, tuple(self.store.suspensions()))
@@ -179,18 +194,6 @@ class Service:
                 removed=len(changes.removed),
                 renewed=sorted(renewed),
             )
-
-    def _grown(self, plan: SyncPlan) -> SyncPlan:
-        """The plan with links for everybody on its lists (B-73)."""
-        if not plan.generated:
-            return plan
-        sources = Sources(
-            lambda: self.connections.crm(plan.crm), lambda name: self.connections.target(plan.targets[name])
-        )
-        grown = grow(plan, self.store.links(), sources)
-        for problem in grown.problems:
-            log.warning("links.not_followed", problem=problem)
-        return grown.plan
 
     def suspensions_changed(self) -> None:
         """An operator has suspended or resumed something."""

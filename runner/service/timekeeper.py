@@ -105,7 +105,7 @@ class Timekeeper:
                 self.audit_next()
             if now - users >= USERS:
                 users = now
-                self._quietly("crm.users_not_read", generation.learn_owners)
+                self._quietly("crm.users_not_read", self._learn_owners)
             if now - prune >= PRUNE:
                 prune = now
                 self._quietly("crm.outbox_not_pruned", self._prune)
@@ -206,6 +206,11 @@ class Timekeeper:
             link = generation.plan.links[min(waiting)[1]]
             order = Order(AUDIT_RUN, errand=Audit(most=AUDIT_SLICE))
             self.queue.put([Job(link.name, link.target, Cause.TIMER, (order,))])
+
+    def _learn_owners(self) -> None:
+        """Links whose users are new in the CRM have their first pass at once."""
+        generation = self.generations.current
+        self.queue.put(jobs_for(generation, generation.learn_owners(), Cause.CRM))
 
     def _prune(self) -> None:
         count = self.generations.current.runner.tidy()

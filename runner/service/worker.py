@@ -13,9 +13,11 @@ from runner.engine.passes import Orders
 from runner.engine.report import PassReport
 from runner.model.errors import ConnectorError, ExsyncError, StateError, WatermarkInvalid
 from runner.model.ports import Clock, Queue, Rng
-from runner.model.queueing import Message
+from runner.model.queueing import Cause, Message
+from runner.model.terms import Folder
 from runner.observe.metrics import Metrics
 from runner.service.dispatch import Dispatcher
+from runner.service.follower import jobs_for
 from runner.service.gate import Gate
 from runner.service.generation import Generation, Generations
 from runner.service.reports import Reports
@@ -92,9 +94,19 @@ class Worker:
         # What was ordered has been carried out or reported: a later try lifts no guard.
         self._settle(replace(begun, orders=()), verdict)
         self._tell(link, report, verdict)
+        if link.folder is Folder.USERS and any(name.startswith("crm.") for name in report.counts):
+            self._welcome()
         if self.generations.current.number != generation.number:
             self.generations.current.runner.follow_configuration([link.name])
         return verdict
+
+    def _welcome(self) -> None:
+        """A directory brought users into the CRM, or changed their addresses: whose links waited for them runs now."""
+        generation = self.generations.current
+        try:
+            self.queue.put(jobs_for(generation, generation.learn_owners(), Cause.CRM))
+        except ConnectorError as error:
+            log.warning("crm.users_not_read", error=str(error))
 
     def _run_all(self, generation: Generation, link: LinkPlan, message: Message, run: str) -> PassReport:
         """The errands that the message carries, each in its turn, and the pass that anything else in it asks for. Answers

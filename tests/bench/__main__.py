@@ -148,6 +148,15 @@ def console() -> list[Measure]:
     ]
 
 
+def directory() -> list[Measure]:
+    """A directory of 2,000 users with groups against its bare paged search, and the memory that 50,000 users take."""
+    told = _child("tests.bench.directory")
+    return [
+        Measure("directory of 2,000: full pass / bare paged search, wall", told["full"] / told["bare"], "x", 3.0),
+        Measure("directory of 50,000: memory that the first pass adds", told["grown_mb"], "MB", 200.0),
+    ]
+
+
 def _child(module: str, *arguments: str) -> dict[str, float]:
     done = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout)
@@ -162,6 +171,7 @@ def main() -> int:
         measures += memory()
         measures += service()
         measures += console()
+        measures += directory()
     for measure in measures:
         verdict = {None: "", True: "ok", False: "TOO MUCH"}[measure.holds]
         limit = f"≤ {measure.limit:g}" if measure.limit is not None else ""

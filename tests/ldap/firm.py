@@ -163,10 +163,13 @@ class Firm(Office):
     """A firm in an OpenLDAP."""
 
     server: Slapd = field(kw_only=True)
+    founded: bool = False
+    """Its part of the directory is there already."""
 
     def __post_init__(self) -> None:
-        units = (self.base, *(f"ou={name},{self.base}" for name in ("people", "groups", "gone")))
-        self.server.add(*(f"dn: {dn}\nobjectClass: organizationalUnit\nou: {dn[3:].split(',')[0]}" for dn in units))
+        if not self.founded:
+            units = (self.base, *(f"ou={name},{self.base}" for name in ("people", "groups", "gone")))
+            self.server.add(*(f"dn: {dn}\nobjectClass: organizationalUnit\nou: {dn[3:].split(',')[0]}" for dn in units))
         super().__post_init__()
 
     @property

@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from runner.model.errors import ContainerGone
 from runner.model.state import PairingStatus
+from tests.ldap.conftest import Opening
 from tests.ldap.firm import GROUPS, USERS, Firm, code
 from tests.ldap.test_users import counts
 from tests.support import slapd
@@ -241,3 +243,52 @@ def test_the_ordinary_commands_work_for_a_directory(firm: Found) -> None:
     assert "corp/users" in typed(corp, "status").stdout
     assert "ldap" in typed(corp, "show", "plan").stdout
     assert "corp/groups" in typed(corp, "show", "links").stdout
+
+
+def explained(corp: Firm, word: str) -> dict[str, Any]:
+    done = typed(corp, "explain", word, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    (item,) = json.loads(done.stdout)["items"]
+    assert item["link"] == USERS
+    return dict(item)
+
+
+def test_a_user_of_a_directory_is_explained_like_any_item(firm: Found, directory: Opening) -> None:
+    """B-100: by his name, his CRM key and his identity; and why somebody does not take part."""
+    corp = firm(more=mapped("group: Sales, synchronize_users: true"))
+    corp.hire("ann", "eve")
+    corp.team("Sales", "ann")
+    counts(corp)
+    (key,) = corp.user("ann", "id")
+    item = explained(corp, str(key))
+    assert (item["outcome"], item["pairing"]["status"]) == ("in step", "active")
+    assert {unit["outcome"] for unit in item["units"]} == {"equal"}
+    for word in ("Name of ann", item["target"]["key"]):
+        assert explained(corp, word)["crm"]["key"] == str(key)
+    corp.change("ann", "title", "Buyer")
+    told = explained(corp, str(key))
+    title = next(unit for unit in told["units"] if unit["unit"] == "job_title")
+    assert title["outcome"].startswith("→ CRM")
+    stranger = directory().read(corp.dn("eve"), ["entryUUID"])
+    assert stranger is not None
+    told = explained(corp, stranger.texts("entryUUID")[0])
+    assert any(
+        "is in no group whose users take part" in reason for reason in [*told["reasons"], told["target"]["state"]]
+    )
+
+
+def test_what_a_directory_wrote_is_taken_back_and_audited_like_anything(firm: Found) -> None:
+    """B-100: an audit proves the link equal; an undo gives the CRM its values back, and never touches the directory (B-3)."""
+    corp = firm()
+    corp.hire("ann", "bob")
+    counts(corp)
+    corp.change("ann", "title", "Buyer")
+    counts(corp)
+    assert corp.user("ann", "job_title") == ("Buyer",)
+    audited = typed(corp, "audit", USERS, "-o", "json")
+    assert (audited.returncode, json.loads(audited.stdout)["links"][0]["found"]) == (0, []), audited.stderr
+    run = corp.store.ledger(USERS, limit=1)[0].run
+    undone = typed(corp, "undo", run, "--apply")
+    assert undone.returncode in (0, 2), undone.stderr
+    assert corp.user("ann", "job_title") == (None,)
+    assert corp.logins() == ["ann", "bob"]

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,8 +150,8 @@ def _first() -> str:
 
 
 @contextmanager
-def running() -> Iterator[Slapd]:
-    """Start a server, yield it, stop it and remove its files."""
+def running(more: Iterable[str] = ()) -> Iterator[Slapd]:
+    """Start a server that also has these entries (LDIF), yield it, stop it and remove its files."""
     slapd = shutil.which("slapd", path="/usr/sbin:/usr/bin:/sbin:/bin")
     if slapd is None or shutil.which("ldapadd") is None:
         raise RuntimeError("these tests need OpenLDAP's server and tools: apt-get install slapd ldap-utils")
@@ -165,7 +165,9 @@ def running() -> Iterator[Slapd]:
         (base / "db").mkdir()
         names = {"suffix": SUFFIX, "admin": ADMIN, "password": ADMIN_PASSWORD, "reader": READER, "capped": CAPPED}
         (base / "slapd.conf").write_text(_CONFIGURATION.format(base=base, **names))
-        (base / "first.ldif").write_text(_first())
+        with (base / "first.ldif").open("w") as ldif:
+            ldif.write(_first())
+            ldif.writelines(f"\n{entry}\n" for entry in more)
         slapadd = shutil.which("slapadd", path="/usr/sbin:/usr/bin") or "slapadd"
         command = [slapadd, "-q", "-f", base / "slapd.conf", "-l", base / "first.ldif"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -108,7 +108,7 @@ class LdapConnector:
         records = self._records(link, kind)
         seen = self._seen_by(link)
         held = {key: seen.entries[key] for key in keys if key in seen.entries}
-        asked = [key for key in keys if key not in held]
+        asked = [key for key in keys if key not in held and kind.is_identity(key)]
         held |= self._matching(kind, self.plan.users, kind.users, records.wanted, asked)
         answers: dict[str, Item | ConnectorError] = {}
         for key in keys:
@@ -160,7 +160,7 @@ class LdapConnector:
 
     def _absent(self, kind: Kind, key: str, what: str) -> ConnectorError:
         """Why a look-up within the link's scope found nothing: the entry is outside of it, or it is gone."""
-        elsewhere = self._anywhere(kind, key)
+        elsewhere = self._anywhere(kind, key) if kind.is_identity(key) else None
         if elsewhere is None:
             return Gone(f"the directory {self.plan.name} has no {what} {key}")
         return Invalid(f"{elsewhere.dn} is not what bases and filter ask for", code=OUT_OF_SCOPE)

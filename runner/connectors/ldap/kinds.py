@@ -6,6 +6,7 @@ Active Directory is told by a capability in its rootDSE (MS-ADTS 3.1.1.3.2.13); 
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from runner.connectors.ldap.port import Entry
 
 ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"
 _PRIMARY = "primarygroupid"
+_GUID = re.compile("[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 _SHARED: dict[str, tuple[str, ...]] = {
     "given_name": ("givenName",),
@@ -62,6 +64,10 @@ class Kind:
                     return str(uuid.UUID(bytes_le=values[0])) if len(values[0]) == 16 else None
                 return values[0].decode("ascii", "replace").lower()
         return None
+
+    def is_identity(self, text: str) -> bool:
+        """Whether a text can be an identity at all; Active Directory refuses to look for one that cannot."""
+        return self.identities != ("objectGUID",) or _GUID.fullmatch(text) is not None
 
     def version(self, entry: Entry) -> str:
         """What moves on with every change of the entry on this server."""
