@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "Run passes until stopped, or one with --once.",
     "serve": "Keep both sides in step: the long-running service.",
     "status": "Show where every link stands.",
+    "state": "Look after the state file: carry on from what of it reads.",
     "undo": "Take back what a run wrote, where nobody edited it since.",
     "snapshot": "Give one side what the other holds, planned first.",
     "audit": "Compare both sides item by item: prove that they agree, or say where not.",
