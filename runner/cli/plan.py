@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from runner.engine.report import PassReport
 from runner.engine.runs import Runner, exit_code
 from runner.engine.selection import select_links
 from runner.model.errors import ConfigurationInvalid, UsageError
-from runner.reconcile.changeset import ChangeSet, LinkChanges
-from runner.reconcile.fingerprint import fingerprint
+from runner.reconcile.causing import caused
+from runner.reconcile.changeset import ChangeSet
 from runner.reconcile.masking import masked
 from runner.reconcile.page import page
 from runner.reconcile.rendering import as_json, markdown, summary, text
@@ -112,12 +112,12 @@ def _compared(context: Context, asked: _Asked, base: str, differences: bool) -> 
         comparison = compare(_sound(before), after)
         online = not asked.offline and bool(comparison.links)
         old, new = _both(context, asked, before, comparison) if online else (ChangeSet(), ChangeSet())
-    caused = _caused(old, new)
+    brought = caused(old, new)
     if not asked.personal:
-        old, new, caused = masked(old), masked(new), masked(caused)
-    click.echo(_RENDERINGS[asked.output](comparison, old, new, caused, online), nl=False)
+        old, new, brought = masked(old), masked(new), masked(brought)
+    click.echo(_RENDERINGS[asked.output](comparison, old, new, brought, online), nl=False)
     failed = any(link.error for link in new.links)
-    return 1 if failed else 2 if differences and (caused or comparison.changed or comparison.added) else 0
+    return 1 if failed else 2 if differences and (brought or comparison.changed or comparison.added) else 0
 
 
 def _sound(loaded: Loaded) -> Loaded:
@@ -147,26 +147,7 @@ def _both(context: Context, asked: _Asked, before: Loaded, comparison: Compariso
     return sets[0], sets[1]
 
 
-def _caused(old: ChangeSet, new: ChangeSet) -> ChangeSet:
-    """What would be done under the new configuration and not under the old one."""
-    before = {link.link: link for link in old.links}
-    return ChangeSet(tuple(_more(before.get(link.link, LinkChanges(link.link)), link) for link in new.links))
-
-
-def _more(old: LinkChanges, new: LinkChanges) -> LinkChanges:
-    known = {fingerprint(old.link, planned) for planned in old.changes}
-    detached = {each.label for each in old.detached}
-    counts = {name: count - old.counts.get(name, 0) for name, count in new.counts.items()}
-    return replace(
-        new,
-        changes=tuple(planned for planned in new.changes if fingerprint(new.link, planned) not in known),
-        detached=tuple(each for each in new.detached if each.label not in detached),
-        clashes=tuple(each for each in new.clashes if each not in old.clashes),
-        counts={name: count for name, count in counts.items() if count > 0},
-    )
-
-
-def _as_text(comparison: Comparison, old: ChangeSet, new: ChangeSet, caused: ChangeSet, online: bool) -> str:
+def _as_text(comparison: Comparison, old: ChangeSet, new: ChangeSet, brought: ChangeSet, online: bool) -> str:
     lines = [*comparison.lines(), ""]
     if online:
         lines += [
@@ -176,11 +157,11 @@ def _as_text(comparison: Comparison, old: ChangeSet, new: ChangeSet, caused: Cha
             "Brought about by it:",
             "",
         ]
-        return "\n".join(lines) + text(caused)
+        return "\n".join(lines) + text(brought)
     return "\n".join(lines)
 
 
-def _as_markdown(comparison: Comparison, old: ChangeSet, new: ChangeSet, caused: ChangeSet, online: bool) -> str:
+def _as_markdown(comparison: Comparison, old: ChangeSet, new: ChangeSet, brought: ChangeSet, online: bool) -> str:
     fence = "```"
     head = [
         "### exsync: what this change of the configuration does",
@@ -193,21 +174,21 @@ def _as_markdown(comparison: Comparison, old: ChangeSet, new: ChangeSet, caused:
     if not online:
         return "\n".join(head)
     table = ["| the next pass | |", "|---|---|", f"| before | {summary(old)} |", f"| after | {summary(new)} |", ""]
-    return "\n".join([*head, *table, "Brought about by it:", "", ""]) + markdown(caused)
+    return "\n".join([*head, *table, "Brought about by it:", "", ""]) + markdown(brought)
 
 
-def _as_json(comparison: Comparison, old: ChangeSet, new: ChangeSet, caused: ChangeSet, online: bool) -> str:
+def _as_json(comparison: Comparison, old: ChangeSet, new: ChangeSet, brought: ChangeSet, online: bool) -> str:
     told: dict[str, Any] = {"configuration": comparison.as_dict(), "online": online}
     if online:
-        told |= {"before": old.as_dict(), "after": new.as_dict(), "caused": caused.as_dict()}
+        told |= {"before": old.as_dict(), "after": new.as_dict(), "caused": brought.as_dict()}
     return json.dumps(told, ensure_ascii=False, indent=2, default=str) + "\n"
 
 
-def _as_html(comparison: Comparison, old: ChangeSet, new: ChangeSet, caused: ChangeSet, online: bool) -> str:
+def _as_html(comparison: Comparison, old: ChangeSet, new: ChangeSet, brought: ChangeSet, online: bool) -> str:
     notes = [*comparison.lines()]
     if online:
         notes += ["", f"Next pass before: {summary(old)}", f"Next pass after:  {summary(new)}"]
-    return page(caused, "What this change of the configuration does", notes)
+    return page(brought, "What this change of the configuration does", notes)
 
 
 _RENDERINGS = {"text": _as_text, "markdown": _as_markdown, "json": _as_json, "html": _as_html}

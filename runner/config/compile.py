@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from runner.config.candidates import CandidatePlan
 from runner.config.documents import Document
 from runner.config.durations import timedelta_of
 from runner.config.findings import Findings
@@ -243,6 +244,7 @@ class LinkCompiler:
     mappings: Mapping[str, CompiledMapping]
     filters: Mapping[tuple[str, str], Condition] = field(default_factory=dict)
     """Compiled filters by :func:`filter_key`."""
+    candidates: Mapping[str, CandidatePlan] = field(default_factory=dict)
     _rules: dict[int, tuple[FolderSettings, ItemRules, str]] = field(default_factory=dict)
 
     def compile(self, links: Sequence[ResolvedLink]) -> dict[str, LinkPlan]:
@@ -277,6 +279,7 @@ class LinkCompiler:
                 rule=link.rule,
                 digest=_digest([name, shared_digest, link.paused, *([link.scope] if link.scope else [])]),
                 paused=link.paused,
+                candidate=self.candidates.get(link.target) if link.tried else None,
             )
         return plans
 

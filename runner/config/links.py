@@ -6,10 +6,11 @@ one settings object, so that ten thousand of them cost little more than their li
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+from runner.config.candidates import CandidatePlan
 from runner.config.documents import Document
 from runner.config.findings import Findings, suggestion
 from runner.config.plan import GENERATED
@@ -17,6 +18,8 @@ from runner.config.settings import ENTITY_OF, FolderSettings, Levels, resolve
 from runner.config.yamlsource import Path, pointer
 from runner.model.diagnostics import Span
 from runner.model.terms import Folder
+
+CANDIDATE = "candidate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class ResolvedLink:
     """Which entry of ``links`` it stands for, when that is a list of users."""
     scope: str = ""
     """Of a directory's link: what it asks the server for, as a digest."""
+    candidate: FolderSettings | None = None
+    """What would hold by the target's candidate."""
+    tried: bool = False
+    """Whether its settings are the candidate's."""
 
     @property
     def name(self) -> str:
@@ -85,6 +92,32 @@ def check_mappings(
             findings.error("entity-mismatch", message, span, hint="leave entity out", pointer=place)
 
 
+def variants(links: Iterable[ResolvedLink]) -> list[ResolvedLink]:
+    """The links, and each that a candidate is tried on once more by its settings: for checks."""
+    return [each for link in links for each in (link, by_candidate(link)) if each is not None]
+
+
+def by_candidate(link: ResolvedLink) -> ResolvedLink | None:
+    """The link by its target's candidate; None when there is none."""
+    return None if link.candidate is None else replace(link, settings=link.candidate, tried=True)
+
+
+def effective(links: Iterable[ResolvedLink], candidates: Mapping[str, CandidatePlan]) -> list[ResolvedLink]:
+    """The links as they run: those of users in a live ring by the candidate. Lists of users are told apart as they grow."""
+    return [by_candidate(link) or link if _reached(link, candidates) else link for link in links]
+
+
+def shadows(links: Iterable[ResolvedLink], candidates: Mapping[str, CandidatePlan]) -> list[ResolvedLink]:
+    """Links that do not run by the candidate, as they would."""
+    waiting = [by_candidate(link) for link in links if not _reached(link, candidates)]
+    return [link for link in waiting if link is not None]
+
+
+def _reached(link: ResolvedLink, candidates: Mapping[str, CandidatePlan]) -> bool:
+    candidate = candidates.get(link.target)
+    return candidate is not None and link.generates is None and candidate.reaches(link.user)
+
+
 class _Links:
     """Walks the links of one document."""
 
@@ -95,7 +128,8 @@ class _Links:
         self.enabled = bool(document.data.get("enabled", True))
         defaults = document.data.get("defaults")
         self.defaults: Mapping[str, Any] = defaults if isinstance(defaults, dict) else {}
-        self.shared: dict[tuple[Folder, bool], FolderSettings | None] = {}
+        self.shared: dict[tuple[Folder, bool, bool], FolderSettings | None] = {}
+        self.tries = isinstance(document.data.get(CANDIDATE), dict)
 
     def resolved(self) -> Iterator[ResolvedLink]:
         places: dict[tuple[str, Folder], Path] = {}
@@ -116,8 +150,17 @@ class _Links:
                 if settings is not None and self.document.name is not None:
                     paused = bool(link.get("paused", False))
                     generates = index if user == GENERATED else None
+                    tried = self._settings(folder, link, path, by_candidate=True) if self.tries else None
                     yield ResolvedLink(
-                        self.document.name, user, folder, settings, str(span), span, paused, generates=generates
+                        self.document.name,
+                        user,
+                        folder,
+                        settings,
+                        str(span),
+                        span,
+                        paused,
+                        generates=generates,
+                        candidate=tried,
                     )
 
     def _generates(self, link: Mapping[str, Any], path: Path) -> bool:
@@ -152,20 +195,28 @@ class _Links:
             related=document.span(*first, "user"),
         )
 
-    def _settings(self, folder: Folder, link: Mapping[str, Any], path: Path) -> FolderSettings | None:
+    def _settings(
+        self, folder: Folder, link: Mapping[str, Any], path: Path, *, by_candidate: bool = False
+    ) -> FolderSettings | None:
         if not (link.keys() - {"user", "generate", "enabled", "paused"}):
-            key = (folder, bool(link.get("enabled", True)))
+            key = (folder, bool(link.get("enabled", True)), by_candidate)
             if key not in self.shared:
-                self.shared[key] = self._resolve(folder, link, path)
+                self.shared[key] = self._resolve(folder, link, path, by_candidate=by_candidate)
             return self.shared[key]
-        return self._resolve(folder, link, path)
+        return self._resolve(folder, link, path, by_candidate=by_candidate)
 
-    def _resolve(self, folder: Folder, link: Mapping[str, Any], path: Path) -> FolderSettings | None:
+    def _resolve(
+        self, folder: Folder, link: Mapping[str, Any], path: Path, *, by_candidate: bool
+    ) -> FolderSettings | None:
         in_defaults: Path = ("defaults", "folders", folder.value)
         in_link: Path = (*path, "folders", folder.value)
+        tried: list[Path] = [(CANDIDATE, "defaults"), (CANDIDATE, *in_defaults)] if by_candidate else []
         # `enabled` of the link itself is joined by "and", not overridden, so it is not one of the levels.
-        paths: list[Path] = [("defaults",), in_defaults, path, in_link]
+        # The candidate's defaults lie right over the target's: so it does what these lines will do among those.
+        paths: list[Path] = [("defaults",), *tried[:1], in_defaults, *tried[1:], path, in_link]
         levels = Levels(self.document, folder, paths, ignoring=(*path, "enabled"))
-        guards = Levels(self.document, folder, [(), in_defaults, path, in_link])
+        guards = Levels(
+            self.document, folder, [(), in_defaults, *tried[1:], path, in_link, *([(CANDIDATE,)] if tried else [])]
+        )
         enabled = self.enabled and bool(link.get("enabled", True))
         return resolve(levels, guards, enabled=enabled, time_zone=self.time_zone, findings=self.findings)

@@ -8,12 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from runner.config import files
+from runner.config.candidates import check_candidate, compile_candidate
 from runner.config.compile import LinkCompiler, compile_crm, compile_filters, compile_mappings
 from runner.config.documents import KINDS, Document, Parsed, parse
 from runner.config.exchange import compile_exchange
 from runner.config.findings import Findings, suggestion
 from runner.config.ldap import check_inbound, check_ldap, check_templates, compile_ldap, resolve_directory
-from runner.config.links import ResolvedLink, check_mappings, resolve_links
+from runner.config.links import ResolvedLink, by_candidate, check_mappings, effective, resolve_links, shadows, variants
 from runner.config.plan import GeneratedLinks, SyncPlan, TargetPlan
 from runner.config.redaction import shown
 from runner.config.references import Catalogue, catalogue, check_crm, check_exchange
@@ -77,7 +78,7 @@ def load(root: Path, *, beside: Path | None = None) -> Loaded:
     compiled = compile_mappings(known.mappings, known.crm, findings) if known.crm else {}
     filters: dict[tuple[str, str], Condition] = {}
     for document in known.targets:
-        mine = [link for link in links if link.target == document.name]
+        mine = variants(link for link in links if link.target == document.name)
         filters |= compile_filters(document, mine, compiled, findings)
         if document.kind == "ldap":
             check_inbound(document, mine, compiled, findings)
@@ -87,7 +88,8 @@ def load(root: Path, *, beside: Path | None = None) -> Loaded:
         else _compile(known, known.crm, links, compiled, filters, taken)
     )
     texts = MappingProxyType({each.source.file: shown(each.source) for each in parsed})
-    settings = MappingProxyType({link.name: link.settings for link in links})
+    held = links if plan is None else effective(links, plan.candidates)
+    settings = MappingProxyType({link.name: link.settings for link in held})
     return Loaded(plan, findings.sorted(), texts, taken.digest, taken.root, settings, tuple(documents))
 
 
@@ -161,7 +163,10 @@ def _check(known: Catalogue, root: Path, findings: Findings) -> list[ResolvedLin
         else:
             check_exchange(document, findings, has_file=has_file)
             resolved = resolve_links(document, time_zone=zone, findings=findings)
-        check_mappings(document, resolved, known.mappings, complete=known.complete, findings=findings)
+            listed = any(link.generates is not None for link in resolved)
+            users = () if listed else {link.user for link in resolved}
+            check_candidate(document, users, {link.folder for link in resolved}, findings)
+        check_mappings(document, variants(resolved), known.mappings, complete=known.complete, findings=findings)
         links += resolved
     return links
 
@@ -174,14 +179,18 @@ def _compile(
     filters: Mapping[tuple[str, str], Condition],
     taken: files.Snapshot,
 ) -> SyncPlan:
-    compiler = LinkCompiler(mappings, filters)
+    candidates = {each.target: each for document in known.targets if (each := compile_candidate(document))}
+    compiler = LinkCompiler(mappings, filters, candidates)
+    single = [link for link in links if link.generates is None]
     return SyncPlan(
         digest=taken.digest,
         crm=compile_crm(crm, taken.root),
         targets=MappingProxyType({str(each.name): _target(each, taken.root) for each in known.targets}),
-        links=MappingProxyType(compiler.compile([link for link in links if link.generates is None])),
+        links=MappingProxyType(compiler.compile(effective(single, candidates))),
         generated=tuple(_generated(known, links, compiler, taken.root)),
         service=compile_service(known.service, taken.root),
+        candidates=MappingProxyType(candidates),
+        shadows=MappingProxyType(compiler.compile(shadows(single, candidates))),
     )
 
 
@@ -194,12 +203,15 @@ def _generated(
         for index in dict.fromkeys(link.generates for link in mine):
             given = document.data["links"][index]["generate"]
             ((kind, source),) = given["from"].items()
-            templates = compiler.compile([link for link in mine if link.generates == index])
+            listed = [link for link in mine if link.generates == index]
+            templates = compiler.compile(listed)
+            tried = compiler.compile([each for link in listed if (each := by_candidate(link))])
             yield GeneratedLinks(
                 kind=kind,
                 source=str(root / source) if kind == "csv" else str(source),
                 limit=int(given.get("limit", 1000)),
                 links=tuple(templates.values()),
+                tried=tuple(tried.values()),
                 rule=document.rule("links", index or 0, "generate"),
             )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from runner.config.candidates import CandidatePlan
 from runner.config.participant_tables import CrmParticipants
 from runner.config.secrets import SecretRef
 from runner.config.serving import ServicePlan
@@ -336,6 +337,8 @@ class LinkPlan:
     """What takes part of attachments; None: nothing does (B-45)."""
     scope: str = ""
     """Of a directory's link: a digest over what it asks the server for (B-80, B-82)."""
+    candidate: CandidatePlan | None = None
+    """The target's candidate, when the link's settings are that one's."""
 
 
 GENERATED = "*"
@@ -352,6 +355,8 @@ class GeneratedLinks:
     limit: int
     links: tuple[LinkPlan, ...]
     rule: str
+    tried: tuple[LinkPlan, ...] = ()
+    """The same by the target's candidate, when it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,3 +369,7 @@ class SyncPlan:
     links: Mapping[str, LinkPlan]
     service: ServicePlan = field(default_factory=ServicePlan)
     generated: tuple[GeneratedLinks, ...] = ()
+    candidates: Mapping[str, CandidatePlan] = field(default_factory=dict)
+    """By target."""
+    shadows: Mapping[str, LinkPlan] = field(default_factory=dict)
+    """What the candidate would make of links that do not run by it yet, by name."""

@@ -54,7 +54,7 @@ class Sources:
 
 def grow(plan: SyncPlan, known: Mapping[str, LinkState], sources: Sources) -> Grown:
     """Give everybody on the plan's lists his links. A link that is written out in YAML goes before a generated one."""
-    links = dict(plan.links)
+    links, shadows = dict(plan.links), dict(plan.shadows)
     problems: list[str] = []
     for generated in plan.generated:
         before = _known(generated, known, plan)
@@ -67,10 +67,20 @@ def grow(plan: SyncPlan, known: Mapping[str, LinkState], sources: Sources) -> Gr
             people = before
             problems.append(f"{problem}; the {len(before)} users known so far keep their links")
         for address in people:
-            for template in generated.links:
+            for number, template in enumerate(generated.links):
                 link = _link(template, address)
-                links.setdefault(link.name, link)
-    return Grown(replace(plan, links=MappingProxyType(links)), tuple(problems))
+                if link.name in links:
+                    continue
+                links[link.name] = link
+                if not generated.tried:
+                    continue
+                tried = _link(generated.tried[number], address)
+                if plan.candidates[tried.target].reaches(address):
+                    links[link.name] = tried
+                else:
+                    shadows[link.name] = tried
+    grown = replace(plan, links=MappingProxyType(links), shadows=MappingProxyType(shadows))
+    return Grown(grown, tuple(problems))
 
 
 def _refused(generated: GeneratedLinks, people: list[str], before: list[str]) -> str | None:

@@ -40,14 +40,17 @@ def covers(suspension: Suspension, link: LinkPlan) -> bool:
             return suspension.name == link.target
         case Scope.LINK:
             return suspension.name == link.name
+        case Scope.CANDIDATE:
+            return link.candidate is not None and suspension.name == link.target
 
 
 def suspended(suspension: Suspension) -> str:
     """A suspension as one line, with the command that ends it."""
-    what = {Scope.ALL: "--all", Scope.TARGET: suspension.name, Scope.LINK: suspension.name}[suspension.scope]
-    verb = "target" if suspension.scope is Scope.TARGET else "link"
+    what = suspension.name or "--all"
+    verb = "link" if suspension.scope is Scope.ALL else suspension.scope
     why = f" ({suspension.reason})" if suspension.reason else ""
+    subject = "its candidate is " if suspension.scope is Scope.CANDIDATE else ""
     return (
-        f"suspended by {suspension.by} since {suspension.since:%Y-%m-%d %H:%M} UTC{why}; "
+        f"{subject}suspended by {suspension.by} since {suspension.since:%Y-%m-%d %H:%M} UTC{why}; "
         f"`exsync {verb} resume {what}` lets it run"
     )

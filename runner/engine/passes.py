@@ -71,6 +71,8 @@ class Orders:
     """What is to be done instead of a pass."""
     asked_at: datetime | None = None
     """When the pass was first wished for."""
+    beside: Callable[[Sequence[Mark], Verdicts, PassReport], None] | None = None
+    """Shown what was made of each step's marks, before anything is written for them."""
 
 
 def run_pass(parts: Parts, link: LinkPlan, owner: str | None, orders: Orders) -> PassReport:
@@ -232,6 +234,8 @@ class Pass:
 
     def _step(self, marks: Sequence[Mark], whole: bool) -> int:
         gathered, verdicts = self._decide(marks)
+        if self.orders.beside:
+            self.orders.beside(marks, verdicts, self.report)
         if self.orders.rehearse:
             self.planned.update(_wanted(verdicts))
         elif whole:

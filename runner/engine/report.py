@@ -30,7 +30,7 @@ def label_of(item: Decided) -> Label:
 class PassReport:
     """The outcome of one pass over one link. ``counts``: ``crm.create``, ``target.update``, ``conflict``, ``held``,
     ``quarantined``, ``deferred``, ``unknown``, ``detached``, ``drift``, ``left``, ``matched``, ``mail`` and
-    ``mail_held`` (people) →
+    ``mail_held`` (people), ``candidate.more``, ``candidate.less`` and ``candidate.failed`` (:mod:`runner.engine.shadow`) →
     how many."""
 
     link: str
@@ -48,6 +48,8 @@ class PassReport:
     trips: tuple[Trip, ...] = ()
     error: ExsyncError | None = None
     skipped: str | None = None
+    stopped: str | None = None
+    """Why the candidate by which the link ran runs no more."""
     seconds: float = 0.0
 
     @property

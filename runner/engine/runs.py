@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from runner.config.candidates import CandidatePlan
 from runner.config.plan import LinkPlan, SyncPlan
 from runner.engine.drain import Route, drain, tidy
 from runner.engine.errands import do_errand
@@ -15,13 +16,15 @@ from runner.engine.hindrance import hindrance_of
 from runner.engine.parts import Parts
 from runner.engine.passes import Orders, run_pass
 from runner.engine.report import PassReport
+from runner.engine.shadow import shadow_of
 from runner.model.errors import AuthRefused, ConnectorError, ExsyncError, Unreachable, UsageError
 from runner.model.items import CrmUser
 from runner.model.lifecycle import LinkEvent, next_condition
 from runner.model.ports import Clock, CrmConnector, Rng, Store, TargetConnector
-from runner.model.state import Commit, LinkState, Suspension
+from runner.model.state import Act, Commit, LinkState, Scope, Suspension
 from runner.model.terms import Entity, Side
 from runner.reconcile.authority import Circle
+from runner.reconcile.canary import stop_reason
 
 Targets = Callable[[str], TargetConnector]
 """Target name → its connector, opened on first use."""
@@ -61,6 +64,8 @@ class Runner:
                 reports.append(PassReport(link.name, skipped=f"target {link.target} is stopped: {dead[link.target]}"))
                 continue
             report = self.pass_over(link, owners.get(link.user), orders, suspensions)
+            if report.stopped is not None:
+                suspensions = self.store.suspensions()
             if isinstance(report.error, AuthRefused | Unreachable):
                 dead.setdefault(link.target, report.error)
             reports.append(report)
@@ -121,7 +126,24 @@ class Runner:
             parts = self.parts(link)
         except ExsyncError as error:
             return PassReport(link.name, error=error)
-        return do_errand(parts, link, owner, orders) if orders.errand else run_pass(parts, link, owner, orders)
+        if orders.errand:
+            return do_errand(parts, link, owner, orders)
+        shadow = None if orders.rehearse else shadow_of(parts, self.plan.shadows.get(link.name), owner)
+        report = run_pass(parts, link, owner, replace(orders, beside=shadow.beside) if shadow else orders)
+        if link.candidate is not None and not orders.rehearse:
+            self._heed(link.candidate, report)
+        return report
+
+    def _heed(self, candidate: CandidatePlan, report: PassReport) -> None:
+        """A pass by a candidate that went wrong was the last one by it, until an operator resumes it."""
+        reason = stop_reason(report.trips, report.counts["quarantined"], report.error, candidate.max_errors)
+        if reason is None:
+            return
+        now, name = self.clock.now(), candidate.target
+        report.stopped = f"{report.link}: {reason}"
+        stop = Suspension(Scope.CANDIDATE, name, "exsync", now, report.stopped)
+        act = Act(now, "exsync", "suspend", f"candidate {name}", report.stopped)
+        self.store.commit(Commit(suspended=(stop,), acts=(act,)))
 
     def parts(self, link: LinkPlan) -> Parts:
         """What a pass of this link works with. Raises what opening its target raises."""

@@ -249,12 +249,14 @@ class Scope(StrEnum):
     ALL = "all"
     TARGET = "target"
     LINK = "link"
+    CANDIDATE = "candidate"
+    """The links that run by a target's candidate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """Passes put off by command (B-15). ``name`` is the target's or the link's, empty for everything; what changes
-    meanwhile stays marked and goes out on resume."""
+    """Passes put off by command (B-15), or by a candidate that stopped itself. ``name`` is the target's or the link's, empty
+    for everything; what changes meanwhile stays marked and goes out on resume."""
 
     scope: Scope
     name: str

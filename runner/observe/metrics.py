@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from runner.config.plan import LinkPlan
 from runner.engine.report import PassReport
+from runner.engine.shadow import FAILED, LESS, MORE
 from runner.model.errors import Throttled
 from runner.model.queueing import Message, MessageState
 from runner.model.terms import Operation, Side
@@ -66,6 +67,13 @@ class Metrics:
             "Time since the link of the target that waits longest was last proven equal on both sides",
             "target",
         )
+        self.candidate = counter(
+            "exsync_candidate_differences",
+            "Changes that only the candidate (more) or only the live configuration (less) would make, or not comparable",
+            "target",
+            "kind",
+        )
+        self.candidate_stopped = gauge("exsync_candidate_stopped", "Whether the target's candidate stopped", "target")
         self.throttled = counter("exsync_throttled_seconds", "Patience that the server asked for", "target")
         self.soft_errors = gauge("exsync_consecutive_soft_errors", "Failed passes in a row", "target")
         self.target_up = gauge("exsync_target_up", "Whether the target's circuit is closed", "target")
@@ -108,6 +116,9 @@ class Metrics:
             for operation in Operation:
                 if number := report.counts[f"{side}.{operation}"]:
                     self.changes.labels(link.target, link.folder, side, operation).inc(number)
+        for name in (MORE, LESS, FAILED):
+            if number := report.counts[name]:
+                self.candidate.labels(link.target, name.partition(".")[2]).inc(number)
         if isinstance(report.error, Throttled):
             self.throttled.labels(link.target).inc(report.error.after)
 

@@ -59,6 +59,9 @@ def _names(plan: SyncPlan, scope: Scope, name: str) -> list[str]:
         return [""]
     if scope is Scope.LINK:
         return [link.name for link in select_links(plan, [name])]
+    if scope is Scope.CANDIDATE and name not in plan.candidates:
+        known = ", ".join(sorted(plan.candidates)) or "none"
+        raise UsageError(f"target {name!r} has no candidate", remedy=f"targets with a candidate: {known}")
     if name not in plan.targets:
         known = ", ".join(sorted(plan.targets)) or "none"
         raise UsageError(f"no target is called {name!r}", remedy=f"configured targets: {known}")

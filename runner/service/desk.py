@@ -330,7 +330,7 @@ class Desk:
 def _touches(scope: Scope, name: str, ended: Iterable[str], link: LinkPlan) -> bool:
     if scope is Scope.ALL:
         return True
-    return link.target == name if scope is Scope.TARGET else link.name in ended
+    return link.name in ended if scope is Scope.LINK else link.target == name
 
 
 def rendered(run: str, reports: Sequence[PassReport]) -> Data:

@@ -16,6 +16,7 @@ from runner.model.errands import Audit
 from runner.model.queueing import Cause, Order
 from runner.service.acts import Operator
 from runner.service.auditing import audit_answer, forget_link
+from runner.service.candidates import candidates_view, try_candidates
 from runner.service.copies import on_a_copy
 from runner.service.desk import Desk, rendered
 from runner.service.follower import jobs_for
@@ -50,6 +51,16 @@ class Inquiry:
         marked = [one["link"] for one in answer["links"] if one["marked"]]
         service.queue.put(jobs_for(service.generations.current, marked, Cause.NOTIFICATION))
         return answer
+
+    def candidates(self) -> Data:
+        """Every target's candidate, and what came of it."""
+        return {"candidates": candidates_view(self.service.store, self.service.generations.current.plan)}
+
+    def try_candidates(self, names: Sequence[str]) -> Data:
+        """What the next pass would do by the candidate and as it is, found out on a copy of the state, masked."""
+        with on_a_copy(self.service) as runner:
+            tried = try_candidates(runner, names, Orders(self.service.rng.token(), rehearse=True))
+        return {**tried.masked().rendered(), "exit_code": tried.exit_code}
 
     def forget(self, who: Operator, link: str) -> Data:
         """Drop the state of a link that is not configured any more."""

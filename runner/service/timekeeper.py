@@ -17,6 +17,7 @@ from runner.model.errors import ExsyncError, StateError
 from runner.model.ports import Clock, Queue
 from runner.model.proofs import Finding
 from runner.model.queueing import Cause, Job, Order
+from runner.model.state import Scope
 from runner.observe.metrics import Metrics
 from runner.queue.figures import oldest
 from runner.service.circuit import CircuitState
@@ -145,6 +146,9 @@ class Timekeeper:
         for name, circuit in self.dispatcher.circuits().items():
             self.metrics.soft_errors.labels(name).set(circuit.failures)
             self.metrics.target_up.labels(name).set(1 if circuit.state is CircuitState.CLOSED else 0)
+        stopped = {one.name for one in self.store.suspensions() if one.scope is Scope.CANDIDATE}
+        for name in plan.candidates:
+            self.metrics.candidate_stopped.labels(name).set(1 if name in stopped else 0)
         self.metrics.crm_up.set(0 if self.dispatcher.crm_down else 1)
         self._measure_links(monotonic)
         self._measure_proofs()

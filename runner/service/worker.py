@@ -89,6 +89,9 @@ class Worker:
             self.reports.note(message.orders, report)
         if isinstance(report.error, StateError):
             raise report.error
+        if report.stopped is not None:
+            log.warning("candidate.stopped", reason=report.stopped)
+            self.dispatcher.follow(self.generations.current.plan, tuple(generation.runner.store.suspensions()))
         unsettled = len(generation.runner.store.intents(link.name))
         verdict = judge(report, message.attempts, self.clock.now(), self.rng.token(), unsettled=unsettled)
         # What was ordered has been carried out or reported: a later try lifts no guard.

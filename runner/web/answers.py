@@ -106,6 +106,18 @@ _RUN: Kinds = {
     "exit_code": "whole",
 }
 
+_CANDIDATE = record(
+    target="text",
+    rule="text",
+    ring="whole",
+    rings=some(record(links="whole", live="flag")),
+    links="whole",
+    by_it="whole",
+    stopped="text?",
+    since="text?",
+    compared=named("whole"),
+)
+
 ANSWERS: Mapping[tuple[str, str], Schema] = MappingProxyType(
     {
         ("get", "/api/v1/status"): record(
@@ -197,6 +209,8 @@ ANSWERS: Mapping[tuple[str, str], Schema] = MappingProxyType(
         ("post", "/api/v1/resume"): record(resumed=some("text")),
         ("post", "/api/v1/apply"): record(**_RUN),
         ("post", "/api/v1/plan"): record(**_RUN, configuration="text", watermarks=named("text"), html="text"),
+        ("get", "/api/v1/candidates"): record(candidates=some(_CANDIDATE)),
+        ("post", "/api/v1/candidates/plan"): record(text="text", markdown="text", json="text", exit_code="whole"),
         ("post", "/api/v1/audit"): record(links=some(_AUDITED), exit_code="whole"),
         ("post", "/api/v1/forget"): record(pairs="whole"),
         ("post", "/api/v1/snapshot"): record(**_RUN, plan="text"),
@@ -222,6 +236,7 @@ BODIES: Mapping[str, Schema] = MappingProxyType(
         "/api/v1/resume": _taken({"scope": "text"}, name="text"),
         "/api/v1/apply": _taken({}, links=some("text"), allow=some("text"), only=some("text")),
         "/api/v1/plan": _taken({}, links=some("text")),
+        "/api/v1/candidates/plan": _taken({}, links=some("text")),
         "/api/v1/audit": _taken({}, links=some("text"), anew="flag", repair="flag"),
         "/api/v1/forget": _taken({"link": "text"}),
         "/api/v1/snapshot": _taken(

@@ -92,6 +92,7 @@ def api_routes(desk: Desk) -> list[Route]:
         "/api/v1/ledger/proof": lambda request, body: desk.verify_ledger(request.query_params.get("head")),
         "/api/v1/mail": lambda request, body: desk.mails(everything="all" in request.query_params),
         "/api/v1/acts": lambda request, body: desk.acts(200),
+        "/api/v1/candidates": lambda request, body: inquiry.candidates(),
         **looks(desk),
     }
     posted: dict[str, Answer] = {
@@ -121,6 +122,7 @@ def api_routes(desk: Desk) -> list[Route]:
             frozenset(_texts(body, "only")) if "only" in body else None,
         ),
         "/api/v1/plan": lambda request, body: desk.plan(_texts(body, "links")),
+        "/api/v1/candidates/plan": lambda request, body: inquiry.try_candidates(_texts(body, "links")),
         "/api/v1/audit": lambda request, body: inquiry.audit(
             _texts(body, "links"), anew=bool(body.get("anew")), repair=bool(body.get("repair"))
         ),

@@ -172,6 +172,7 @@ def _write(document: Document, paths: dict[str, str], pia: Person) -> None:
     posted("/api/v1/apply", {"links": [LINK]})
     posted("/api/v1/mail/{id}/drop", id=mail["id"], status=400)
     posted("/api/v1/plan", {"links": [LINK]})
+    posted("/api/v1/candidates/plan", status=400)
     assert posted("/api/v1/explain", {"word": "Stated", "links": [LINK]})["items"]
     assert posted("/api/v1/audit", {"links": [LINK]})["links"][0]["link"] == LINK
     proof = document.hold("get", "/api/v1/link", pia.get("/api/v1/link", name=LINK))["proof"]
