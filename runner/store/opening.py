@@ -8,20 +8,23 @@ so that a crash while it is created leaves nothing behind that looks like a dama
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import structlog
 
 from runner.model.errors import StateError
 from runner.store.counter import CommitCounter, Count, counter_path, read_count
 from runner.store.faults import damaged, explained, locked
 from runner.store.migration import Migration, migrate, migrations, schema_of
+from runner.store.rewriting import copy_tables, mark_path, sync, take_place
 
 STORAGE_VERSION = "v1.5.0"
 """The storage format that every supported DuckDB can read."""
@@ -49,6 +52,8 @@ _MAGIC = slice(8, 12)
 _HEADERS = 3 * 4096
 """Bytes before the first block of a DuckDB file."""
 _open_here: set[Path] = set()
+
+log = structlog.get_logger("exsync.state")
 
 
 @dataclass(slots=True)
@@ -122,16 +127,59 @@ def open_file(path: Path, steps: Sequence[Migration] = ()) -> Opened:
             raise locked(str(path), "this very process")
         if not path.parent.exists():
             path.parent.mkdir(mode=0o700, parents=True)
-        count = _count_of(path)
-        if _must_create(path, count):
-            _create(path, steps)
-        else:
-            _check_header(path)
-        return _open(path, steps, _count_of(path))
+        with _alone(path.parent):
+            for left in path.parent.glob(f".{path.name}.*.new*"):  # by a crash
+                left.unlink()
+            if _must_create(path, _count_of(path)):
+                _create(path, steps)
+            else:
+                _check_header(path)
+            opened = _open(path, steps, _count_of(path))
+            if not mark_path(path).exists():
+                return opened
+            return _rewritten(opened, path, steps)
     except OSError as error:
         raise StateError(
             f"the state {path} cannot be opened: {error.strerror or error}", remedy="check the path and its permissions"
         ) from error
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """One process at a time opens a state of a directory: a file that is just being replaced is nobody's."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(
+            OSError
+        ):  # a file system without such locks has one machine's processes to fear, and DuckDB's own lock
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _rewritten(opened: Opened, path: Path, steps: Sequence[Migration]) -> Opened:
+    """The state in a new file, without the bytes of what was purged (B-35); as it is when no new file can be written."""
+    draft = _draft_of(path)
+    try:
+        with private_files():
+            limit_memory(opened.con, rehearsing=True)
+            copy_tables(opened.con, draft, STORAGE_VERSION)
+        opened.close()
+        if wal_path(path).exists():
+            raise ValueError("its write-ahead log is still there")
+        take_place(draft, path)
+    except (duckdb.Error, OSError, ValueError) as error:
+        log.warning("state.not_rewritten", state=str(path), reason=str(error))
+        draft.unlink(missing_ok=True)
+        if path in _open_here:
+            limit_memory(opened.con, rehearsing=False)
+            return opened
+    return _open(path, steps, _count_of(path))
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
 
 
 def _count_of(path: Path) -> Count | None:
@@ -162,7 +210,7 @@ def _must_create(path: Path, count: Count | None) -> bool:
 
 
 def _create(path: Path, steps: Sequence[Migration]) -> None:
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
+    draft = _draft_of(path)
     try:
         with private_files(), explained(str(path), opening=True):
             con = _connect(draft)
@@ -179,11 +227,7 @@ def _create(path: Path, steps: Sequence[Migration]) -> None:
         raise locked(str(path), "another process, which is just creating it") from error
     finally:
         draft.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync(path.parent)
 
 
 def _check_header(path: Path) -> None:

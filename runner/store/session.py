@@ -14,6 +14,7 @@ from runner.model.errors import StateError
 from runner.store.faults import explained
 from runner.store.opening import Opened, copy_file, limit_memory, private_files, wal_path
 from runner.store.readers import Readers
+from runner.store.rewriting import mark
 
 IDLE_CHECKPOINT = 16 << 20
 BUSY_CHECKPOINT = 128 << 20
@@ -93,11 +94,14 @@ class Session:
         ).fetchall()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """One durable transaction that also counts as a commit; within a rehearsal, a part of its transaction."""
+    def transaction(self, *, purging: bool = False) -> Iterator[None]:
+        """One durable transaction that also counts as a commit; within a rehearsal, a part of its transaction. ``purging``:
+        it takes private values out, and so whoever opens the file next writes it anew."""
         if self.rehearsing:
             yield
             return
+        if purging and self.opened.path is not None:
+            mark(self.opened.path)
         begun = monotonic()
         try:
             with private_files():

@@ -36,8 +36,7 @@ def private_item(operator: Operator, user: str) -> str:
 
 
 def dumped(operator: Operator) -> str:
-    """Everything that the state's tables say. (What DuckDB leaves in freed parts of its blocks is not the product's to
-    overwrite: see docs/items.md.)"""
+    """Everything that the state's tables say."""
     with duckdb.connect(str(operator.state), read_only=True) as state:
         tables = [name for (name,) in state.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
         return "\n".join(str(state.execute(f'SELECT * FROM "{name}"').fetchall()) for name in tables)  # noqa: S608
@@ -46,7 +45,8 @@ def dumped(operator: Operator) -> str:
 @pytest.mark.parametrize("policy", ["busy_only", "skip"])
 def test_what_an_item_said_before_it_became_private_is_nowhere_any_more(operator: Operator, policy: str) -> None:
     """B-35: an appointment and a series with an exception, synchronised while they were open to all. Afterwards their words
-    are in no byte of the CRM's file, free pages included, in no table of the state, and in nothing that commands say."""
+    are in no byte of the CRM's file, free pages included, in no table of the state, in none of the state file's bytes once it
+    was opened anew, and in nothing that commands say."""
     operator.replace("targets.d/sandbox.yaml", "defaults:\n", f"defaults:\n  private: {policy}\n")
     assert operator.typed("target", "ddl", "crm", "--apply").code == 0
     ann = operator.sandbox.mailbox(ANN)
@@ -73,6 +73,7 @@ def test_what_an_item_said_before_it_became_private_is_nowhere_any_more(operator
     assert [one.text for one in said if one.code != 0] == []
     assert [one.text for one in said if CANARY in one.text] == []
     assert CANARY not in dumped(operator)
+    assert everywhere(operator, said) == []
     assert operator.sql("SELECT count(*) FROM appointment_occurrence WHERE subject LIKE ?", f"{CANARY}%") == [(0,)]
     held = operator.crm_file.read_bytes()
     assert held.count(CANARY.encode()) == 0
