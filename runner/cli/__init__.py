@@ -16,6 +16,8 @@ import click
 from runner import __version__
 from runner.model.errors import ConfigurationInvalid, ExsyncError
 
+PROGRAM = "exsync"
+
 COMMANDS = {
     "validate": "Check the YAML files: every finding at once, with file, line and column.",
     "plan": "Show what the next pass would do. Writes nothing, anywhere.",
@@ -37,6 +39,7 @@ COMMANDS = {
     "quarantine": "List the items that were set aside, with the reason.",
     "mail": "List, release and drop mail to attendees that is held.",
     "runs": "Show what passes did, and each write of a run.",
+    "report": "Sum up what happened on each target: Markdown, or HTML with charts.",
     "olap": "Count over the history: changes, latency, errors, conflicts, mail, queue.",
     "acts": "Show what operators did.",
     "console": "Make users of the web console.",
@@ -45,6 +48,7 @@ COMMANDS = {
     "target": "Look after targets: suspend, resume, print the SQL that the CRM needs.",
     "schema": "Print a JSON Schema.",
     "show": "Show the compiled sync plan and where each value came from.",
+    "completion": "Print what a shell needs to complete commands and options.",
     "scaffold": "Print files for running the service: systemd, containers, alerts, a dashboard.",
     "sandbox": "Start the sandbox: a simulated Exchange on loopback.",
     "version": "Show the version.",
@@ -107,7 +111,7 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> int:
     try:
-        result = exsync.main(arguments, prog_name="exsync", standalone_mode=False)
+        result = exsync.main(arguments, prog_name=PROGRAM, standalone_mode=False)
     except ConfigurationInvalid as error:
         from runner.cli.diagnostics import report
 
@@ -129,4 +133,4 @@ def _run(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-__all__ = ["COMMANDS", "__version__", "exsync", "main"]
+__all__ = ["COMMANDS", "PROGRAM", "__version__", "exsync", "main"]

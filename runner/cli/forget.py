@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from runner.cli.context import Context, pass_context
+from runner.cli.progress import working
 from runner.service.auditing import forget_link
 
 
@@ -25,6 +26,6 @@ def forget(context: Context, link: str, yes: bool) -> None:
     if service is not None:
         pairs = service.post("/api/v1/forget", {"link": link})["pairs"]
     else:
-        with context.session() as session:
+        with working(f"forgetting {link}"), context.session() as session:
             pairs = forget_link(session.store, session.plan, context.operator(), link)
     click.echo(f"{link}: forgotten, with {pairs} pairs; both sides and the ledger are as they were")

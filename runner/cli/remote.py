@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.cli.progress import working
 from runner.model.errors import ExsyncError, Transient
 
 _PATIENCE = 3700.0
@@ -53,7 +54,8 @@ class Remote:
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """Have something done. Raises like :meth:`get`."""
-        return self._ask("POST", path, body or {})
+        with working("the service is at it"):
+            return self._ask("POST", path, body or {})
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         connection = _UnixConnection(self.path)

@@ -1,4 +1,4 @@
-"""``exsync scaffold systemd|docker|kustomize|alerts|grafana|ci``: files for running the service, to be read and adapted."""
+"""``exsync scaffold systemd|docker|kustomize|alerts|grafana|ci|man``: files to be read and adapted."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ SCAFFOLDS = {
     "alerts": ("alerts.yaml",),
     "grafana": ("dashboard.json",),
     "ci": ("github-exsync.yaml", "gitlab-exsync.yaml"),
+    "man": ("exsync.1",),
 }
 """What can be printed, and the files of each."""
 
@@ -26,7 +27,7 @@ SCAFFOLDS = {
     "--to", type=click.Path(path_type=Path, file_okay=False), help="Write the files into this directory instead."
 )
 def scaffold(what: str, to: Path | None) -> None:
-    """Print files for running the service under systemd or in containers, for watching it, and for pull requests."""
+    """Print files for running the service under systemd or in containers and for watching it, for pull requests, a manual."""
     names = SCAFFOLDS[what]
     for name in names:
         text = scaffold_text(name)
@@ -39,6 +40,10 @@ def scaffold(what: str, to: Path | None) -> None:
 
 def scaffold_text(name: str) -> str:
     """The text of one file."""
+    if name == "exsync.1":
+        from runner.cli.manual import manual
+
+        return manual()
     return files("runner.cli").joinpath("scaffolds", name).read_text("utf-8")
 
 

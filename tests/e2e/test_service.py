@@ -55,6 +55,7 @@ def test_changes_travel_by_themselves_and_commands_go_through_the_service(operat
         for command in (
             ["queue", "list"],
             ["queue", "stats"],
+            ["report"],
             ["conflicts", "list"],
             ["quarantine", "list"],
             ["ledger", "list"],

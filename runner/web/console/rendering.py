@@ -109,6 +109,11 @@ def _environment() -> Environment:
 _ENVIRONMENT = _environment()
 
 
+def page_of(template: str, context: Mapping[str, Any]) -> str:
+    """The text of a page that nobody asks for over HTTP."""
+    return _ENVIRONMENT.get_template(template).render(context)
+
+
 def rendered(request: Request, template: str, now: datetime, context: Mapping[str, Any]) -> str:
     """A page's text."""
 

@@ -1,0 +1,114 @@
+"""Beside the commands themselves: the manual page, completion in a shell, and signs of progress."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import click
+import pytest
+
+from runner.cli import COMMANDS, exsync
+from runner.cli.manual import EXITS, manual
+from runner.cli.progress import progress, working
+
+REQUESTS = frozenset({".TH", ".SH", ".SS", ".PP", ".TP", ".B", ".nf", ".fi"})
+
+
+def leaves() -> list[tuple[str, click.Command]]:
+    """Every command that does something, by its whole name."""
+    found: list[tuple[str, click.Command]] = []
+    todo: list[tuple[str, click.Command]] = [("", exsync)]
+    while todo:
+        name, command = todo.pop()
+        if not isinstance(command, click.Group):
+            found.append((name, command))
+            continue
+        context = click.Context(command)
+        for below in command.list_commands(context):
+            inner = command.get_command(context, below)
+            assert inner is not None
+            todo.append((f"{name} {below}".strip(), inner))
+    return found
+
+
+def test_the_manual_has_every_command_every_option_and_every_exit_code() -> None:
+    text = manual()
+    shown = text.replace(r"\-", "-")
+    for name, command in leaves():
+        assert f'.SS "{name}"' in shown
+        for parameter in command.params:
+            for option in (each for each in parameter.opts if each.startswith("--") and each != "--help"):
+                assert option in shown, f"{name} {option}"
+    for code, _ in EXITS:
+        assert rf"\fB{code}\fR" in text
+
+
+def test_the_manual_is_sound_roff() -> None:
+    """Each line is a known request or text; no hyphen that would be a dash; groff says the same where there is one."""
+    text = manual()
+    for line in text.splitlines():
+        assert line, "an empty line makes a gap of its own"
+        if line[0] in ".'":
+            assert line.split()[0] in REQUESTS, line
+        elif not line.startswith(".TH"):
+            assert not re.search(r"(?<!\\)-", line), line
+    groff = shutil.which("groff")
+    if groff is not None:
+        done = subprocess.run(
+            [groff, "-man", "-ww", "-z", "-Tutf8"], input=text, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def asked_by_a_shell(*words: str) -> list[str]:
+    """What bash is answered when it completes the last of these words, by a process of its own."""
+    environ = {**os.environ, "_EXSYNC_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words)}
+    environ["COMP_CWORD"] = str(len(words) - 1)
+    done = subprocess.run([sys.executable, "-m", "runner"], env=environ, capture_output=True, text=True, check=True)
+    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    assert asked_by_a_shell("exsync", "can") == ["candidate"]
+    assert asked_by_a_shell("exsync", "doctor", "--out") == ["--outside", "--output"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_a_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = exsync.get_command(click.Context(exsync), "completion")
+    assert command is not None
+    command.main([shell], standalone_mode=False)
+    script = capsys.readouterr().out
+    assert f"_EXSYNC_COMPLETE={shell}_complete" in script
+    if shell == "bash":
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_long_work_shows_signs_on_a_terminal_and_none_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with progress() as bar, working("at it"):
+        assert bar is None
+    assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with working("at it"):
+        pass
+    with progress() as bar:
+        assert bar is not None
+        bar("report", 1, 2)
+    assert "at it" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+    assert "report" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+
+
+def test_every_command_is_listed_with_its_line() -> None:
+    assert {name.split()[0] for name, _ in leaves()} == set(COMMANDS)
