@@ -20,6 +20,8 @@ LONGEST = 48
 """Characters of a value before it is shortened."""
 GIST = 92
 """Characters of a created or deleted item's line: with the indent and what follows it fits 120 columns."""
+MOVE = 72
+"""Characters of before and after that still share their line with the reason."""
 _FIRST = ("start", "duration", "time_zone", "show_without_time")
 COMMENT = 60_000
 """Characters of Markdown; hosts of pull requests refuse comments of more than 65,536."""
@@ -154,10 +156,21 @@ def _change_text(planned: Planned, stopped: str | None) -> Iterator[str]:
             yield f"             {_gist(lines, change.operation)}"
         yield f"             because {printable(change.reason)}  [{change.rule}]"
         return
-    moves = [f"{shown(line.before)} → {shown(line.after)}" for line in lines]
-    names, width = max(len(line.field) for line in lines), max(map(len, moves))
+    moves = [f"{_cut(line.before)} → {_cut(line.after)}" for line in lines]
+    names = max(len(line.field) for line in lines)
+    width = max((len(move) for move in moves if len(move) <= MOVE), default=0)
     for line, move in zip(lines, moves, strict=True):
-        yield f"             {line.field:<{names}}  {move:<{width}}   {printable(line.reason)}  [{line.rule}]"
+        head, why = f"             {line.field:<{names}}  ", f"{printable(line.reason)}  [{line.rule}]"
+        if len(move) <= MOVE:
+            yield f"{head}{move:<{width}}   {why}"
+        else:  # one long value must not push its neighbours' reasons out of sight
+            yield head + move
+            yield " " * len(head) + why
+
+
+def _cut(value: Value) -> str:
+    """A value of any kind within two usual ones' room."""
+    return shortened(shown(value), 2 * LONGEST)
 
 
 def _clash_text(each: Clashing) -> Iterator[str]:

@@ -12,7 +12,7 @@ from runner.model.record import Fields
 from runner.model.state import Base
 from runner.model.terms import ConflictPolicy, Direction, Operation, Side
 from runner.reconcile.changeset import ChangeSet, Clashing, LinkChanges, Noted
-from runner.reconcile.decision import Change, Decision, Presented
+from runner.reconcile.decision import Change, Decision, Presented, Verdict
 from runner.reconcile.guards import Limit, Limits, assess, measure
 from runner.reconcile.matching import Unsure
 from runner.reconcile.merge import reconcile
@@ -92,6 +92,26 @@ Plan: 1 to create, 1 to update, 1 to delete, 1 conflict (1 held), 0 mails. 1 ite
 
 def test_text_for_terminals() -> None:
     assert text(ChangeSet((a_link(),))) == TEXT
+
+
+def test_a_wide_value_leaves_the_columns_of_its_neighbours_alone() -> None:
+    """A list of forty words is cut and has its reason below it; the others' reasons stay where they are seen."""
+    words = tuple(f"field_{number}" for number in range(40))
+    verdicts = tuple(
+        Verdict(name, (name,), "changed on the target", f"item.yaml:{line}:3")
+        for name, line in (("title", 7), ("keywords", 9))
+    )
+    before, after = {"title": "A", "keywords": None}, {"title": "B", "keywords": words}
+    fields = frozenset(after)
+    change = Change(
+        Side.CRM, Operation.UPDATE, after, fields, before, "changed on the target", "item.yaml:7:3", verdicts
+    )
+    lines = text(ChangeSet((LinkChanges("l", 1, (Planned(Label("A", "1"), change),)),))).splitlines()
+    assert '             title     "A" → "B"   changed on the target  [item.yaml:7:3]' in lines
+    wide = next(number for number, line in enumerate(lines) if line.startswith("             keywords"))
+    assert len(lines[wide]) < 140
+    assert "…" in lines[wide]
+    assert lines[wide + 1] == " " * 23 + "changed on the target  [item.yaml:9:3]"
 
 
 def test_a_link_in_step_is_said_to_be() -> None:
