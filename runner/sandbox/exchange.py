@@ -177,6 +177,21 @@ class Sandbox:
             known.endpoints[address.lower()] = to.url
         return user
 
+    def rename_mailbox(self, address: str, new: str) -> OutlookUser:
+        """Its owner has another primary address from now on. Everything in it keeps its id; impersonating the old address is
+        ``ErrorNonExistentMailbox``, for what is named is the primary one."""
+        with self._service.lock:
+            mailbox = self._service.mailboxes.pop(address.lower())
+            user = self._users.pop(address.lower())
+            mailbox.readdress(new)
+            mailbox.tell = partial(self._service.notices.happened, new.lower())
+            self._service.mailboxes[new.lower()], self._users[new.lower()] = mailbox, user
+            for each in [one for one in self.notices.subscriptions if one.mailbox == address.lower()]:
+                self.notices.subscriptions.lose(each)
+            self.directory.endpoints.pop(address.lower(), None)
+            self.directory.endpoints[new.lower()] = self.url
+        return user
+
     def mailbox(self, address: str) -> OutlookUser:
         """The mailbox as its user works with it."""
         return self._users[address.lower()]

@@ -91,6 +91,15 @@ class Mailbox:
         """The sandbox's clock."""
         return self._clock()
 
+    def readdress(self, address: str) -> None:
+        """Its owner has another address: in what he organises, too."""
+        before, self.address = self.address.lower(), address
+        for folder in self.folders.values():
+            folder.owner = address
+            for item in folder.items.values():
+                if item.owner.lower() == before:
+                    item.owner = address
+
     def _new_folder(self, parent: str | None, folder_class: str, display: str, name: str | None) -> Folder:
         folder = Folder(
             self._mint.folder(self.address, display),

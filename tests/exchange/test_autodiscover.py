@@ -94,6 +94,20 @@ def test_a_mailbox_that_moved_is_followed_and_its_watermark_is_worth_nothing_the
     connector.check(link_to(user=BOB))  # his neighbour stays where he is
 
 
+def test_another_process_need_not_find_out_again_that_a_mailbox_moved(site: Site) -> None:
+    """B-75: `exsync run --once` is a process of its own each time; what one of them met counts for the next."""
+    site.connector().check(link_to())
+    site.here.move_mailbox(ANN, site.there)
+    site.now += timedelta(seconds=10)
+    for _ in range(3):
+        with pytest.raises(errors.Moved):
+            site.connector().check(link_to())
+    assert site.asked == 1
+    site.now += LEAST
+    site.connector().check(link_to())
+    assert site.asked == 2
+
+
 def test_a_server_that_goes_on_saying_so_is_not_asked_about_at_every_turn(site: Site) -> None:
     connector = site.connector()
     connector.check(link_to())

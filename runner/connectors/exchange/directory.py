@@ -91,9 +91,18 @@ class Directory:
         """Look the mailbox up anew if this error suggests that it is elsewhere."""
         if self._autodiscover is None or error is None:
             return
-        if isinstance(error, Moved | Unreachable) or (isinstance(error, AccessDenied) and error.code in _NO_MAILBOX):
+        gone = isinstance(error, Moved) or (isinstance(error, AccessDenied) and error.code in _NO_MAILBOX)
+        if gone or isinstance(error, Unreachable):
             with self._lock:
                 self._doubted.add(user)
+        if gone:
+            self._remember_doubt(user)
+
+    def _remember_doubt(self, user: str) -> None:
+        """Let the next process look a mailbox up as soon as this one would: what is kept seems as old as that."""
+        kept = self._places.get(self._plan.name, user)
+        if kept is not None and self.now() - kept.found_at < AGE - LEAST:
+            self._places.put(self._plan.name, user, replace(kept, found_at=kept.found_at - AGE + LEAST))
 
     def close(self) -> None:
         """Close every connection but the hanging ones, whose readers close them."""
