@@ -1,4 +1,5 @@
-"""``service.yaml``: how the service itself is looked at (``console:``) and what it counts over its history (``olap:``).
+"""``service.yaml``: how the service itself is looked at (``console:``), how its work takes turns (``queue:``) and what it
+counts over its history (``olap:``).
 
 The file may be missing: then there is no console, and the built-in cubes alone. What E11 asks for is refused here, with its
 line: an address that others can reach needs a way to log in, and TLS or a declared proxy that has it.
@@ -21,7 +22,10 @@ from runner.config.secrets import SecretRef
 from runner.config.yamlsource import pointer
 from runner.model import cubes
 from runner.model.cubes import FACTS, Cube, Grain
+from runner.model.queueing import PRIORITY, Cause
 
+TURN = timedelta(minutes=30)
+"""For how long a pass runs while others wait, where nothing is stated."""
 PORT = 8460
 """The console's port where none is stated."""
 
@@ -63,6 +67,15 @@ class ConsolePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class QueuePlan:
+    """How messages take turns (B-20). ``timeout``: after this long a pass lets the others go first and goes on in its next
+    turn; None: never. ``priorities``: by who asks, the higher number goes first."""
+
+    timeout: timedelta | None = TURN
+    priorities: Mapping[Cause, int] = field(default_factory=lambda: PRIORITY)
+
+
+@dataclass(frozen=True, slots=True)
 class ServicePlan:
     """What ``service.yaml`` says. ``keep`` is how long history is kept for cubes."""
 
@@ -71,6 +84,7 @@ class ServicePlan:
         default_factory=lambda: MappingProxyType({cube.name: cube for cube in cubes.BUILT_IN})
     )
     keep: timedelta = timedelta(days=400)
+    queue: QueuePlan = QueuePlan()
     origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -96,10 +110,13 @@ def compile_service(document: Document | None, root: Path) -> ServicePlan:
     for number, given in enumerate(olap.get("cubes", ())):
         known[given["name"]] = _cube(document, number, given)
     keep = {"keep": timedelta_of(olap["keep"])} if "keep" in olap else {}
+    queue = document.data.get("queue") or {}
     origins = {"olap.keep": document.rule("olap", "keep")} if keep else {}
+    origins |= {f"queue.{name}": document.rule("queue", name) for name in queue}
     return ServicePlan(
         console=None if console is None else _console(document, console, root),
         cubes=MappingProxyType(known),
+        queue=_queue(queue),
         origins=MappingProxyType(origins),
         **keep,
     )
@@ -216,6 +233,13 @@ def _cube(document: Document, number: int, given: Mapping[str, Any]) -> Cube:
         where=MappingProxyType(where),
         rule=document.rule("olap", "cubes", number),
     )
+
+
+def _queue(given: Mapping[str, Any]) -> QueuePlan:
+    stated = given.get("priorities", {})
+    priorities = {cause: int(stated.get(cause.value, usual)) for cause, usual in PRIORITY.items()}
+    timeout = timedelta_of(given["timeout"]) if "timeout" in given else TURN
+    return QueuePlan(timeout or None, MappingProxyType(priorities))
 
 
 def _console(document: Document, given: Mapping[str, Any], root: Path) -> ConsolePlan:

@@ -47,7 +47,7 @@ from runner.reconcile.ordering import Planned
 ROUNDS = 3
 """Rounds over marks that came up during the pass itself: versions that moved, records that were adopted."""
 INTERRUPTED = "interrupted"
-"""The code of the error that ends a pass because the process is being stopped."""
+"""The code of the error that ends a pass before its end: the process is being stopped, or others have to have their turn."""
 Progress = Callable[[str, int, int], None]
 """(link, marks done, marks due) → None."""
 
@@ -211,7 +211,7 @@ class Pass:
     def _pages(self, after: int, until: int) -> Iterable[Sequence[Mark]]:
         while marks := self.store.marks(self.link.name, after=after, until=until, limit=STEP, now=self.started):
             if self.orders.stopping and self.orders.stopping():
-                raise Transient("exsync is being stopped; the rest of this pass stays marked", code=INTERRUPTED)
+                raise Transient("the pass was ended here; the rest of it stays marked", code=INTERRUPTED)
             after = marks[-1].seq
             yield marks
 

@@ -74,11 +74,13 @@ class Job:
     target: str
     cause: Cause
     orders: tuple[Order, ...] = ()
+    rank: int | None = None
+    """Its priority where the configuration says another one than :data:`PRIORITY`."""
 
     @property
     def priority(self) -> int:
         """The priority of its cause."""
-        return PRIORITY[self.cause]
+        return PRIORITY[self.cause] if self.rank is None else self.rank
 
 
 @dataclass(frozen=True, slots=True)

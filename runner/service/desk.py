@@ -14,7 +14,7 @@ from runner.engine.runs import exit_code
 from runner.engine.selection import select_links
 from runner.model.diagnostics import Diagnostic
 from runner.model.errors import Transient, UsageError
-from runner.model.queueing import Cause, Job, Message, Order
+from runner.model.queueing import Cause, Message, Order
 from runner.model.state import Commit, Scope
 from runner.model.terms import Operation
 from runner.reconcile.changeset import ChangeSet
@@ -277,15 +277,16 @@ class Desk:
         service, plan, run = self.service, self.service.generations.current.plan, order.run
         suspensions = service.store.suspensions()
         reports: list[PassReport] = []
-        jobs: list[Job] = []
+        asked: list[str] = []
         for link in links:
             hindrance = hindrance_of(plan, link, suspensions)
             if hindrance is not None:
                 reports.append(PassReport(link.name, skipped=hindrance.reason))
             else:
-                jobs.append(Job(link.name, link.target, Cause.OPERATOR, (order,)))
+                asked.append(link.name)
         if service.dispatcher.crm_down:
             raise Transient(f"the CRM does not work: {service.dispatcher.crm_down}", code="crm-down")
+        jobs = jobs_for(service.generations.current, asked, Cause.OPERATOR, (order,))
         for target in {job.target for job in jobs}:
             self._make_way(target)
         service.reports.expect(run, [job.link for job in jobs])

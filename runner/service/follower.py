@@ -13,7 +13,7 @@ import structlog
 from runner.engine.drain import drain
 from runner.model.errors import ExsyncError, StateError
 from runner.model.ports import Clock, Queue, Rng, WatchedCrm
-from runner.model.queueing import Cause, Job
+from runner.model.queueing import Cause, Job, Order
 from runner.queue import backoff
 from runner.service.dispatch import Dispatcher
 from runner.service.gate import Gate
@@ -73,8 +73,12 @@ class Follower:
             self.queue.put(jobs_for(generation, drained.links, Cause.CRM))
 
 
-def jobs_for(generation: Generation, names: Iterable[str], cause: Cause) -> list[Job]:
+def jobs_for(generation: Generation, names: Iterable[str], cause: Cause, orders: tuple[Order, ...] = ()) -> list[Job]:
     """Wishes for passes of those links that are configured and enabled; the others keep their marks."""
-    plan = generation.plan
+    plan, rank = generation.plan, generation.plan.service.queue.priorities[cause]
     links = [plan.links[name] for name in names if name in plan.links]
-    return [Job(link.name, link.target, cause) for link in links if link.enabled and plan.targets[link.target].enabled]
+    return [
+        Job(link.name, link.target, cause, orders, rank)
+        for link in links
+        if link.enabled and plan.targets[link.target].enabled
+    ]

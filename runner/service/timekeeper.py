@@ -16,7 +16,7 @@ from runner.model.errands import Audit
 from runner.model.errors import ExsyncError, StateError
 from runner.model.ports import Clock, Queue
 from runner.model.proofs import Finding
-from runner.model.queueing import Cause, Job, Order
+from runner.model.queueing import Cause, Order
 from runner.model.state import Scope
 from runner.observe.metrics import Metrics
 from runner.queue.figures import oldest
@@ -209,7 +209,7 @@ class Timekeeper:
         if waiting:
             link = generation.plan.links[min(waiting)[1]]
             order = Order(AUDIT_RUN, errand=Audit(most=AUDIT_SLICE))
-            self.queue.put([Job(link.name, link.target, Cause.TIMER, (order,))])
+            self.queue.put(jobs_for(generation, [link.name], Cause.TIMER, (order,)))
 
     def _learn_owners(self) -> None:
         """Links whose users are new in the CRM have their first pass at once."""

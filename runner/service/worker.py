@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
 from runner.config.plan import LinkPlan
-from runner.engine.passes import Orders
+from runner.engine.passes import INTERRUPTED, Orders
 from runner.engine.report import PassReport
 from runner.model.errors import ConnectorError, ExsyncError, StateError, WatermarkInvalid
 from runner.model.ports import Clock, Queue, Rng
@@ -21,6 +21,7 @@ from runner.service.follower import jobs_for
 from runner.service.gate import Gate
 from runner.service.generation import Generation, Generations
 from runner.service.reports import Reports
+from runner.service.turns import TURN, Turns
 from runner.service.verdict import Fate, Trouble, Verdict, judge
 
 IDLE = 1.0
@@ -44,6 +45,7 @@ class Worker:
     stopping: Callable[[], bool]
     passed: Callable[[str], None]
     """Told the name of a link whose pass has ended."""
+    turns: Turns = field(default_factory=Turns)
 
     def work(self) -> None:
         """Run passes until the dispatcher is closed."""
@@ -94,6 +96,11 @@ class Worker:
             self.dispatcher.follow(self.generations.current.plan, tuple(generation.runner.store.suspensions()))
         unsettled = len(generation.runner.store.intents(link.name))
         verdict = judge(report, message.attempts, self.clock.now(), self.rng.token(), unsettled=unsettled)
+        early = getattr(report.error, "code", "") == INTERRUPTED and not self.stopping()
+        self.turns.ended(link.name, early=early, moved=bool(report.counts))
+        if early:
+            reason = "it has had its turn; it goes on where it was"
+            verdict = replace(verdict, due=self.clock.now() + TURN, reason=reason)
         # What was ordered has been carried out or reported: a later try lifts no guard.
         self._settle(replace(begun, orders=()), verdict)
         self._tell(link, report, verdict)
@@ -131,7 +138,10 @@ class Worker:
             name = passes[0].run if passes else self.rng.token() if errands else run
             approved = [order.only for order in passes]
             only = frozenset().union(*(one for one in approved if one)) if approved and None not in approved else None
-            orders = Orders(name, allowed=allowed, stopping=self.stopping, only=only, asked_at=message.put_at)
+            timeout = None if passes else generation.plan.service.queue.timeout
+            over = self.turns.over(link.name, timeout, self.clock.monotonic)
+            stopping = lambda: self.stopping() or over()  # noqa: E731 - a word for the two
+            orders = Orders(name, allowed=allowed, stopping=stopping, only=only, asked_at=message.put_at)
             report = self._run(generation, link, orders)
         self.reports.note(passes, report)
         return report

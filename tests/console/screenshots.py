@@ -13,8 +13,10 @@ from runner.sandbox.exchange import Sandbox
 from runner.store import DuckStore, open_store
 from runner.testing.clock import FakeClock
 from tests.console.browser import browser
+from tests.console.corp import directory
 from tests.console.stage import ANN, BOB, TARGET, Stage
 from tests.e2e.served import Served, until
+from tests.support import slapd
 
 IMAGES = Path(__file__).parents[2] / "docs" / "img"
 LINK = f"sandbox/{ANN}/calendar"
@@ -23,7 +25,7 @@ SHOTS = (
     ("sync-dark", f"/sync?target=sandbox&link={LINK}", True),
     ("olap", "/olap/changes", False),
     ("olap-latency", "/olap/latency?rows=user&measure=delay_p95&columns=folder", True),
-    ("ldap", "/ldap", False),
+    ("ldap", "/ldap?all=1", False),
     ("conflicts", "/conflicts", False),
     ("quarantine", "/quarantine", False),
     ("mail", "/mail", False),
@@ -31,6 +33,8 @@ SHOTS = (
     ("runs", "/runs", False),
     ("acts", "/acts", False),
 )
+
+NARROW = (("narrow", f"/sync?link={LINK}", False), ("narrow-dark", "/ldap", True))
 
 
 def past(state: Path) -> None:
@@ -64,14 +68,20 @@ def _day(store: DuckStore, dice: random.Random, day: datetime, *, weekday: bool)
 def main() -> None:
     """Make all of them."""
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as home, Sandbox(password="right") as sandbox, browser() as chromium:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        Sandbox(password="right") as sandbox,
+        slapd.running() as server,
+        browser() as chromium,
+    ):
         for address in (ANN, BOB):
             sandbox.add_mailbox(address)
         stage = Stage(Path(home), sandbox)
         stage.operator.ready()
         past(stage.operator.state)
-        with Served(stage.operator) as served:
+        with Served(directory(stage, server, evil=False)) as served:
             stage.work(served, evil=False)
+            served.remote.post("/api/v1/audit", {"links": [f"sandbox/{BOB}/calendar", LINK]})
             light, dark = (chromium.person(stage.url, "olga", dark=each) for each in (False, True))
             for name, path, night in SHOTS:
                 page = dark if night else light
@@ -85,9 +95,12 @@ def main() -> None:
             light.click("#link a:text-is('Reset')")
             light.wait_for_selector("dialog h2")
             light.screenshot(path=IMAGES / "confirm.png")
-            narrow = chromium.person(stage.url, "vera", width=420)
-            narrow.goto(f"/sync?link={LINK}")
-            narrow.screenshot(path=IMAGES / "narrow.png")
+            for name, path, night in NARROW:
+                narrow = chromium.person(stage.url, "vera", width=400, dark=night)
+                narrow.goto(path)
+                narrow.wait_for_timeout(300)
+                assert narrow.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+                narrow.screenshot(path=IMAGES / f"{name}.png")
             stage.operator.replace(TARGET, "access: impersonation", "acess: impersonation")
             until("it is rejected", lambda: served.status()["service"]["configuration"]["outcome"] == "rejected")
             light.goto("/configuration")
