@@ -9,8 +9,6 @@ stamp along but gets a calendar UID of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 from typing import TypeVar
 
@@ -23,48 +21,20 @@ from runner.model.errors import (
     VersionMoved,
     WatermarkInvalid,
 )
-from runner.model.items import Capabilities, ChangePage, Found, Identity, Item, LinkRef, Ref, Write, WriteResult
+from runner.model.items import Capabilities, ChangePage, Found, Identity, Item, LinkRef, Write, WriteResult
 from runner.model.ports import Clock, Rng
 from runner.model.privacy import masked
 from runner.model.record import SCHEMAS, Fields, Value
 from runner.model.tasks import RULE
-from runner.model.terms import Folder, Notice, Operation, Place, Side
+from runner.model.terms import Folder, Notice, Operation, Side
 from runner.testing.faults import Boundary
 from runner.testing.held import ContractViolation, Held, as_given, carried_out
 from runner.testing.occurrences import completes, following, moves
+from runner.testing.shelves import Container, Shelf, change_key
+
+__all__ = ["FakeTarget", "Shelf"]
 
 T = TypeVar("T")
-
-
-class Shelf(StrEnum):
-    """Where in a mailbox an item lies."""
-
-    HOME = "home"
-    """The folder that links name."""
-    OTHER = "other"
-    """Another folder of the same class."""
-    DELETED = "deleted"
-    RECOVERABLE = "recoverable"
-
-
-_PLACE = {
-    Shelf.HOME: Place.FOLDER,
-    Shelf.OTHER: Place.ELSEWHERE,
-    Shelf.DELETED: Place.DELETED,
-    Shelf.RECOVERABLE: Place.DELETED,
-}
-
-
-@dataclass(slots=True)
-class _Container:
-    """One folder: its items and its change log of (sequence, key)."""
-
-    items: dict[str, Held] = field(default_factory=dict)
-    log: list[tuple[int, str]] = field(default_factory=list)
-    arrived: dict[str, int] = field(default_factory=dict)
-    """Key → sequence at which it came into this folder: who never saw it is not told that it is gone."""
-    epoch: int = 0
-    """Raised to make every older watermark invalid."""
 
 
 _Address = tuple[str, Folder, Shelf]
@@ -86,7 +56,7 @@ class FakeTarget:
         self.allowed = frozenset(Operation)
         self.normalise: Callable[[Fields], Fields] = as_given
         self.reject: Callable[[Fields], str | None] = lambda values: None
-        self._containers: dict[_Address, _Container] = {}
+        self._containers: dict[_Address, Container] = {}
         self._mailboxes: set[str] = set()
         self.mails: list[tuple[Operation, str, str]] = []
         """What was mailed: the write's operation, in whose name, about which item."""
@@ -138,7 +108,7 @@ class FakeTarget:
         self._mailboxes.add(user)
         for folder in Folder:
             for shelf in Shelf:
-                self._containers.setdefault((user, folder, shelf), _Container())
+                self._containers.setdefault((user, folder, shelf), Container())
 
     def remove_folder(self, user: str, folder: Folder) -> None:
         """The folder is deleted with everything in it."""
@@ -260,7 +230,7 @@ class FakeTarget:
             shared=shared,
         )
 
-    def _home(self, link: LinkRef) -> _Container:
+    def _home(self, link: LinkRef) -> Container:
         if link.user not in self._mailboxes:
             raise AccessDenied(f"no mailbox {link.user}", code="ErrorNonExistentMailbox")
         container = self._containers.get((link.user, link.folder, Shelf.HOME))
@@ -315,7 +285,7 @@ class FakeTarget:
         values = {**held.values, "uid": held.native}
         return Item(
             key=held.key,
-            version=f"CQ{held.version}",
+            version=change_key(held),
             values={name: values.get(name) for name in sorted(fields)},
             stamp=held.stamp,
             native=held.native,
@@ -340,35 +310,14 @@ class FakeTarget:
         if since is not None and not since.startswith(cursor):
             raise WatermarkInvalid("the server does not take this watermark", code="ErrorInvalidSyncStateData")
         start = int(since.removeprefix(cursor)) if since else 0
-        latest = {key: at for at, key in container.log}
-        new = [
-            (at, key)
-            for key, at in latest.items()
-            if at > start and (key in container.items or container.arrived[key] <= start)
-        ]
-        new.sort()
-        page, rest = new[: self.page], new[self.page :]
-        # An exhausted feed stands at the end of the log, so that a deletion seen by nobody is not reported later.
-        behind = page[-1][0] if rest else max((at for at, _ in container.log), default=start)
-        keys = [key for _, key in reversed(page)]
-        return ChangePage(
-            changed=tuple(Ref(key, f"CQ{container.items[key].version}") for key in keys if key in container.items),
-            deleted=tuple(key for key in keys if key not in container.items),
-            watermark=f"{cursor}{behind}",
-            complete=not rest,
-        )
+        return container.page(start, self.page, cursor)
 
     def _find(self, link: LinkRef, identities: Sequence[Identity]) -> list[Found]:
         self._home(link)
-        found = []
+        found: list[Found] = []
         for shelf in Shelf:
-            container = self._containers.get((link.user, link.folder, shelf), _Container())
-            for held in container.items.values():
-                for identity in identities:
-                    same_stamp = identity.stamp is not None and identity.stamp == held.stamp
-                    same_native = identity.native is not None and identity.native == held.native
-                    if same_stamp or same_native:
-                        found.append(Found(identity, _PLACE[shelf], held.key, f"CQ{held.version}"))
+            container = self._containers.get((link.user, link.folder, shelf), Container())
+            found += container.holders(identities, shelf)
         return found
 
     def _note_mail(self, link: LinkRef, write: Write, held: Held) -> None:
@@ -395,9 +344,9 @@ class FakeTarget:
                 held.organizer, held.response = link.user, "organizer"
             self._put(home, held)
             self._note_mail(link, write, held)
-            return WriteResult(held.key, f"CQ{held.version}")
+            return WriteResult(held.key, change_key(held))
         address, held = self._where(write.key or "", link.user)
-        if write.version != f"CQ{held.version}":
+        if write.version != change_key(held):
             raise VersionMoved("the change key moved on", code="ErrorIrresolvableConflict")
         self._note_mail(link, write, held)
         if write.operation is Operation.DELETE:
@@ -409,4 +358,4 @@ class FakeTarget:
         if completes(held.values, after) and self._leaves_one_off(address, held, after):
             return WriteResult(held.key)
         self._touch(address, held, after)
-        return WriteResult(held.key, f"CQ{held.version}")
+        return WriteResult(held.key, change_key(held))
