@@ -131,6 +131,15 @@ def test_what_others_on_the_machine_may_read_is_named(operator: Operator, tmp_pa
     assert found["crm", "grants"]["level"] == "ok"
 
 
+def test_mailboxes_that_are_looked_up_are_found_first(operator: Operator) -> None:
+    """B-16: certificate and clock are those of the server that Autodiscover names."""
+    url = f"autodiscover: {operator.sandbox.autodiscover_url}"
+    operator.replace("targets.d/sandbox.yaml", f"endpoint: {operator.sandbox.url}", url)
+    found = told(operator, "sandbox", "--all")
+    assert operator.sandbox.url in found["sandbox", "autodiscover"]["message"]
+    assert {found["sandbox", check]["level"] for check in ("autodiscover", "certificate", "clock", "log-on")} == {"ok"}
+
+
 def test_a_target_that_does_not_exist_is_refused(operator: Operator) -> None:
     said = operator.typed("doctor", "sandbax")
     assert said.code == 64
