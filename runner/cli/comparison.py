@@ -9,7 +9,7 @@ from typing import Any
 from runner.config import Loaded
 from runner.config.origins import settings_of
 from runner.config.plan import LinkPlan, SyncPlan
-from runner.engine.passes import meaning_of
+from runner.engine.meaning import meaning_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def _row(link: dict[str, Any]) -> tuple[object, ...]:
         return (link["name"], link["condition"], 0, 0, 0, 0, 0, 0, _told_of(link), "never", "never", "has not run yet")
     last, proven = (_moment(link[name]) if link.get(name) else "never" for name in ("last_pass", "proven"))
     figures = (link[name] for name in _FIGURES)
-    reason = link["reason"] or (link.get("subscription") or {}).get("reason")
+    reason = link["reason"] or link.get("growing") or (link.get("subscription") or {}).get("reason")
     return (link["name"], link["condition"], *figures, _told_of(link), last, proven, reason)
 
 

@@ -272,6 +272,8 @@ class LinkCompiler:
                 keep_items_older_than=settings.keep_items_older_than,
                 restrictions=settings.restrictions,
                 files=settings.files,
+                expand=settings.expand,
+                snapshot=settings.snapshot,
                 filter=self.filters.get(filter_key(settings)),
                 scope=link.scope,
                 time_zone=settings.time_zone,
@@ -369,6 +371,7 @@ def _settings_digest(settings: FolderSettings, mapping: CompiledMapping, rules: 
             [sorted(settings.mail.send), settings.mail.per_run, settings.mail.per_user, settings.mail.per_day],
             settings.time_zone,
             settings.enabled,
+            *(str(each) for each in (settings.expand, settings.snapshot) if each),
         ]
     )
 

@@ -9,13 +9,16 @@ from typing import Any
 
 from runner.config.documents import Document
 from runner.config.durations import duration_text
+from runner.config.expanding import Schedule
 from runner.config.loading import Loaded
 from runner.config.plan import LinkPlan
 from runner.config.settings import UNLIMITED, FolderSettings
 from runner.config.yamlsource import Path
 from runner.model.files import FileRules
 from runner.model.terms import Side
+from runner.reconcile.expanding import Expansion
 from runner.reconcile.guards import Limit
+from runner.reconcile.hours import DAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ def settings_of(settings: FolderSettings) -> dict[str, Any]:
         "keep_items_older_than": duration_text(settings.keep_items_older_than)
         if settings.keep_items_older_than
         else None,
+        "expand": _growth(settings.expand),
+        "snapshot": _schedule(settings.snapshot),
         "restrictions": {n: UNLIMITED if most is None else most for n, most in asdict(settings.restrictions).items()},
         "attachments": _files(settings.files),
         "filter": settings.filter,
@@ -119,6 +124,35 @@ def settings_of(settings: FolderSettings) -> dict[str, Any]:
             for operation, limit in limits.items()
         },
     }
+
+
+def _growth(expand: Expansion | None) -> dict[str, Any] | bool:
+    if expand is None:
+        return False
+    told: dict[str, Any] = {
+        "initial": {"past": duration_text(expand.past), "future": duration_text(expand.future)},
+        "multiply": {"past": expand.times_past, "future": expand.times_future},
+        "steps": expand.steps,
+        "per_minute": UNLIMITED if expand.per_minute is None else expand.per_minute,
+    }
+    hours = expand.during
+    if hours is not None:
+        times = {"from": f"{hours.begin:%H:%M}", "to": f"{hours.end:%H:%M}", "time_zone": hours.zone}
+        told["during"] = {"days": [DAYS[day] for day in sorted(hours.days)], **times}
+    return told
+
+
+def _schedule(snapshot: Schedule | None) -> dict[str, Any] | bool:
+    if snapshot is None:
+        return False
+    told: dict[str, Any] = {"direction": snapshot.way, "at": snapshot.at, "time_zone": snapshot.zone}
+    told |= {"items": snapshot.items.value}
+    if snapshot.modified is not None:
+        told["modified"] = duration_text(snapshot.modified)
+    if snapshot.start is not None:
+        ends = dict(zip(("past", "future"), snapshot.start, strict=True))
+        told["start"] = {end: duration_text(length) for end, length in ends.items() if length is not None}
+    return told
 
 
 def _files(rules: FileRules | None) -> dict[str, Any] | bool:

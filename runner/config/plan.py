@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from runner.config.candidates import CandidatePlan
+from runner.config.expanding import Schedule
 from runner.config.participant_tables import CrmParticipants
 from runner.config.secrets import SecretRef
 from runner.config.serving import ServicePlan
@@ -16,6 +17,7 @@ from runner.model.files import FileRules
 from runner.model.privacy import TITLE
 from runner.model.record import FieldType
 from runner.model.terms import Entity, Folder, Private
+from runner.reconcile.expanding import Expansion
 from runner.reconcile.firewall import MailPolicy
 from runner.reconcile.guards import Limits
 from runner.reconcile.membership import GroupRule
@@ -335,6 +337,10 @@ class LinkPlan:
     """What an item must say to take part (B-47)."""
     files: FileRules | None = None
     """What takes part of attachments; None: nothing does (B-45)."""
+    expand: Expansion | None = None
+    """How the first sync grows (B-71); None: at once."""
+    snapshot: Schedule | None = None
+    """The snapshot by schedule (B-70)."""
     scope: str = ""
     """Of a directory's link: a digest over what it asks the server for (B-80, B-82)."""
     candidate: CandidatePlan | None = None

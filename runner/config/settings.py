@@ -15,6 +15,7 @@ from typing import Any
 
 from runner.config.documents import Document
 from runner.config.durations import timedelta_of
+from runner.config.expanding import Place, Schedule, expansion_of, schedule_of
 from runner.config.findings import Findings
 from runner.config.plan import Window
 from runner.config.yamlsource import Path, pointer
@@ -33,6 +34,7 @@ from runner.model.terms import (
     Private,
     Side,
 )
+from runner.reconcile.expanding import Expansion
 from runner.reconcile.firewall import MailPolicy
 from runner.reconcile.guards import Limit, Limits
 from runner.reconcile.restrictions import Restrictions
@@ -72,6 +74,8 @@ class FolderSettings:
     private_meetings: bool
     alerts: bool
     keep_items_older_than: timedelta | None
+    expand: Expansion | None
+    snapshot: Schedule | None
     restrictions: Restrictions
     files: FileRules | None
     filter: str | None
@@ -143,6 +147,22 @@ class _Choice:
                 ends[end] = None if text == UNLIMITED else timedelta_of(text)
             self.origins["window"] = self.levels.document.rule(*path)
         return Window(**ends)
+
+    def growth(
+        self, window: Window, zone: str, direction: Direction, findings: Findings
+    ) -> tuple[Expansion | None, Schedule | None]:
+        """How the first sync grows, and the snapshot by schedule."""
+        document = self.levels.document
+        place = Place(document, findings)
+        expand = schedule = None
+        self.origins["expand"] = self.origins["snapshot"] = BUILT_IN
+        for stated, path in self.levels.stated("expand"):
+            self.origins["expand"] = document.rule(*path)
+            expand = expansion_of(stated, path, (window.past, window.future), zone, place)
+        for stated, path in self.levels.stated("snapshot"):
+            self.origins["snapshot"] = document.rule(*path)
+            schedule = schedule_of(stated, path, direction, zone, place)
+        return expand, schedule
 
     def restrictions(self) -> Restrictions:
         most: dict[str, int | None] = {}
@@ -334,6 +354,8 @@ def resolve(
     choice.origins["mapping"] = document.rule(*mapping_path)
     tolerance = choice.value("clock_tolerance", "2m")
     directory = levels.folder.of_directory
+    window, zone = choice.window(), choice.value("time_zone", time_zone)
+    expand, snapshot = choice.growth(window, zone, direction, findings)
     return FolderSettings(
         entity=Entity(choice.value("entity", ENTITY_OF[levels.folder])),
         mapping=mapping,
@@ -350,14 +372,16 @@ def resolve(
         keep_items_older_than=None
         if (kept := choice.value("keep_items_older_than", None)) is None
         else timedelta_of(kept),
+        expand=expand,
+        snapshot=snapshot,
         restrictions=choice.restrictions(),
         files=choice.files(),
         # A directory's filter is the server's to understand, not ours.
         filter=None if directory else choice.value("filter", None),
         filter_path=filters[-1][1] if not directory and (filters := levels.stated("filter")) else (),
         clock_tolerance=timedelta_of(tolerance).total_seconds(),
-        time_zone=choice.value("time_zone", time_zone),
-        window=choice.window(),
+        time_zone=zone,
+        window=window,
         denied=choice.denied(),
         limits=choice.limits(guards.stated("guards")),
         mail=choice.mail(),

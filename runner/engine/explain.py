@@ -17,9 +17,9 @@ from runner.engine.gather import gather
 from runner.engine.guarding import GUARD_WINDOW
 from runner.engine.hindrance import hindrance_of
 from runner.engine.mailing import Mailroom
+from runner.engine.meaning import meaning_of
 from runner.engine.meetings import look
 from runner.engine.parts import Parts, record_of, ref_of
-from runner.engine.passes import meaning_of
 from runner.engine.runs import Runner
 from runner.engine.search import MOST, Search
 from runner.engine.subject import Gathered, Subject

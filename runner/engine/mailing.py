@@ -38,12 +38,13 @@ RETRY = timedelta(hours=1)
 
 
 class Mailroom:
-    """Judges one pass's mail. ``first`` says that the pass is a link's first sync, ``undoing`` that it takes writes back,
+    """Judges one pass's mail. ``first`` says that the pass is a link's first sync, ``growing`` that this goes on for what was
+    never in step, ``undoing`` that it takes writes back,
     ``snapshot`` that one side is given what the other holds."""
 
     def __init__(self, parts: Parts, link: LinkPlan, run: str) -> None:
         self.parts, self.link, self.run = parts, link, run
-        self.first = False
+        self.first = self.growing = False
         self.undoing = False
         self.snapshot = False
         self._known: dict[str, list[Mail]] | None = None
@@ -119,10 +120,10 @@ class Mailroom:
         now: datetime,
     ) -> Occasion:
         record = change.before if change.operation is Operation.DELETE else change.values
-        made = change.operation is Operation.CREATE
+        made, pairing = change.operation is Operation.CREATE, item.subject.pairing
         told = any(mail.kind is MailKind.INVITATION and mail.status is MailStatus.SENT for mail in earlier)
         return Occasion(
-            first=self.first,
+            first=self.first or (self.growing and (pairing is None or pairing.base is None)),
             undoing=self.undoing,
             snapshot=self.snapshot,
             past=is_past(record or {}, now, self.link.time_zone),

@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from runner.config.compile import ALERTS
 from runner.config.plan import LinkPlan
 from runner.engine.aside import Aside
 from runner.engine.decide import Decided, Verdicts, decide
 from runner.engine.gather import gather
+from runner.engine.growth import Growth
 from runner.engine.guarding import guarded
 from runner.engine.loops import unlooped
 from runner.engine.mailing import RETRY
 from runner.engine.match import both_sides_hold, match, nothing_pairs, pair_ahead
+from runner.engine.meaning import meaning_of
 from runner.engine.meetings import look
 from runner.engine.observe import observe_crm, observe_target
 from runner.engine.parts import STEP, Parts, ref_of
@@ -83,21 +84,6 @@ def run_pass(parts: Parts, link: LinkPlan, owner: str | None, orders: Orders) ->
     return Pass(parts, link, owner, orders).run()
 
 
-def meaning_of(link: LinkPlan) -> str:
-    """What makes old observations worth another look when it changes: mapping, window, privacy, direction.
-
-    What came with a later version of this product is named only where it is set, so that an upgrade reads nothing again.
-    """
-    parts = [link.mapping.digest, link.window, link.private, link.rules.direction, link.time_zone]
-    parts += ["meetings"] if link.private_meetings else []
-    parts += [link.filter.text] if link.filter else []
-    parts += ["alerts"] if any(unit.fields in ALERTS for unit in link.rules.units) else []
-    parts += [str(link.restrictions)] if link.restrictions else []
-    parts += [f"{link.files.one} {link.files.total} {sorted(link.files.blocked)}"] if link.files else []
-    parts += [link.scope] if link.scope else []
-    return ":".join(map(str, parts))
-
-
 class Pass:
     """One pass of one link. What is not a pass of its own kind but goes the same way (a snapshot) derives from it."""
 
@@ -116,6 +102,7 @@ class Pass:
         self.writer = Writer(parts, link, self.ref, orders.run, self.resolutions)
         self.planned: Counter[Operation] = Counter()
         self.waiting: frozenset[Spot] = frozenset()
+        self.growth = Growth(self.store, parts.clock, link)
 
     def run(self) -> PassReport:
         """Go through with it. Expected faults end up in the report, with everything before them committed."""
@@ -137,8 +124,10 @@ class Pass:
         return self.report
 
     def _observe(self) -> None:
+        self.state = self.growth.resume(self.state)
         meaning = meaning_of(self.link)
         self.relist = bool(self.state.mapping_digest) and self.state.mapping_digest != meaning
+        self.writer.mailroom.growing = bool(self.growth)
         self.writer.mailroom.first = self.relist or self.state.condition is LinkCondition.NEW
         if self.relist and self.state.listed:
             self.state = replace(self.state, listed=False, target_watermark=None, target_complete=False)
@@ -198,6 +187,7 @@ class Pass:
     def _rehearse(self, after: int, until: int) -> None:
         """Decide everything without writing, to know the totals."""
         wanted: Counter[Operation] = Counter()
+        self.growth.begin()
         for marks in self._pages(after, until):
             _, verdicts = self._decide(marks)
             wanted.update(_wanted(verdicts))
@@ -218,6 +208,7 @@ class Pass:
     def _round(self, after: int, until: int, due: int) -> int:
         again = 0
         whole = due <= STEP
+        self.growth.begin()
         for marks in self._pages(after, until):
             again += self._step(marks, whole)
             self.done += len(marks)
@@ -230,7 +221,8 @@ class Pass:
         forced = None if self.relist else self.resolutions.keys()
         gathered = gather(self.parts, self.ref, marks, forced)
         meetings = look(self.parts, self.link, self.ref, gathered.subjects)
-        return gathered, decide(self.link, gathered.subjects, self.parts.clock.now(), self.resolutions, meetings)
+        verdicts = decide(self.link, gathered.subjects, self.parts.clock.now(), self.resolutions, meetings)
+        return gathered, self.growth.held_back(verdicts)
 
     def _step(self, marks: Sequence[Mark], whole: bool) -> int:
         gathered, verdicts = self._decide(marks)
@@ -371,7 +363,8 @@ class Pass:
         # What a guard kept from being rewritten is decided once more, until an operator has allowed it.
         undone = report.error or (self.relist and report.trips)
         digest = self.state.mapping_digest if undone else meaning_of(self.link)
-        after: LinkState = replace(self.state, condition=condition, reason=reason, mapping_digest=digest)
+        grown = self.state if self.orders.rehearse else self.growth.ended(self.state, report)
+        after: LinkState = replace(grown, condition=condition, reason=reason, mapping_digest=digest)
         effect = report.error or report.trips or any(report.counts.values())
         if after != self.state or effect:
             outcome = "failed" if report.error else "stopped" if report.trips else "done"

@@ -51,6 +51,8 @@ class PassReport:
     stopped: str | None = None
     """Why the candidate by which the link ran runs no more."""
     seconds: float = 0.0
+    goes_on: bool = False
+    """A first sync that grows (B-71) has come to its next window, and may go on with it at once."""
 
     @property
     def writes(self) -> int:

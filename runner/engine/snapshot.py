@@ -17,9 +17,10 @@ from dataclasses import replace
 from runner.config.plan import LinkPlan
 from runner.engine.decide import Decided, Verdicts, decide
 from runner.engine.gather import gather
+from runner.engine.meaning import meaning_of
 from runner.engine.meetings import look
 from runner.engine.parts import STEP, Parts
-from runner.engine.passes import INTERRUPTED, ROUNDS, Orders, Pass, meaning_of
+from runner.engine.passes import INTERRUPTED, ROUNDS, Orders, Pass
 from runner.engine.report import PassReport, label_of
 from runner.engine.subject import Gathered, Subject
 from runner.model.errands import Snapshot
@@ -48,6 +49,8 @@ def _unfit(parts: Parts, link: LinkPlan, errand: Snapshot) -> str | None:
         return f"its direction is {link.rules.direction} ({link.rules.rule}): nothing may be written {PLACES[receiver]}"
     if not state.matched:
         return "it has not had its first sync, which pairs what is on both sides: `exsync apply` first"
+    if state.step:
+        return "its first sync still grows: `exsync status` shows how far it is"
     if state.mapping_digest != meaning_of(link):
         return "its mapping or settings have changed since its last pass: `exsync apply` first"
     return None
@@ -64,6 +67,11 @@ class _Snapshot(Pass):
 
     def _observe(self) -> None:
         """Nothing: what both sides hold is read, whatever their feeds say."""
+
+    def _finish(self) -> None:
+        if self.errand.scheduled and not self.orders.rehearse:
+            self.state = replace(self.state, snapshot_at=self.started)
+        super()._finish()
 
     def _work(self) -> None:
         if not self.orders.rehearse:

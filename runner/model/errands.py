@@ -71,6 +71,8 @@ class Snapshot:
     start: Range = Range()
     items: Items = Items.BOTH
     deletes: bool = True
+    scheduled: bool = False
+    """By schedule: the link's state learns when."""
 
 
 Errand = Undo | Audit | Snapshot

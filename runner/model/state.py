@@ -46,6 +46,12 @@ class LinkState:
     mapping_digest: str = ""
     reason: str | None = None
     last_pass: datetime | None = None
+    step: int = 0
+    """The window that an expanding first sync is in, from 1 (B-71); 0: it does not grow."""
+    step_until: datetime | None = None
+    """The last minute that has been given out in this step."""
+    snapshot_at: datetime | None = None
+    """When its snapshot by schedule last ran (B-70)."""
 
 
 @quick

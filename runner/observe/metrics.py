@@ -44,6 +44,7 @@ class Metrics:
         self.reloads = counter("exsync_config_reloads", "Looks at changed files by outcome", "outcome", "reason")
         self.config = Info("exsync_config", "The configuration in use", registry=registry)
         self.links = gauge("exsync_links", "Links by condition", "target", "folder", "condition")
+        self.growing = gauge("exsync_links_growing", "Links whose first sync is still growing", "target")
         self.passes = counter("exsync_sync", "Passes by outcome", "target", "folder", "outcome")
         self.pass_seconds = Histogram(
             "exsync_sync_duration_seconds",

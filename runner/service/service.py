@@ -29,6 +29,7 @@ from runner.service.lists import Lists
 from runner.service.notifications import Notifications
 from runner.service.reloader import Reloader
 from runner.service.reports import Reports
+from runner.service.schedules import Schedules
 from runner.service.supervision import Supervisor
 from runner.service.timekeeper import Timekeeper
 from runner.service.worker import Worker
@@ -101,6 +102,7 @@ class Service:
                 lambda: fraction(rng.token()),
                 self.notifications.live,
                 settings.audit_within,
+                Schedules(self.queue, self.generations, self.store, clock, rng, self.started_at).ask,
             )
             self.lists = Lists(
                 self.connections, self.store, clock, self.supervisor.stopping, lambda: self._declared, self._regrow

@@ -89,6 +89,8 @@ class Timekeeper:
     """Whether changes of this target's link would be told of now; otherwise it is polled like one that never are."""
     audit_within: timedelta | None = None
     """Within what time every link is to be audited by and by; None: only when an operator asks."""
+    schedules: Callable[[], None] = lambda: None
+    """Asks each minute for what links have by a clock of their own."""
     polls: Polls = field(default_factory=Polls)
     last_seen: dict[str, float] = field(default_factory=dict)
 
@@ -104,6 +106,7 @@ class Timekeeper:
                 minute = now
                 self.queue.sample()
                 self.audit_next()
+                self.schedules()
             if now - users >= USERS:
                 users = now
                 self._quietly("crm.users_not_read", self._learn_owners)
@@ -168,6 +171,9 @@ class Timekeeper:
             if link.enabled and name in self.last_seen:
                 ages[link.target] = max(ages[link.target], now - self.last_seen[name])
         self.metrics.show_links(conditions)
+        for target in plan.targets:
+            growing = sum(entry.step > 0 and name.startswith(f"{target}/") for name, entry in known.items())
+            self.metrics.growing.labels(target).set(growing)
         for labels, number in conflicts.items():
             self.metrics.conflicts.labels(*labels).set(number)
         for labels, number in aside.items():

@@ -103,6 +103,8 @@ class Worker:
             verdict = replace(verdict, due=self.clock.now() + TURN, reason=reason)
         # What was ordered has been carried out or reported: a later try lifts no guard.
         self._settle(replace(begun, orders=()), verdict)
+        if report.goes_on and verdict.fate is Fate.DONE:
+            self.queue.put(jobs_for(generation, [link.name], Cause.TIMER))
         self._tell(link, report, verdict)
         if link.folder is Folder.USERS and any(name.startswith("crm.") for name in report.counts):
             self._welcome()

@@ -27,6 +27,9 @@ class LinkOverview:
     open_intents: int
     last_pass: datetime | None
     quiet_passes: int
+    step: int = 0
+    """The window that an expanding first sync is in; 0: it does not grow (B-71)."""
+    snapshot_at: datetime | None = None
 
 
 _SQL = """
@@ -38,7 +41,8 @@ WITH pairs AS (SELECT link_id, count(*) FILTER (status = 'active') AS active, co
      aside AS (SELECT link_id, count(*) AS number FROM quarantine GROUP BY link_id),
      intents AS (SELECT link_id, sum(open) AS number FROM intent_batch GROUP BY link_id)
 SELECT name, condition, reason, coalesce(active, 0), coalesce(detached, 0), coalesce(marks.number, 0),
-       coalesce(conflicts.number, 0), coalesce(aside.number, 0), coalesce(intents.number, 0), last_pass, quiet_passes
+       coalesce(conflicts.number, 0), coalesce(aside.number, 0), coalesce(intents.number, 0), last_pass, quiet_passes,
+       step, snapshot_at
 FROM link
 LEFT JOIN pairs ON pairs.link_id = link.id
 LEFT JOIN marks ON marks.link_id = link.id
@@ -68,6 +72,8 @@ def overview(con: duckdb.DuckDBPyConnection, beats: Mapping[str, tuple[int, date
                 open_intents=row[8],
                 last_pass=max(moments, default=None),
                 quiet_passes=row[10] + passes,
+                step=row[11],
+                snapshot_at=aware(row[12]),
             )
         )
     return tuple(lines)

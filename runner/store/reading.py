@@ -127,6 +127,9 @@ def link_states(con: duckdb.DuckDBPyConnection, ids: Sequence[int] | None = None
                 mapping_digest=row[7],
                 reason=row[8],
                 last_pass=aware(row[9]),
+                step=row[11],
+                step_until=aware(row[12]),
+                snapshot_at=aware(row[13]),
             ),
         )
         for row in con.execute(f"SELECT {columns_of('link')} FROM link{where} ORDER BY id", values).fetchall()  # noqa: S608

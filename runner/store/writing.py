@@ -350,4 +350,7 @@ def link_row(number: int, state: LinkState, quiet_passes: int) -> Row:
         state.reason,
         stored(state.last_pass),
         quiet_passes,
+        state.step,
+        stored(state.step_until),
+        stored(state.snapshot_at),
     )

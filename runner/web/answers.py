@@ -21,6 +21,9 @@ _STATUS_LINK = with_optional(
     last_pass="text?",  # noqa: S106 - a time, no password
     quiet_passes="whole",
     proven="text?",
+    step="whole",
+    growing="text?",
+    snapshot_at="text?",
     subscription=or_null(ref("Subscription")),
 )
 _STATUS_TARGET = record(

@@ -118,6 +118,20 @@ def files(old: str, new: str) -> dict[str, str | bytes | None]:
     return {"crm": made.replace(old, new)}
 
 
+EXPAND = "both, expand: {initial: {past: 7d, future: 30d}, during: {from: '20:00', to: '06:00'}}}"
+SNAPSHOT = "both, snapshot: {direction: send, at: '30 3 * * 0'}}"
+
+
+def expand(old: str, new: str) -> dict[str, str | bytes | None]:
+    assert old in EXPAND
+    return hq("both}", EXPAND.replace(old, new))
+
+
+def scheduled(old: str, new: str) -> dict[str, str | bytes | None]:
+    assert old in SNAPSHOT
+    return hq("both}", SNAPSHOT.replace(old, new))
+
+
 Case = tuple[str, dict[str, str | bytes | None], list[str]]
 CASES: list[Case] = [
     # syntax: tests of the YAML reader have the rest
@@ -302,6 +316,19 @@ CASES: list[Case] = [
      ["service.yaml:6:12: duplicate-name"]),
     ("unknown-measure", service("olap: {cubes: [{name: a, of: queue, measures: [sents]}]}"),
      ["service.yaml:3:48: unknown-measure"]),
+    ("says-nothing", hq("both}", "both, expand: true, snapshot: true}"),
+     ["targets.d/hq.yaml:9:64: says-nothing", "targets.d/hq.yaml:9:80: says-nothing"]),
+    ("empty-window", expand("{past: 7d, future: 30d}", "{past: 0d, future: 0d}"), ["targets.d/hq.yaml:9:74: empty-window"]),
+    ("empty-window", scheduled("send, ", "send, start: {past: 0d, future: 0d}, "), ["targets.d/hq.yaml:9:91: empty-window"]),
+    ("empty-window", scheduled("send, ", "send, modified: 0d, "), ["targets.d/hq.yaml:9:94: empty-window"]),
+    ("window-beyond", hq("both}", EXPAND.replace("both", "both, window: {past: 3d}")),
+     ["targets.d/hq.yaml:9:101: window-beyond"]),
+    ("does-not-grow", expand("}, during", "}, multiply: {past: 1, future: 1}, during"),
+     ["targets.d/hq.yaml:9:109: does-not-grow"]),
+    ("no-hours", expand("06:00", "20:00"), ["targets.d/hq.yaml:9:107: no-hours"]),
+    ("bad-schedule", scheduled("30 3 * * 0", "30 25 * * 0"), ["targets.d/hq.yaml:9:88: bad-schedule"]),
+    ("snapshot-direction", {"hq": HQ.replace("both}", SNAPSHOT.replace("both", "inbound"))},
+     ["targets.d/hq.yaml:9:81: snapshot-direction"]),
     ("unknown-dimension", service("olap: {cubes: [{name: a, of: queue, dimensions: [user], where: {link: [x]}}]}"),
      ["service.yaml:3:50: unknown-dimension", "service.yaml:3:65: unknown-dimension"]),
 ]  # fmt: skip

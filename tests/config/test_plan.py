@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from runner.config.findings import Findings
 from runner.config.links import check_mappings, resolve_links
 from runner.config.plan import LinkPlan, Window
 from runner.config.yamlsource import read
+from runner.model.errands import Items
 from runner.model.files import FileRules
 from runner.model.record import FieldType
 from runner.model.terms import (
@@ -29,7 +30,9 @@ from runner.model.terms import (
     Private,
     Side,
 )
+from runner.reconcile.expanding import Expansion
 from runner.reconcile.guards import Limit, Limits
+from runner.reconcile.hours import Hours
 from tests.config.conftest import APPOINTMENTS, CRM, HQ, Write
 from tests.config.test_findings_catalogue import MATERIALISE, SERIES
 
@@ -75,6 +78,8 @@ links:
   keep_items_older_than: 7d
   restrictions: {attendees: 3}
   filter: record.title is not none
+  expand: false
+  snapshot: false
   attachments: {max_bytes: 1000, blocked_extensions: [EXE]}
 """
 
@@ -302,6 +307,8 @@ def test_a_links_digest_is_over_meaning(write: Write) -> None:
         "keep_items_older_than: 7d",
         "restrictions: {attendees: 3}",
         "filter: record.title is not none",
+        "expand: {initial: {past: 1d, future: 7d}}",
+        "snapshot: {direction: send, at: '30 3 * * 0'}",
         "clock_tolerance: 3m",
         "time_zone: Asia/Tokyo",
         "window: {past: 1d}",
@@ -474,3 +481,31 @@ def test_one_endpoint_or_one_for_each_mailbox(write: Write, stated: str, expecte
     line = next(line for line in HQ.splitlines() if line.startswith("endpoint:"))
     plan = load_plan(write(hq=HQ.replace(line, stated))).targets["hq"]
     assert (plan.endpoint, plan.autodiscover) == expected
+
+
+def test_growth_and_scheduled_snapshots_are_compiled_with_the_mailboxs_zone(write: Write) -> None:
+    """B-70, B-71; a deeper level replaces or switches off what an outer one says."""
+    folder = """
+      mapping: appointments
+      direction: both
+      time_zone: Europe/Vienna
+      expand:
+        initial: {past: 7d, future: 30d}
+        multiply: {future: 3}
+        steps: 4
+        per_minute: 200
+        during: {days: [mon, fri], from: '20:00', to: '06:00'}
+      snapshot: {direction: get, at: "30 3 * * 0", modified: 8d, start: {past: 30d}, items: recurring}"""
+    text = HQ.replace(" {mapping: appointments, direction: both}", folder)
+    off = text.replace("bob@example.com", "bob@example.com\n  expand: false\n  snapshot: false")
+    links = load_plan(write(hq=off)).links
+    hours = Hours(frozenset({0, 4}), time(20), time(6), "Europe/Vienna")
+    assert links[ANN].expand == Expansion(timedelta(days=7), timedelta(days=30), 2, 3, 4, 200, hours)
+    assert (links[BOB].expand, links[BOB].snapshot) == (None, None)
+    schedule = links[ANN].snapshot
+    assert schedule is not None
+    now = datetime(2026, 3, 28, 22, 0, tzinfo=UTC)
+    assert schedule.after(now) == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)  # half past three, summer time by then
+    errand = schedule.errand(now)
+    assert (errand.giver, errand.deletes, errand.items) == (Side.TARGET, False, Items.RECURRING)
+    assert (errand.modified.since, errand.start.since) == (now - timedelta(days=8), now - timedelta(days=30))
