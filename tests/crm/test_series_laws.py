@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from runner.model.terms import Operation
 from tests.crm.test_occurrences import PLANNED
 from tests.mapping.yamls import CRM, stock
 from tests.support.crm import MEETING, World, create, sqlite_world
+from tests.support.expansion import expanded, expanded_rows
 
 CARRIED = frozenset(CRM) - {"alarm"}
 """This CRM knows no reminders."""
@@ -33,6 +34,9 @@ RULES = (
     "FREQ=DAILY;UNTIL=20261231",
 )
 """Each has an occurrence on Thursday, 5 March 2026."""
+START = datetime(2026, 3, 5, 13, tzinfo=UTC)
+HORIZON = datetime(2026, 12, 20, tzinfo=UTC)
+"""Up to where both sides are expanded: past both of the year's clock changes."""
 ZONES = ("Europe/Vienna", "America/New_York", "Etc/UTC", "Asia/Kolkata")
 
 
@@ -74,6 +78,21 @@ def _moved(day: str, patch: Mapping[str, Any]) -> Fields:
     return {"starts_at": f"{start.isoformat()}Z", "ends_at": f"{end.isoformat()}Z"}
 
 
+def record_in_order(record: Fields) -> list[tuple[datetime, object]]:
+    return [one for one in expanded(record, HORIZON.date()) if one[0] < HORIZON]
+
+
+def rows_in_order(crm: World, key: int, rule: str, zone: str) -> list[tuple[datetime, object]]:
+    """What a CRM's own calendar shows: the rows, expanded by what they say themselves."""
+    rows = crm.sql(
+        "SELECT original_day, cancelled, subject, starts_at FROM appointment_occurrence WHERE appointment_id = :id",
+        id=key,
+    )
+    named = [dict(zip(("original_day", "cancelled", "subject", "starts_at"), row, strict=True)) for row in rows]
+    found = expanded_rows(rule, START, zone, str(MEETING["subject"]), named, HORIZON + timedelta(days=9))
+    return [one for one in found if one[0] < HORIZON]
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(RULES), st.sampled_from(ZONES), st.lists(st.tuples(st.integers(0, 30), row_patches), max_size=5))
 def test_b36_rows_become_a_record_and_the_same_rows_again(
@@ -96,6 +115,7 @@ def test_b36_rows_become_a_record_and_the_same_rows_again(
     record = mapping.outbound(item.values)
     assert record["recurrence_rule"] == canonical
     assert record[OVERRIDES] == canonical_overrides(record, record[OVERRIDES] or {})  # type: ignore[arg-type]
+    assert record_in_order(record) == rows_in_order(crm, int(item.key), rule, zone)
 
     # and back in: written again as a target would, the rows give the very same record
     back = mapping.inbound(record)
@@ -104,6 +124,7 @@ def test_b36_rows_become_a_record_and_the_same_rows_again(
     again = crm.item(item.key)
     assert mapping.outbound(again.values) == record
     assert mapping.inbound(mapping.outbound(again.values)) == back
+    assert rows_in_order(crm, int(item.key), rule, zone) == record_in_order(record)
 
     # a third write changes no row
     rows = crm.sql("SELECT * FROM appointment_occurrence WHERE appointment_id = :id", id=int(item.key))

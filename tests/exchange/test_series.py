@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from runner.connectors.exchange import ExchangeConnector, connect
 from runner.model import errors
 from runner.model.items import Item, Write, WriteResult
-from runner.model.moments import moment_at
-from runner.model.overrides import LEFT_OUT, OVERRIDES, RULE, is_excluded, occurrence, patches_of
+from runner.model.overrides import LEFT_OUT, OVERRIDES, RULE, patches_of
 from runner.model.record import Fields, Value
 from runner.model.recurrence import days_of
 from runner.model.terms import Operation
@@ -23,6 +22,7 @@ from runner.sandbox.exchange import Sandbox
 from runner.sandbox.faults import Drop, ItemAnswer, busy_fault
 from runner.sandbox.outlook import OutlookUser
 from tests.exchange.canned import link_to, plan_for
+from tests.support.expansion import expanded
 from tests.support.xsd import request_validator
 
 ANN = "ann.lee@example.com"
@@ -493,19 +493,6 @@ def records(draw: st.DrawFn) -> dict[str, Value]:
             st.sampled_from([LEFT_OUT, {"title": "Own"}, {"start": noon}, {"description": None, "duration": "PT20M"}])
         )
     return series(own, start=start, time_zone=draw(st.sampled_from(ZONES)), recurrence_rule=whole)
-
-
-def expanded(values: Fields, until: date) -> list[tuple[datetime, Value]]:
-    """The occurrences of a record by dateutil: start and title, in order. (The end is the hands' in Exchange and the
-    length's in RFC 8984: inside a clock change they differ.)"""
-    patches = patches_of(values)
-    found = []
-    for day in days_of(str(values[RULE]), str(values["start"]), until=until):
-        patch = patches.get(day.isoformat(), {})
-        if not is_excluded(patch):
-            one = occurrence(values, day.isoformat(), patch)
-            found.append((moment_at(str(one["start"]), str(one["time_zone"])), one["title"]))
-    return sorted(found, key=lambda one: one[0])
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
