@@ -220,9 +220,12 @@ class _Hindered:
         self._targets = {one.name for one in suspended if one.scope is Scope.TARGET}
         self._targets |= {name for name, target in targets.items() if target.paused}
         self._links = {one.name for one in suspended if one.scope is Scope.LINK}
+        self._candidates = {one.name for one in suspended if one.scope is Scope.CANDIDATE}
 
     def stops(self, link: LinkPlan) -> bool:
-        return self._everything or link.paused or link.target in self._targets or link.name in self._links
+        if self._everything or link.paused or link.target in self._targets or link.name in self._links:
+            return True
+        return link.candidate is not None and link.target in self._candidates
 
 
 def _row(name: str, link: LinkPlan | None, entry: LinkOverview | None, message: Message | None) -> Data:

@@ -67,6 +67,9 @@ def test_a_candidate_is_compared_then_live_for_one_and_stops_itself(operator: Op
 
         operator.sql("UPDATE appointment SET priority = 'Z' WHERE id = ?", one_of(operator, 1))
         until("the candidate stopped itself", lambda: candidate(served)["stopped"])
+        standings = {link["user"]: link["standing"] for link in served.remote.get("/api/v1/links")["links"]}
+        assert standings[ANN] == "paused"
+        assert standings[BOB] != "paused"
         status = operator.typed("status")
         assert "suspended: candidate sandbox, by exsync" in status.out
         assert "max_errors is 0" in status.out
