@@ -7,10 +7,12 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from runner.model.queueing import Sample
 from runner.model.state import Commit, LedgerEntry, RunRecord
 from runner.model.terms import Operation, Side
 from runner.sandbox.exchange import Sandbox
-from runner.store import DuckStore, open_store
+from runner.sandbox.faults import ItemAnswer
+from runner.store import DuckStore, Journal, open_store
 from runner.testing.clock import FakeClock
 from tests.console.browser import browser
 from tests.console.corp import directory
@@ -19,6 +21,7 @@ from tests.e2e.served import Served, until
 from tests.support import slapd
 
 IMAGES = Path(__file__).parents[2] / "docs" / "img"
+TARGET_NAME = "sandbox"
 LINK = f"sandbox/{ANN}/calendar"
 SHOTS = (
     ("sync", f"/sync?target=sandbox&link={LINK}", False),
@@ -29,7 +32,6 @@ SHOTS = (
     ("conflicts", "/conflicts", False),
     ("quarantine", "/quarantine", False),
     ("mail", "/mail", False),
-    ("queue", "/queue", False),
     ("runs", "/runs", False),
     ("acts", "/acts", False),
 )
@@ -41,6 +43,7 @@ def past(state: Path) -> None:
     """A month of history, so that there is something to count; made up, the same each time."""
     dice, now = random.Random(7), datetime.now(UTC)
     with open_store(state, clock=FakeClock(now)) as store:
+        _minutes(store, dice, now)
         for day in range(30, 0, -1):
             _day(store, dice, now - timedelta(days=day), weekday=(now - timedelta(days=day)).weekday() < 5)
 
@@ -62,7 +65,21 @@ def _day(store: DuckStore, dice: random.Random, day: datetime, *, weekday: bool)
         took, waited = dice.lognormvariate(-1, 0.6), dice.lognormvariate(-1.5, 0.9)
         counts = {f"{side}.{operation}": 1}
         runs.append(RunRecord(run, link, at, at + timedelta(seconds=took), "done", counts, None, None, waited))
+    runs.sort(key=lambda each: each.finished)
     store.commit(Commit(ledger=tuple(entries), runs=tuple(runs)))
+
+
+def _minutes(store: DuckStore, dice: random.Random, now: datetime) -> None:
+    """Four hours of the queue's figures: an outage in the middle of them."""
+    samples = []
+    for ago in range(240, 0, -1):
+        down = 120 < ago < 150
+        sent = dice.randint(0, 6)
+        waits = (150 - ago) // 3 if down else max(0, 10 - (120 - ago)) if ago <= 120 else 0
+        took = dice.uniform(0.1, 0.4)
+        at = now - timedelta(minutes=ago)
+        samples.append(Sample(TARGET_NAME, at, sent, 0 if down else sent, waits, 0, 20.0 * waits, 0 if down else took))
+    Journal(store).note(samples)
 
 
 def main() -> None:
@@ -88,6 +105,11 @@ def main() -> None:
                 page.goto(path)
                 page.wait_for_timeout(300)
                 page.screenshot(path=IMAGES / f"{name}.png")
+            sandbox.inject(ItemAnswer("ErrorAccessDenied"), "SyncFolderItems", mailbox=BOB, times=None)
+            served.remote.post("/api/v1/sync", {"links": [f"sandbox/{BOB}/tasks"]})
+            until("it is blocked", lambda: "blocked" in str(served.remote.get("/api/v1/queue")))
+            light.goto("/queue")
+            light.screenshot(path=IMAGES / "queue.png")
             light.goto("/conflicts")
             light.click("table .pick")
             light.screenshot(path=IMAGES / "conflict.png")

@@ -8,6 +8,8 @@ from math import ceil, floor, log10
 
 from runner.model.cubes import Answer
 
+NOTHING = "(none)"
+"""What stands for a name that is not there: a directory's links have no user."""
 WIDTH, HEIGHT = 960, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 30
 _WIDEST = 56
@@ -125,7 +127,16 @@ def by_size(answer: Answer, unit: str, *, stacked: bool, most: int = 15) -> Sequ
             value = answer.cells.get((row, column), 0.0)
             if value:
                 width = round(value / top * 100, 3)
-                segments.append(Bar(x, 0, width, 10, _series(series), f"{row} · {column}: {_figure(value)}{unit}"))
+                segments.append(
+                    Bar(
+                        x,
+                        0,
+                        width,
+                        10,
+                        _series(series),
+                        f"{row or NOTHING} · {column or NOTHING}: {_figure(value)}{unit}",
+                    )
+                )
                 x += width
         found.append((row, _figure(answer.total(row)) + unit, segments))
     return found
@@ -138,7 +149,13 @@ def _one_by_one(answer: Answer, unit: str, most: int) -> Sequence[tuple[str, str
     for (row, column), value in cells:
         figure = _figure(value) + unit
         series = _series(answer.columns.index(column)) if column in answer.columns else 0
-        told.append((f"{row} · {column}", figure, [Bar(0, 0, round(value / top * 100, 3), 10, series, figure)]))
+        told.append(
+            (
+                f"{row or NOTHING} · {column or NOTHING}",
+                figure,
+                [Bar(0, 0, round(value / top * 100, 3), 10, series, figure)],
+            )
+        )
     return told
 
 
