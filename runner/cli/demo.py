@@ -207,7 +207,7 @@ class Demo:
 def farewell(demo: Demo) -> None:
     """What to try next on the running parts."""
     exports = [f"export {name}={demo.environment[name]}" for name in demo.environment if name.startswith("EXSYNC_")]
-    click.echo("\nThe sandbox stays up for an hour (make demo-stop ends it). To go on by yourself:\n")
+    click.echo("\nThe sandbox stays up for an hour; make demo-stop ends all that runs. To go on by yourself:\n")
     for line in exports:
         click.echo(f"  {line}")
     click.echo("  .venv/bin/exsync plan                  # what the next pass would do")

@@ -63,8 +63,8 @@ class Chart:
     bottom: int = HEIGHT - _BOTTOM
 
 
-def over_time(answer: Answer, unit: str, *, stacked: bool) -> Chart:
-    """Rows are steps of time: stacked bars where sums mean something, lines elsewhere."""
+def over_time(answer: Answer, unit: str, *, stacked: bool, steps: int = 9) -> Chart:
+    """Rows are steps of time: stacked bars where sums mean something, lines elsewhere. ``steps``: how many are named."""
     if not answer.rows:
         return Chart(WIDTH, HEIGHT)
     values = [[answer.cells.get((row, column), 0.0) for column in answer.columns] for row in answer.rows]
@@ -102,7 +102,7 @@ def over_time(answer: Answer, unit: str, *, stacked: bool) -> Chart:
                 if (label, column) in answer.cells
             )
             lines.append(Line(" ".join(f"{x},{y}" for x, y, _ in dots), _series(series), dots))
-    every = max(1, ceil(len(answer.rows) / 9))
+    every = max(1, ceil(len(answer.rows) / steps))
     across = [Tick(round(_LEFT + (n + 0.5) * step, 2), row) for n, row in enumerate(answer.rows) if n % every == 0]
     legend = (
         tuple((_series(number), column) for number, column in enumerate(answer.columns))

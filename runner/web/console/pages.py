@@ -118,10 +118,10 @@ def queue(pages: Pages, request: Request, visitor: Visitor) -> Told:
     charts = [
         (
             "Wishes put and messages taken, a minute",
-            over_time(_series(samples, ("sent", "received")), "", stacked=False),
+            over_time(_series(samples, ("sent", "received")), "", stacked=False, steps=4),
         ),
-        ("Messages waiting", over_time(_series(samples, ("backlog", "blocked")), "", stacked=False)),
-        ("Time that a message was held", over_time(_series(samples, ("mean", "oldest")), " s", stacked=False)),
+        ("Messages waiting", over_time(_series(samples, ("backlog", "blocked")), "", stacked=False, steps=4)),
+        ("Time that a message was held", over_time(_series(samples, ("mean", "oldest")), " s", stacked=False, steps=4)),
     ]
     return {
         "template": "queue.html",
