@@ -68,6 +68,9 @@ def _show_service(told: dict[str, Any]) -> None:
             click.echo(f"  {standing['trouble']}", err=True)
         for finding in standing["findings"]:
             click.echo(f"  {finding['at']}: {finding['severity']}[{finding['code']}]: {finding['message']}", err=True)
+    for one in told["failed"]:
+        again = f"`exsync queue retry {one['message']}` tries again"
+        click.echo(f"{one['link']} could not begin in {one['attempts']} attempt(s): {one['reason']}; {again}", err=True)
     for target in told["targets"]:
         if target["circuit"] != "closed":
             probed = f", probed at {_moment(target['probed_at'])} UTC" if target["probed_at"] else ""

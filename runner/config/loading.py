@@ -15,7 +15,7 @@ from runner.config.exchange import compile_exchange
 from runner.config.findings import Findings, suggestion
 from runner.config.ldap import check_inbound, check_ldap, check_templates, compile_ldap, resolve_directory
 from runner.config.links import ResolvedLink, by_candidate, check_mappings, effective, resolve_links, shadows, variants
-from runner.config.plan import GeneratedLinks, SyncPlan, TargetPlan
+from runner.config.plan import ACTIVATION_ATTEMPTS, GeneratedLinks, SyncPlan, TargetPlan
 from runner.config.redaction import shown
 from runner.config.references import Catalogue, catalogue, check_crm, check_exchange
 from runner.config.schema import packaged_schemas
@@ -204,14 +204,15 @@ def _generated(
             given = document.data["links"][index]["generate"]
             ((kind, source),) = given["from"].items()
             listed = [link for link in mine if link.generates == index]
+            attempts = int(given.get("activation_attempts", ACTIVATION_ATTEMPTS))
             templates = compiler.compile(listed)
             tried = compiler.compile([each for link in listed if (each := by_candidate(link))])
             yield GeneratedLinks(
                 kind=kind,
                 source=str(root / source) if kind == "csv" else str(source),
                 limit=int(given.get("limit", 1000)),
-                links=tuple(templates.values()),
-                tried=tuple(tried.values()),
+                links=tuple(replace(each, activation_attempts=attempts) for each in templates.values()),
+                tried=tuple(replace(each, activation_attempts=attempts) for each in tried.values()),
                 rule=document.rule("links", index or 0, "generate"),
             )
 

@@ -343,10 +343,14 @@ class LinkPlan:
     """The snapshot by schedule (B-70)."""
     scope: str = ""
     """Of a directory's link: a digest over what it asks the server for (B-80, B-82)."""
+    activation_attempts: int = 0
+    """Of a generated link: how often it is tried until it has had its first sync (B-73); 0: like any other."""
     candidate: CandidatePlan | None = None
     """The target's candidate, when the link's settings are that one's."""
 
 
+ACTIVATION_ATTEMPTS = 5
+"""How often a generated link is tried to begin, unless YAML says otherwise."""
 GENERATED = "*"
 """The user of a link that stands for everybody on a list."""
 

@@ -14,7 +14,7 @@ from runner.engine.runs import exit_code
 from runner.engine.selection import select_links
 from runner.model.diagnostics import Diagnostic
 from runner.model.errors import Transient, UsageError
-from runner.model.queueing import Cause, Message, Order
+from runner.model.queueing import Cause, Message, MessageState, Order
 from runner.model.state import Commit, Scope
 from runner.model.terms import Operation
 from runner.reconcile.changeset import ChangeSet
@@ -63,8 +63,20 @@ class Desk:
                 "healthy": service.supervisor.alive,
             },
             "targets": self._targets(),
+            "failed": self._failed(),
             **self._links(),
         }
+
+    def _failed(self) -> list[Data]:
+        """Links that were given up before they had their first sync (B-73)."""
+        plan, store = self.service.generations.current.plan, self.service.store
+        return [
+            {"link": message.link, "message": message.id, "attempts": message.attempts, "reason": message.reason}
+            for message in self.service.queue.messages()
+            if message.state is MessageState.BLOCKED
+            and message.link in plan.links
+            and not store.link(message.link).matched
+        ]
 
     def _links(self) -> Data:
         """Links and runs, each link with what its target tells of it."""

@@ -9,6 +9,8 @@ throttled                              put back for as long as the server asks
 nobody answers, log-on refused         put back: the target's circuit opens, which holds all of its messages
 a passing fault                        tried again with growing waits, for as long as it takes
 access denied, folder gone             blocked: trying again does not mend it
+anything but an outage, of a link      tried again with growing waits, ``activation`` times in all, then blocked: a mailbox
+from a list that never began           that is being made is not there yet (B-73)
 anything else                          tried again with growing waits, then blocked
 =====================================  ==============================================================================
 """
@@ -66,10 +68,13 @@ class Verdict:
     trouble: Trouble = Trouble.NONE
 
 
-def judge(report: PassReport, attempts: int, now: datetime, token: str, *, unsettled: int = 0) -> Verdict:
+def judge(
+    report: PassReport, attempts: int, now: datetime, token: str, *, unsettled: int = 0, activation: int = 0
+) -> Verdict:
     """The verdict on a pass whose message had failed ``attempts`` times before.
 
-    ``token`` is fresh randomness; ``unsettled`` is the number of the link's writes whose outcome nobody knows yet.
+    ``token`` is fresh randomness; ``unsettled`` is the number of the link's writes whose outcome nobody knows yet;
+    ``activation``: how often a link that never began is tried, 0 for any other.
     """
     error = report.error
     if error is None:
@@ -90,6 +95,8 @@ def judge(report: PassReport, attempts: int, now: datetime, token: str, *, unset
             return Verdict(Fate.RETRY, max(wait, now + GRACE), reason, patient=True, trouble=Trouble.PASSING)
         case Transient():
             return Verdict(Fate.RETRY, wait, reason, patient=True, trouble=Trouble.PASSING)
+        case _ if activation:
+            return Verdict(Fate.RETRY, wait, reason) if attempts + 1 < activation else Verdict(Fate.BLOCK, None, reason)
         case AccessDenied() | ContainerGone():
             return Verdict(Fate.BLOCK, None, reason)
         case _:

@@ -94,8 +94,10 @@ class Worker:
         if report.stopped is not None:
             log.warning("candidate.stopped", reason=report.stopped)
             self.dispatcher.follow(self.generations.current.plan, tuple(generation.runner.store.suspensions()))
-        unsettled = len(generation.runner.store.intents(link.name))
-        verdict = judge(report, message.attempts, self.clock.now(), self.rng.token(), unsettled=unsettled)
+        store, now = generation.runner.store, self.clock.now()
+        unsettled = len(store.intents(link.name))
+        activation = 0 if report.error is None or store.link(link.name).matched else link.activation_attempts
+        verdict = judge(report, message.attempts, now, self.rng.token(), unsettled=unsettled, activation=activation)
         early = getattr(report.error, "code", "") == INTERRUPTED and not self.stopping()
         self.turns.ended(link.name, early=early, moved=bool(report.counts))
         if early:

@@ -126,6 +126,7 @@ ANSWERS: Mapping[tuple[str, str], Schema] = MappingProxyType(
         ("get", "/api/v1/status"): record(
             service=_SERVICE,
             targets=some(_STATUS_TARGET),
+            failed=some(record(link="text", message="whole", attempts="whole", reason="text?")),
             links=some(_STATUS_LINK),
             runs=some(_STATUS_RUN),
             suspensions=some(ref("Suspension")),

@@ -61,5 +61,14 @@ def test_a_running_service_audits(operator: Operator) -> None:
         [link] = json.loads(said.out)["links"]
         assert link["counts"]["equal"] > 0
         assert link["proven"]
+
+        # Read anew by the pass that is asked for with it, and nothing made or deleted for it (B-74).
+        written, name = operator.remote_writes(), f"sandbox/{ANN}/calendar"
+        reads = sum(seen.operation == "SyncFolderItems" for seen in operator.sandbox.requests)
         assert operator.exsync("link", "reset", ANN).code == 0
+        served.idle()
+        assert operator.remote_writes() == written
+        assert sum(seen.operation == "SyncFolderItems" for seen in operator.sandbox.requests) > reads
+        acts = served.remote.get("/api/v1/acts")["acts"]
+        assert [act["subject"] for act in acts if act["what"] == "reset"] == [f"link {name}"]
         assert served.stop() == 0

@@ -29,3 +29,24 @@ def test_the_windows_are_gone_through_one_after_the_other(operator: Operator) ->
         assert {link["growing"] for link in links} == {None}
         assert served.stop() == 0
     assert operator.typed("plan", "--exit-code").code == 0
+
+
+def test_who_cannot_begin_stays_listed_until_it_is_mended_and_tried_again(operator: Operator) -> None:
+    """B-73: a user of a list whom the CRM does not know yet is never silently dropped."""
+    operator.ready()
+    new = "new.user@example.com"
+    (operator.home / "users.csv").write_text(f"email\n{new}\n")
+    listed = "links:\n- generate: {from: {csv: users.csv}, activation_attempts: 1}\n"
+    operator.replace("targets.d/sandbox.yaml", "links:\n", listed)
+    with Served(operator) as served:
+        until("the link was given up", lambda: served.status()["failed"])
+        [failed] = served.status()["failed"]
+        assert (failed["link"], failed["attempts"]) == (f"sandbox/{new}/calendar", 1)
+        said = operator.typed("status")
+        assert f"sandbox/{new}/calendar could not begin in 1 attempt(s)" in said.err
+        operator.sql("INSERT INTO crm_user (name, email) VALUES ('New', ?)", new)
+        operator.sandbox.add_mailbox(new)
+        assert operator.typed("queue", "retry", str(failed["message"])).code == 0
+        until("the link has begun", lambda: not served.status()["failed"])
+        served.idle()
+        assert served.stop() == 0

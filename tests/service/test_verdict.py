@@ -29,6 +29,19 @@ NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
+@pytest.mark.parametrize("error", [AccessDenied("no rights"), ContainerGone("no folder"), UsageError("no such user")])
+def test_a_link_from_a_list_is_tried_so_often_before_it_has_begun(error: ExsyncError) -> None:
+    """B-73: a mailbox that is being made is not there yet; after that the user stays listed as failed."""
+    fates = [judge(PassReport("l", error=error), n, NOW, "token", activation=3).fate for n in range(4)]
+    assert fates == [Fate.RETRY, Fate.RETRY, Fate.BLOCK, Fate.BLOCK]
+
+
+def test_an_outage_is_no_attempt_to_begin() -> None:
+    """B-73, B-76."""
+    verdicts = [judge(PassReport("l", error=Transient("503")), n, NOW, "token", activation=3) for n in (0, 5)]
+    assert [(verdict.fate, verdict.patient) for verdict in verdicts] == [(Fate.RETRY, True)] * 2
+
+
 @pytest.mark.parametrize(
     ("error", "fate", "patient", "trouble"),
     [
