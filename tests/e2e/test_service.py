@@ -56,6 +56,8 @@ def test_changes_travel_by_themselves_and_commands_go_through_the_service(operat
             ["queue", "list"],
             ["queue", "stats"],
             ["report"],
+            ["doctor"],
+            ["candidate", "show"],
             ["conflicts", "list"],
             ["quarantine", "list"],
             ["ledger", "list"],
