@@ -25,6 +25,7 @@ COMMANDS = {
     "run": "Run passes until stopped, or one with --once.",
     "serve": "Keep both sides in step: the long-running service.",
     "status": "Show where every link stands.",
+    "state": "Look after the state file: carry on from what of it reads.",
     "undo": "Take back what a run wrote, where nobody edited it since.",
     "snapshot": "Give one side what the other holds, planned first.",
     "candidate": "Try a change of a target's defaults beside what is live, and widen it ring by ring.",

@@ -101,6 +101,10 @@ class StateDamaged(StateError):
     code = "state-damaged"
 
 
+class StateBehind(StateDamaged):
+    """The state lacks its newest commits, or they do not read; what was committed before them is whole."""
+
+
 class StateTooNew(StateError):
     """The state file was written by a newer version."""
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import duckdb
 
-from runner.model.errors import StateDamaged, StateError, StateLocked, StateTooNew
+from runner.model.errors import StateBehind, StateDamaged, StateError, StateLocked, StateTooNew
 
 _HOLDER = re.compile(r"lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _POSITION = re.compile(r"byte position (\d+)")
@@ -30,9 +30,11 @@ RESTORE = (
 )
 
 
-def damaged(state: str, what: str, *, remedy: str | None = None) -> StateDamaged:
+def damaged(
+    state: str, what: str, *, remedy: str | None = None, kind: type[StateDamaged] = StateDamaged
+) -> StateDamaged:
     """The error for a state that cannot be trusted: names the file, says that nothing was changed, and what to do."""
-    return StateDamaged(
+    return kind(
         f"the state {state} is damaged: {what}. Nothing was changed and nothing was synchronised",
         remedy=remedy or RESTORE.format(state=state),
     )
@@ -82,16 +84,24 @@ def _explain(state: str, error: duckdb.Error) -> StateError:
             f"the state {state} was written by a newer version ({_first_line(text)})",
             remedy="run the version that wrote it, or a later one",
         )
-    position = _POSITION.search(text)
-    if "WAL" in text:
-        where = f" at byte {position[1]}" if position else ""
+    log, position = log_position(error)
+    if log:
+        where = f" at byte {position}" if position is not None else ""
         return damaged(
             state,
             f"its write-ahead log {state}.wal does not read{where} ({_first_line(text)})",
-            remedy=f"restore {state} and {state}.wal together from one backup; "
-            "keep the damaged files until that has worked",
+            remedy="`exsync state repair --yes` carries on from the last commit that reads, after it has copied the files; "
+            "a backup would be older",
+            kind=StateBehind,
         )
     return damaged(state, _first_line(text))
+
+
+def log_position(error: duckdb.Error) -> tuple[bool, int | None]:
+    """Whether the write-ahead log does not read, and from which byte on, if DuckDB says so."""
+    text = str(error)
+    position = _POSITION.search(text)
+    return "WAL" in text, int(position[1]) if position else None
 
 
 def _first_line(text: str) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 import structlog
 
-from runner.model.errors import StateError
+from runner.model.errors import StateBehind, StateError
 from runner.store.counter import CommitCounter, Count, counter_path, read_count
 from runner.store.faults import damaged, explained, locked
 from runner.store.migration import Migration, migrate, migrations, schema_of
@@ -213,7 +213,7 @@ def _create(path: Path, steps: Sequence[Migration]) -> None:
     draft = _draft_of(path)
     try:
         with private_files(), explained(str(path), opening=True):
-            con = _connect(draft)
+            con = connect(draft)
             try:
                 migrate(con, steps, state=str(path))
                 con.execute(
@@ -248,7 +248,8 @@ def limit_memory(con: duckdb.DuckDBPyConnection, *, rehearsing: bool) -> None:
     con.execute("SET memory_limit = ?", [REHEARSAL_LIMIT if rehearsing else _MEMORY_LIMIT]).fetchall()
 
 
-def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+def connect(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection with the settings of every state file; nothing of it has been checked. Raises DuckDB's errors."""
     con = duckdb.connect(str(path), config={**_SETTINGS, "memory_limit": _MEMORY_LIMIT})
     for setting, value in _FILE_SETTINGS.items():
         con.execute(f"SET {setting} = '{value}'").fetchall()
@@ -258,7 +259,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
 def _open(path: Path, steps: Sequence[Migration], count: Count | None) -> Opened:
     name = str(path)
     with private_files(), explained(name, opening=True):
-        con = _connect(path)
+        con = connect(path)
     try:
         with private_files(), explained(name, opening=True):
             schema = schema_of(con)
@@ -318,6 +319,7 @@ def _compare(name: str, identity: str, commits: int, count: Count | None, counte
             name,
             f"the last {lost} commit{'s are' if lost > 1 else ' is'} missing: it ends with commit {commits}, and commit "
             f"{count.commits} was made. Its write-ahead log was deleted, or the file is an old copy",
-            remedy=f"restore {name} and {name}.wal of the same moment; or delete {counter} to carry on from this older "
-            "state: what happened since is then found and paired again on both sides",
+            remedy=f"restore {name} and {name}.wal of the same moment; or carry on from this older state with "
+            "`exsync state repair --yes`: what happened since is then found and paired again on both sides",
+            kind=StateBehind,
         )

@@ -14,8 +14,10 @@ import pytest
 
 from runner.model.errors import StateDamaged, StateError
 from runner.store import open_store
+from runner.store.repair import repair
 from tests.store.committing import numbered
-from tests.store.samples import ANN, StillClock, pairing
+from tests.store.samples import ANN, NOW, StillClock, pairing
+from tests.store.test_crash import check_whole
 
 COMMITS = 5
 
@@ -137,7 +139,7 @@ def test_a_deleted_log_is_noticed_and_can_be_accepted(path: Path, wal: Path, cou
     killed(path)
     wal.unlink()
     error = refused(path, r"the last \d+ commits are missing")
-    assert str(counter) in (error.remedy or "")
+    assert "exsync state repair" in (error.remedy or "")
     counter.unlink()
     open_store(path, clock=StillClock()).close()
 
@@ -190,6 +192,48 @@ def test_a_log_that_lost_its_tail_is_noticed(path: Path, wal: Path) -> None:
     content = wal.read_bytes()
     wal.write_bytes(content[: len(content) // 2])
     refused(path, r"commits? (are|is) missing")
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.98])
+def test_a_garbled_log_is_cut_where_it_does_not_read_any_more(path: Path, wal: Path, share: float) -> None:
+    """A8: a clean prefix of the commits is carried on from, everything lies beside it as it was, and the loss is told."""
+    killed(path)
+    content = bytearray(wal.read_bytes())
+    content[int(len(content) * share)] ^= 0xFF
+    wal.write_bytes(content)
+    parts = [path, wal, wal.with_name(f"{path.name}.counter")]
+    before = {part.name: part.read_bytes() for part in parts}
+    done = repair(path, NOW)
+    assert done is not None
+    assert (done.cut is None) == done.aside
+    assert {file.name: file.read_bytes() for file in done.copies.iterdir()} == before
+    with open_store(path, clock=StillClock()) as store:
+        last = check_whole(store, 0)
+        assert done.lost is not None
+        assert last + done.lost >= COMMITS
+        assert done.lost
+        store.commit(numbered(last + 1))
+    assert repair(path, NOW) is None
+
+
+def test_a_deleted_log_is_carried_on_from_and_told(path: Path, wal: Path) -> None:
+    """A8."""
+    killed(path)
+    wal.unlink()
+    done = repair(path, NOW)
+    assert done is not None
+    assert (done.cut, done.aside) == (None, False)
+    assert (done.lost or 0) >= COMMITS
+    open_store(path, clock=StillClock()).close()
+
+
+def test_what_only_a_backup_helps_against_is_not_repaired(path: Path) -> None:
+    """A7: the damaged file stays as it is."""
+    filled(path)
+    emptied(path)
+    with pytest.raises(StateDamaged, match="empty"):
+        repair(path, NOW)
+    refused(path, "empty")
 
 
 def flipped(path: Path, text: bytes) -> None:
