@@ -1,7 +1,7 @@
 """A state whose newest commits cannot be read is carried on from the last one that can, after everything was copied (A8).
 
 Never by itself: what operators decided in the lost commits (a suspension, a release) and the conflicts recorded in them are
-lost with them, and a person has to know that before anything is synchronised again (docs/decisions/013). What both sides
+lost with them, and a person has to know that before anything is synchronised again (docs/decisions/014). What both sides
 hold is in no danger: older watermarks are read from again, and pairs are found again by stamp and identity.
 """
 
