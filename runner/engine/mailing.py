@@ -103,6 +103,11 @@ class Mailroom:
             return replace(mail, status=MailStatus.FAILED)
         return mail if result.error is not None else replace(mail, status=MailStatus.SENT)
 
+    def held(self) -> int:
+        """How many people are not told, and their writes not made, until somebody decides."""
+        mails = self.parts.store.mails(self.link.name, open_only=True)
+        return sum(mail.addressees for mail in mails if mail.status is MailStatus.HELD)
+
     def _mails(self) -> dict[str, list[Mail]]:
         if self._known is None:
             self._known = {}

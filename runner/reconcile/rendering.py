@@ -51,6 +51,9 @@ def summary(changes: ChangeSet) -> str:
     tail = f" {_count(failed, 'link')} failed." if failed else ""
     tail += f" {_count(aside, 'item')} quarantined." if aside else ""
     tail += f" Stopped by {', '.join(sorted({trip.code for trip in changes.trips}))}." if changes.trips else ""
+    if not changes and changes.mails_held:
+        waits = f"mail to {_count(changes.mails_held, 'attendee')} is held and holds its writes (`exsync mail list`)"
+        return f"No changes now: {waits}.{tail}"
     if not changes and not conflicts and not changes.trips:
         return f"No changes: {_count(len(changes.links) - failed, 'link')} in step.{tail}"
     parts = [f"{changes.total(operation)} to {operation}" for operation in Operation]
