@@ -240,11 +240,23 @@ class _Undo:
             self.report.note_clashes(taken.item)
 
     def _write(self, step: Sequence[_Taken]) -> None:
+        """Write a step. Where both sides of a pair are taken back, the second is looked at again when the first is committed:
+        what is agreed of either side has become another."""
+        known: set[int] = set()
+        again: list[Effect] = []
+        items: list[Decided] = []
         for taken in step:
+            number = taken.pairing.id if taken.pairing else 0
+            if number in known:
+                again.append(taken.effect)
+                continue
+            known |= {number} - {0}
             self._note(taken)
-        items = [taken.item for taken in step if taken.item is not None]
+            items += [taken.item] if taken.item is not None else []
         if items:
             self._carry_out(items)
+        if again:
+            self._write(self._look(again))
 
     def _carry_out(self, items: Sequence[Decided]) -> None:
         outcome = self.writer.carry_out(items)

@@ -42,6 +42,23 @@ def test_an_update_is_taken_back_where_it_was_written_and_stays_so(world: World)
     assert world.outlook()["Lunch"].values["location"] == "Garden"
 
 
+def test_both_sides_of_one_item_are_taken_back_and_stay_so(world: World) -> None:
+    """Each side had got the other's edit: each has its own one back, and none is taken for an edit of today (P2)."""
+    world.in_crm("Lunch")
+    world.sync()
+    world.crm.user_edit(world.records()["Lunch"].key, place="Hall")
+    world.target.user_edit(world.outlook()["Lunch"].key, description="Soup")
+    world.sync()
+    report = take_back(world, 2)
+    assert report.counts["target.update"] == report.counts["crm.update"] == 1
+    world.sync()
+    world.quiet()
+    assert world.records()["Lunch"].values["place"] == "Hall"
+    assert world.records()["Lunch"].values["notes"] == "Lunch: notes"
+    assert world.outlook()["Lunch"].values["location"] == "Room 4"
+    assert world.outlook()["Lunch"].values["description"] == "Soup"
+
+
 def test_with_both_what_is_restored_goes_on_to_the_other_side(world: World) -> None:
     world.in_crm("Lunch")
     world.sync()
