@@ -8,8 +8,10 @@ from __future__ import annotations
 import socket
 import ssl
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from runner.model.checkup import Presented
@@ -24,19 +26,18 @@ def presented(
     """The certificate of whoever listens at ``host:port``. Raises nothing: silence and distrust are parts of the answer.
 
     ``ca_file`` names the authorities in PEM; without it ``bundle`` decides between those that HTTP requests use here and the
-    system's. ``pinned``: the file holds the server's own certificate, and its name does not matter.
+    system's. ``pinned``: the file holds the server's own certificate, and by which name it is asked does not matter.
     """
     try:
         context = ssl.create_default_context(cafile=ca_file or (DEFAULT_CA_BUNDLE_PATH if bundle else None))
     except OSError as error:
         return Presented(host, port, trouble=f"ca_file {ca_file} cannot be used: {error}")
     if pinned:
-        context.check_hostname = False
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     try:
         with (
             socket.create_connection((host, port), PATIENCE) as plain,
-            context.wrap_socket(plain, server_hostname=host) as secured,
+            context.wrap_socket(plain, server_hostname=_name_in(ca_file) or host if pinned else host) as secured,
         ):
             return described(host, port, secured.getpeercert() or {})
     except ssl.SSLCertVerificationError as error:
@@ -45,6 +46,17 @@ def presented(
         return Presented(host, port, silence=f"no TLS is spoken there ({error.reason or type(error).__name__})")
     except OSError as error:
         return Presented(host, port, silence=error.strerror or str(error) or type(error).__name__)
+
+
+def _name_in(file: str | None) -> str | None:
+    """A name that a certificate in a PEM file is made out to; None when there is none."""
+    try:
+        certificate = x509.load_pem_x509_certificate(Path(file or "").read_bytes())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        return None
+    made_out_to = (*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress)))
+    return next((name for name in made_out_to if "*" not in name), None)
 
 
 def described(host: str, port: int, certificate: Any) -> Presented:
