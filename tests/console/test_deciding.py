@@ -54,7 +54,7 @@ def test_what_waits_is_decided_by_clicks_and_kept_with_the_name(stage: Stage, ch
         assert told.startswith("Decided on title")
         until("Exchange has the stated value", lambda: "Stand-up with everybody" in outlook(ANN))
         until("the CRM has the stated value", lambda: "Stand-up with everybody" in crm())
-        assert not served.remote.get("/api/v1/conflicts?open")["conflicts"]
+        until("the conflict is closed", lambda: not served.remote.get("/api/v1/conflicts?open")["conflicts"])
 
         page.goto("/mail")
         do(page, "Drop", "Drop")
