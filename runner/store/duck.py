@@ -412,7 +412,7 @@ class DuckStore:
         with self._work():
             if not commit:
                 return
-            with self._session.transaction(purging=bool(commit.purged)):
+            with self._session.transaction(commit):
                 self._write(commit)
             self._beats.written(self._clock.monotonic())
             self._session.checkpoint_beyond(BUSY_CHECKPOINT)

@@ -40,6 +40,10 @@ _MEMORY_LIMIT = "36MB"
 measurable, since a pass joins one step's ids at a time."""
 REHEARSAL_LIMIT = "192MB"
 """A rehearsal is one transaction over everything that a pass would note: in less it would spill to the disk."""
+ROOMY_LIMIT = "1GB"
+"""For states of items with long bodies: what a commit of them holds, and what is not in the file yet, stays in memory."""
+_LONG_LOG = 12 << 20
+"""Bytes of write-ahead log from which it is read back with room: the small cache could not hold what it brings."""
 _FILE_SETTINGS = {
     "checkpoint_threshold": "1GB",
     "auto_checkpoint_skip_wal_threshold": "1000000000",
@@ -243,14 +247,17 @@ def _check_header(path: Path) -> None:
         raise damaged(name, what)
 
 
-def limit_memory(con: duckdb.DuckDBPyConnection, *, rehearsing: bool) -> None:
-    """Bound the cache, for passes or for a rehearsal."""
-    con.execute("SET memory_limit = ?", [REHEARSAL_LIMIT if rehearsing else _MEMORY_LIMIT]).fetchall()
+def limit_memory(con: duckdb.DuckDBPyConnection, *, rehearsing: bool, roomy: bool = False) -> None:
+    """Bound the cache: for passes, for a rehearsal, or for either over items with long bodies."""
+    limit = ROOMY_LIMIT if roomy else REHEARSAL_LIMIT if rehearsing else _MEMORY_LIMIT
+    con.execute("SET memory_limit = ?", [limit]).fetchall()
 
 
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
     """A connection with the settings of every state file; nothing of it has been checked. Raises DuckDB's errors."""
-    con = duckdb.connect(str(path), config={**_SETTINGS, "memory_limit": _MEMORY_LIMIT})
+    log_file = wal_path(path)
+    long = log_file.exists() and log_file.stat().st_size > _LONG_LOG
+    con = duckdb.connect(str(path), config={**_SETTINGS, "memory_limit": ROOMY_LIMIT if long else _MEMORY_LIMIT})
     for setting, value in _FILE_SETTINGS.items():
         con.execute(f"SET {setting} = '{value}'").fetchall()
     return con

@@ -11,10 +11,12 @@ from time import monotonic
 import duckdb
 
 from runner.model.errors import StateError
+from runner.model.state import Commit
 from runner.store.faults import explained
 from runner.store.opening import Opened, copy_file, limit_memory, private_files, wal_path
 from runner.store.readers import Readers
 from runner.store.rewriting import mark
+from runner.store.weight import is_heavy
 
 IDLE_CHECKPOINT = 16 << 20
 BUSY_CHECKPOINT = 128 << 20
@@ -43,14 +45,17 @@ class Session:
         """The last link of the ledger's chain (see :mod:`runner.store.chain`)."""
         self._recall_more, self._timed = recall, timed
         self._lock = threading.RLock()
-        self._closed = self._broken = False
+        self._closed = self._broken = self._roomy = False
         self._readers = Readers()
 
     def recall(self) -> None:
         """Read anew where the state stands."""
-        [(self.commits, self.last_id, self.ledger_head)] = self.con.execute(
-            "SELECT commits, last_id, ledger_head FROM state"
+        [(self.commits, self.last_id, self.ledger_head, roomy)] = self.con.execute(
+            "SELECT commits, last_id, ledger_head, roomy FROM state"
         ).fetchall()
+        if roomy and not self._roomy:
+            self._roomy = True
+            self._limit_memory(rehearsing=self.rehearsing)
         self._recall_more()
 
     @contextmanager
@@ -79,7 +84,7 @@ class Session:
                 yield reader
             finally:
                 if self._readers.only_one and self.opened.path is not None:
-                    limit_memory(reader, rehearsing=self.rehearsing)
+                    limit_memory(reader, rehearsing=self.rehearsing, roomy=self._roomy)
 
     def new_id(self) -> int:
         """A fresh id for a row of any table."""
@@ -90,17 +95,22 @@ class Session:
         """Note in the open transaction that it is one more commit, and how far ids and ledger have come."""
         self.commits += 1
         self.con.execute(
-            "UPDATE state SET commits = ?, last_id = ?, ledger_head = ?", [self.commits, self.last_id, self.ledger_head]
+            "UPDATE state SET commits = ?, last_id = ?, ledger_head = ?, roomy = ?",
+            [self.commits, self.last_id, self.ledger_head, self._roomy],
         ).fetchall()
 
     @contextmanager
-    def transaction(self, *, purging: bool = False) -> Iterator[None]:
-        """One durable transaction that also counts as a commit; within a rehearsal, a part of its transaction. ``purging``:
-        it takes private values out, and so whoever opens the file next writes it anew."""
+    def transaction(self, commit: Commit | None = None) -> Iterator[None]:
+        """One durable transaction that also counts as a commit; within a rehearsal, a part of its transaction. Of the
+        ``commit`` that it shall write it looks at two things: whether it takes private values out, so that whoever opens the
+        file next writes it anew, and whether it is so heavy that the state needs more memory from now on."""
+        if commit is not None and not self._roomy and is_heavy(commit):
+            self._roomy = True
+            self._limit_memory(rehearsing=self.rehearsing)
         if self.rehearsing:
             yield
             return
-        if purging and self.opened.path is not None:
+        if commit is not None and commit.purged and self.opened.path is not None:
             mark(self.opened.path)
         begun = monotonic()
         try:
@@ -154,7 +164,7 @@ class Session:
 
     def _limit_memory(self, *, rehearsing: bool) -> None:
         if self.opened.path is not None and not self._broken:
-            limit_memory(self.con, rehearsing=rehearsing)
+            limit_memory(self.con, rehearsing=rehearsing, roomy=self._roomy)
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the file."""
