@@ -26,6 +26,7 @@ from runner.store import DuckStore
 from runner.testing.faults import Call, Crash, Form, SeededFaults
 from runner.testing.store import MemoryStore
 from tests.engine.world import ANN, BOB, CAL, World, link_plan
+from tests.sim.aftermath import Aftermath
 from tests.sim.interleaving import Turns
 from tests.sim.judgement import Judgement
 from tests.sim.oracle import Violation, name_of
@@ -133,6 +134,10 @@ class Simulation:
         self._settle()
         judgement = Judgement(self.world, self.store, self.oracle, self.users, self.direction, self.state_lost)
         judgement.pronounce(text_of(self.store))
+        aftermath = Aftermath(self.world, self.people, self.random, self.users)
+        aftermath.audit()
+        if len(self.users) == 1:
+            aftermath.undo()
 
     def _restart(self) -> None:
         """The process is dead; the next one opens the state as it lies on the disk."""
