@@ -101,7 +101,10 @@ class ActiveDirectory:
         self._done(self.admin.delete(dn), dn)
 
     def delete_below(self, dn: str) -> None:
-        """Delete an entry with all that lies below it."""
+        """Delete an entry with all that lies below it, users first: no group goes while it is somebody's primary one."""
+        self.admin.search(dn, "(objectClass=user)", "SUBTREE", attributes=[])
+        for user in [each["dn"] for each in self.admin.response if each["type"] == "searchResEntry"]:
+            self.delete(user)
         self._done(self.admin.delete(dn, controls=[("1.2.840.113556.1.4.805", True, None)]), dn)
 
     def guid(self, dn: str) -> str:
