@@ -267,12 +267,16 @@ class EwsHttpServer(ThreadingHTTPServer):
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening, end all connections, wait for their threads."""
-        self.stopping.set()
+        """Stop listening, end all connections, wait for their threads.
+
+        The listener goes first, as with a process that ends: who loses a connection finds nobody when it comes again.
+        """
         if self._thread is not None:
             self.shutdown()
             self._thread.join()
             self._thread = None
+        self.socket.close()
+        self.stopping.set()
         with self._guard:
             connections = list(self._connections)
         for connection in connections:

@@ -149,6 +149,34 @@ def test_a_read_that_fails_is_classed_and_not_repeated(
     assert len(canned.requests) == 1
 
 
+def test_a_read_whose_kept_connection_has_ended_is_asked_again_on_a_new_one(canned: Canned, connected: Connect) -> None:
+    """RFC 9112 §9.5: a server that restarts, or ends idle connections, is no fault of a pass (B-76)."""
+    answer = Answer(folder_answer("F"))
+    canned.script = [answer, hang_up, answer]
+    connector = connected()
+    connector.check(link_to())
+    connector.check(link_to())
+    assert len(canned.requests) == 3
+
+
+def test_a_read_that_a_new_connection_does_not_bring_either_fails(canned: Canned, connected: Connect) -> None:
+    canned.script, canned.always = [Answer(folder_answer("F"))], hang_up
+    connector = connected()
+    connector.check(link_to())
+    with pytest.raises(errors.Transient):
+        connector.check(link_to())
+    assert len(canned.requests) == 3
+
+
+def test_a_write_whose_kept_connection_ends_is_not_sent_again(canned: Canned, connected: Connect) -> None:
+    canned.script, canned.always = [Answer(folder_answer("F"))], hang_up
+    connector = connected()
+    connector.check(link_to())
+    (result,) = connector.write(link_to(), [CREATE])
+    assert type(result.error) is errors.OutcomeUnknown
+    assert len(canned.requests) == 2
+
+
 def test_no_round_trips_for_guessing_version_or_auth_type(canned: Canned, connected: Connect) -> None:
     canned.always = Answer(folder_answer("F"))
     connected(version="Exchange2013_SP1").check(link_to())

@@ -59,6 +59,9 @@ DEFAULT_BACK_OFF = 10.0
 LONGEST_BACK_OFF = 3600.0
 """Seconds; a larger hint is a fault of the server."""
 
+CONNECTION_BROKEN = "connection-broken"
+"""The code of a read whose connection ended before its answer was whole."""
+
 _CODES: Mapping[str, type[ConnectorError]] = {
     code: error
     for error, codes in (
@@ -314,7 +317,7 @@ def of_exception(error: Exception, *, endpoint: str, writing: bool) -> Connector
         return OutcomeUnknown(f"the answer of {endpoint} to a write never came ({kind})", code="no-answer")
     if isinstance(error, http.Timeout) or any(isinstance(cause, TimeoutError) for cause in causes):
         return Transient(f"{endpoint} did not answer in time", code="timeout")
-    return Transient(f"the connection to {endpoint} broke ({kind})", code="connection-broken")
+    return Transient(f"the connection to {endpoint} broke ({kind})", code=CONNECTION_BROKEN)
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -5,7 +5,8 @@ What is tamed here, and why:
 - A protocol of our own class is in no process-wide cache, so neither its pool nor its credentials are shared with
   another user of exchangelib, and :meth:`EwsProtocol.close` closes all of it.
 - ``decrease_poolsize`` takes a lock that it then waits for; the pool never shrinks here, so the call is refused.
-- Nothing is retried and nothing sleeps: a request is sent once.
+- Nothing is retried and nothing sleeps: a request is sent once. Only a read whose kept connection has ended meanwhile
+  (an idle time-out, a server that restarts) is sent again on a new one, before anybody is told of a fault.
 - Sessions take no cookies: they serve many mailboxes, and one mailbox's back-end cookie must not steer another's request.
 - Answers are read in large chunks up to a size limit and within a time limit, then parsed strictly; exchangelib's own
   reader goes byte by byte and silently accepts half a document.
@@ -25,6 +26,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import requests
 import requests.cookies
@@ -41,7 +43,7 @@ from spnego.exceptions import SpnegoError
 
 from runner.config.plan import ExchangePlan
 from runner.config.secrets import resumption
-from runner.connectors.exchange.faults import of_exception, of_status, unreadable
+from runner.connectors.exchange.faults import CONNECTION_BROKEN, of_exception, of_status, unreadable
 from runner.connectors.exchange.names import Element
 from runner.connectors.exchange.text import mended
 from runner.connectors.exchange.tokens import BearerAuth, Tokens
@@ -90,6 +92,8 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
         self.TIMEOUT = plan.timeout.total_seconds()
         self.answer_limit = ANSWER_LIMIT
         self._refused: AuthRefused | None = None
+        self._kept: WeakSet[Any] = WeakSet()
+        """The sessions that got an answer: their connection is kept, and may have ended meanwhile."""
         self.date = ""
         """The server's time, as the last answer's ``Date`` gave it (RFC 9110 §6.6.1)."""
         self._resumption = resumption(plan.auth.password, plan.name)
@@ -150,6 +154,15 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
 
     def exchange(self, body: bytes, headers: dict[str, str], *, writing: bool) -> tuple[Element, Mapping[str, str]]:
         """:meth:`post`, with the answer's headers."""
+        while True:
+            try:
+                return self._sent(body, headers, writing=writing)
+            except _KeptConnectionEnded:
+                # RFC 9112 §9.5: the server may end a kept connection at any time, and what does no harm twice is asked
+                # again. The session has been replaced by one without a connection, so that this comes to an end.
+                continue
+
+    def _sent(self, body: bytes, headers: dict[str, str], *, writing: bool) -> tuple[Element, Mapping[str, str]]:
         self.demand_log_on()
         session = self.get_session()
         understood = False
@@ -168,6 +181,7 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
             # A connection that brought no whole answer may be about to end: it is replaced, so that the next request
             # neither meets its end nor reads the rest of an old answer.
             if understood:
+                self._kept.add(session)
                 self.release_session(session)
             else:
                 self.retire_session(session)
@@ -186,7 +200,10 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
             ) as response:
                 return response.status_code, response.headers, self._read(response, writing=writing)
         except SENDING_FAILS as error:
-            raise self.failed(error, writing=writing) from None
+            failed = self.failed(error, writing=writing)
+            if failed.code == CONNECTION_BROKEN and session in self._kept:
+                raise _KeptConnectionEnded(str(failed), code=failed.code) from None
+            raise failed from None
 
     def failed(self, error: Exception, *, writing: bool) -> ConnectorError:
         """The classed error of a request that could not be sent or whose answer did not come."""
@@ -211,6 +228,10 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
             if monotonic() > deadline:
                 raise of_exception(requests.Timeout(), endpoint=self.service_endpoint, writing=writing)
         return b"".join(chunks)
+
+
+class _KeptConnectionEnded(Transient):
+    """A read got no answer on a connection that had brought one before."""
 
 
 class _Ntlm(HttpNtlmAuth):
