@@ -1,6 +1,7 @@
 """How soon the console answers with 10,000 links and two million writes in the ledger.
 
 Prints one JSON object: seconds until the first page of links is there, and until cubes are answered.
+``python -m tests.bench.console [USERS WRITES]``: with other numbers (three links for each user).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import shutil
 import socket
 import statistics
+import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
@@ -40,26 +42,27 @@ links:
 """
 
 
-def configuration(home: Path) -> None:
+def configuration(home: Path, users: int) -> None:
     """Three links for each of some thousand users."""
     for name in ("targets.d", "mappings"):
         shutil.copytree(ROOT / name, home / name)
     file = home / "targets.d/sandbox.yaml"
     head = file.read_text().partition("links:\n")[0]
-    file.write_text(head + FOLDERS + "".join(f"- user: user{number:05}@example.com\n" for number in range(USERS)))
+    file.write_text(head + FOLDERS + "".join(f"- user: user{number:05}@example.com\n" for number in range(users)))
     (home / "service.yaml").write_text("version: 1\nkind: service\nconsole: {}\n")
     create_demo_crm(home / "crm.sqlite")
     os.environ["EXSYNC_CRM_URL"] = f"sqlite:///{home / 'crm.sqlite'}"
     os.environ["EXSYNC_SANDBOX_PASSWORD"] = "unused"
 
 
-def fill(store: DuckStore, plan: SyncPlan) -> None:
+def fill(store: DuckStore, plan: SyncPlan, writes: int) -> None:
     """Every link in the state, pairs, and the writes of a year."""
     with store.changing() as change:
         con, links = change.con, len(plan.links)
         con.execute("SET memory_limit = '1GB'").fetchall()
         con.execute(
-            "INSERT INTO link SELECT n + 1, name, 'active', 'w', true, true, true, '', NULL, now()::TIMESTAMP, 0 "
+            "INSERT INTO link (id, name, condition, target_watermark, target_complete, listed, matched, mapping_digest, reason, "
+            "last_pass, quiet_passes) SELECT n + 1, name, 'active', 'w', true, true, true, '', NULL, now()::TIMESTAMP, 0 "
             "FROM (SELECT unnest(?) AS name, unnest(range(?)) AS n)",
             [list(plan.links), links],
         ).fetchall()
@@ -70,7 +73,7 @@ def fill(store: DuckStore, plan: SyncPlan) -> None:
             "['create', 'update', 'update', 'delete'][(hash(n + 7) % 4 + 1)::INT], md5((n % 300000)::VARCHAR), 'changed', "
             "'targets.d/sandbox.yaml:12:3', now()::TIMESTAMP - to_seconds(n * 15), "
             "json_object('title', md5((n * 7)::VARCHAR)), json_object('title', md5((n * 9)::VARCHAR)) "
-            f"FROM range({WRITES}) AS t(n)"
+            f"FROM range({writes}) AS t(n)"
         ).fetchall()
         con.execute(
             "INSERT INTO pairing (id, link_id, entity, crm_key, target_key, status, crm_hash, target_hash, checksum) "  # noqa: S608
@@ -82,17 +85,17 @@ def fill(store: DuckStore, plan: SyncPlan) -> None:
         limit_memory(con, rehearsing=False)
 
 
-def main() -> None:
+def main(users: int = USERS, writes: int = WRITES) -> None:
     """Measure and print."""
     logging.configure("json", "error")
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        configuration(home)
+        configuration(home, users)
         state = home / "state.duckdb"
         open_store(state, clock=SystemClock()).close()
         service = Service(Settings(home, state), SystemOpening(), SystemClock(), SystemRng())
         plan = service.generations.current.plan
-        fill(service.store, plan)
+        fill(service.store, plan, writes)
         console = plan.service.console
         assert console is not None
         bound = socket.create_server(("127.0.0.1", 0))
@@ -129,4 +132,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))
