@@ -53,6 +53,8 @@ class SqlCrmConnector:
         self.clock = clock
         self._engine = engine
         self._schema: CrmSchema | None = None
+        self._feeding: tuple[CrmSchema, Feed] | None = None
+        """The feed over a schema; it keeps its statements."""
         self._shapes: dict[tuple[Entity, frozenset[str], FileRules | None], Shape] = {}
 
     def __repr__(self) -> str:
@@ -336,6 +338,12 @@ class SqlCrmConnector:
 
     def _feed(self) -> Feed:
         schema = self._reflected()
+        made = self._feeding
+        if made is None or made[0] is not schema:
+            made = self._feeding = (schema, self._feed_of(schema))
+        return made[1]
+
+    def _feed_of(self, schema: CrmSchema) -> Feed:
         names = {str(entity): table for entity, table in schema.entities.items()}
         if self.plan.feed == "version_column":
             tables = tuple(schema.entities.values())

@@ -16,9 +16,9 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import sqlalchemy as sa
 
@@ -101,6 +101,13 @@ class _Outbox(ABC):
     engine: sa.Engine
     table: sa.Table
     entities: Mapping[str, EntityTable]
+    marking: sa.Select[Any] = field(init=False, repr=False, compare=False)
+    """Reads the mark. Built once, because every run asks it."""
+
+    def __post_init__(self) -> None:
+        """Build the statement."""
+        c = self.table.c
+        object.__setattr__(self, "marking", sa.select(c.crm_key, c.owner).where(c.id == MARK_ID))
 
     def pages(self, since: str | None) -> Iterator[FeedPage]:
         """Pages of changes since a watermark."""
@@ -115,8 +122,7 @@ class _Outbox(ABC):
         """The page behind a watermark."""
 
     def mark(self, connection: sa.Connection) -> _Mark:
-        c = self.table.c
-        row = connection.execute(sa.select(c.crm_key, c.owner).where(c.id == MARK_ID)).first()
+        row = connection.execute(self.marking).first()
         if row is None:
             raise ContainerGone(
                 f"{OUTBOX} has lost its mark (row {MARK_ID})",
@@ -150,11 +156,22 @@ class _Outbox(ABC):
         return count
 
 
+_SEQUENCE = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
+_LAST = sa.select(_SEQUENCE.c.seq).where(_SEQUENCE.c.name == OUTBOX)
+
+
+@dataclass(frozen=True, slots=True)
 class SqliteOutbox(_Outbox):
     """Position = the last id read."""
 
-    __slots__ = ()
-    kind = "sqlite"
+    kind: ClassVar[str] = "sqlite"
+    following: sa.Select[Any] = field(init=False, repr=False, compare=False)
+    """The page of rows behind ``position``."""
+
+    def __post_init__(self) -> None:
+        """Build the statements."""
+        _Outbox.__post_init__(self)
+        object.__setattr__(self, "following", self.rows(self.table.c.id > sa.bindparam("position")))
 
     def _page(self, since: str | None) -> FeedPage:
         with reading(self.engine) as connection:
@@ -163,7 +180,7 @@ class SqliteOutbox(_Outbox):
             if since is None:
                 return FeedPage((), f"{self.kind}:{mark.epoch}:{last}", complete=True)
             position = self._position(since, mark, last)
-            rows = connection.execute(self.rows(self.table.c.id > position)).all()
+            rows = connection.execute(self.following, {"position": position}).all()
             page = rows[:PAGE]
             changed = coalesced(connection, [row[1:] for row in page], self.entities)
         until = page[-1][0] if page else position
@@ -175,9 +192,7 @@ class SqliteOutbox(_Outbox):
 
     def _last(self, connection: sa.Connection) -> int:
         """The highest id ever given out: AUTOINCREMENT remembers it when rows are pruned."""
-        sequence = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
-        statement = sa.select(sequence.c.seq).where(sequence.c.name == OUTBOX)
-        return int(connection.execute(statement).scalar() or 0)
+        return int(connection.execute(_LAST).scalar() or 0)
 
     def _position(self, since: str, mark: _Mark, last: int) -> int:
         kind, _, rest = since.partition(":")

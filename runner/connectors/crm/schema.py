@@ -19,6 +19,8 @@ from runner.connectors.crm.tables import OwnTables
 from runner.model.terms import Entity
 
 RAW = sa.types.NullType()
+ADDRESSES = "addresses"
+"""The parameter of :attr:`UserColumns.by_address`: addresses in lower case."""
 COUNTS = frozenset({Family.INTEGER, Family.NUMBER})
 """Families of numbers, which can be counted on."""
 
@@ -92,6 +94,22 @@ class UserColumns:
     email: sa.Column[Any]
     alias_user: sa.Column[Any] | None
     alias_email: sa.Column[Any] | None
+    by_address: sa.Select[Any] = field(init=False, repr=False, compare=False)
+    """Every address of every user who has one of ``ADDRESSES``: (user, address, whether it is the main one). Built once,
+    because every run asks it."""
+
+    def __post_init__(self) -> None:
+        """Build the statement."""
+        parts = [sa.select(raw(self.key).label("u"), raw(self.email).label("a"), sa.literal(1).label("main"))]
+        if self.alias_user is not None and self.alias_email is not None:
+            alias = sa.select(
+                raw(self.alias_user).label("u"), raw(self.alias_email).label("a"), sa.literal(0).label("main")
+            )
+            parts.append(alias)
+        known = sa.union_all(*parts).cte("known")
+        asked = sa.select(known.c.u).where(sa.func.lower(known.c.a).in_(sa.bindparam(ADDRESSES, expanding=True)))
+        statement = sa.select(known.c.u, known.c.a, known.c.main).where(known.c.u.in_(asked), known.c.a.is_not(None))
+        object.__setattr__(self, "by_address", statement)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from runner.connectors.crm.columns import key_text
-from runner.connectors.crm.schema import EntityTable, UserColumns, raw
+from runner.connectors.crm.schema import ADDRESSES, EntityTable, UserColumns, raw
 from runner.model.items import CrmUser
 
 BATCH = 500
 """Keys, addresses or listed records per SELECT."""
-_ADDRESSES = "addresses"
 
 
 def batches(addresses: Iterable[str]) -> Iterator[list[str]]:
@@ -24,7 +23,7 @@ def batches(addresses: Iterable[str]) -> Iterator[list[str]]:
 
 def users_by_address(connection: sa.Connection, roster: UserColumns, batch: Sequence[str]) -> dict[str, CrmUser]:
     """One batch of addresses → users. A main address goes before an alias; one that two users share is absent."""
-    return _by_address(connection.execute(_users(roster), {_ADDRESSES: list(batch)}).all(), frozenset(batch))
+    return _by_address(connection.execute(roster.by_address, {ADDRESSES: list(batch)}).all(), frozenset(batch))
 
 
 def all_addresses(connection: sa.Connection, roster: UserColumns, users: EntityTable | None) -> list[str]:
@@ -45,19 +44,6 @@ def main_addresses(connection: sa.Connection, roster: UserColumns, keys: Sequenc
     )
     rows = connection.execute(statement, {"keys": list(keys)})
     return {key_text(key): address for key, held in rows if (address := str(held).strip().lower())}
-
-
-def _users(roster: UserColumns) -> sa.Select[Any]:
-    """Every address of every user who has one of the addresses asked for: (user, address, whether it is the main one)."""
-    parts = [sa.select(raw(roster.key).label("u"), raw(roster.email).label("a"), sa.literal(1).label("main"))]
-    if roster.alias_user is not None and roster.alias_email is not None:
-        alias = sa.select(
-            raw(roster.alias_user).label("u"), raw(roster.alias_email).label("a"), sa.literal(0).label("main")
-        )
-        parts.append(alias)
-    known = sa.union_all(*parts).cte("known")
-    asked = sa.select(known.c.u).where(sa.func.lower(known.c.a).in_(sa.bindparam(_ADDRESSES, expanding=True)))
-    return sa.select(known.c.u, known.c.a, known.c.main).where(known.c.u.in_(asked), known.c.a.is_not(None))
 
 
 def _by_address(rows: Sequence[Any], asked: frozenset[str]) -> dict[str, CrmUser]:
