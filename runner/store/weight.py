@@ -13,7 +13,14 @@ HEAVY = 2_000_000
 
 def is_heavy(commit: Commit) -> bool:
     """Whether a commit carries so much text that it is written with more memory."""
-    return sum(_length(fields) for fields in _carried(commit)) > HEAVY
+    total, known = 0, dict[int, int]()
+    for fields in _carried(commit):
+        if fields:
+            length = known.get(id(fields))  # mostly one object is both bases and the ledger's
+            if length is None:
+                length = known[id(fields)] = sum([len(value) for value in fields.values() if type(value) is str])
+            total += length
+    return total > HEAVY
 
 
 def _carried(commit: Commit) -> Iterator[Fields | None]:
@@ -28,7 +35,3 @@ def _carried(commit: Commit) -> Iterator[Fields | None]:
         yield entry.after
     for conflict in commit.conflicts:
         yield from (conflict.base, conflict.crm, conflict.target)
-
-
-def _length(fields: Fields | None) -> int:
-    return sum(len(value) for value in fields.values() if type(value) is str) if fields else 0
