@@ -61,8 +61,9 @@ def fill(store: DuckStore, plan: SyncPlan, writes: int) -> None:
         con, links = change.con, len(plan.links)
         con.execute("SET memory_limit = '1GB'").fetchall()
         con.execute(
-            "INSERT INTO link (id, name, condition, target_watermark, target_complete, listed, matched, mapping_digest, reason, "
-            "last_pass, quiet_passes) SELECT n + 1, name, 'active', 'w', true, true, true, '', NULL, now()::TIMESTAMP, 0 "
+            "INSERT INTO link (id, name, condition, target_watermark, target_complete, listed, matched, mapping_digest, "
+            "reason, last_pass, quiet_passes) "
+            "SELECT n + 1, name, 'active', 'w', true, true, true, '', NULL, now()::TIMESTAMP, 0 "
             "FROM (SELECT unnest(?) AS name, unnest(range(?)) AS n)",
             [list(plan.links), links],
         ).fetchall()
