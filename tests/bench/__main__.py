@@ -126,13 +126,15 @@ def memory() -> list[Measure]:
 
 
 def service() -> list[Measure]:
-    """How soon a commit in the CRM is in Exchange while the service runs, and the other way by streaming."""
+    """How soon a commit in the CRM is in Exchange while the service runs, and the other way by streaming and by push."""
     seconds = _child("tests.bench.service")
     return [
         Measure("CRM commit to Exchange, median (PostgreSQL)", seconds["p50"], "s", 0.15),
         Measure("CRM commit to Exchange, 99 of 100", seconds["p99"], "s", 0.5),
         Measure("Exchange to CRM by streaming, median (PostgreSQL)", seconds["inbound_p50"], "s", 0.25),
         Measure("Exchange to CRM by streaming, 99 of 100", seconds["inbound_p99"], "s", 1.0),
+        Measure("Exchange to CRM by push, median (PostgreSQL)", seconds["pushed_p50"], "s", 0.25),
+        Measure("Exchange to CRM by push, 99 of 100", seconds["pushed_p99"], "s", 1.0),
         Measure("passes that 1,000 notifications during a pass cost", seconds["burst_passes"], "", 1.0),
     ]
 

@@ -1,5 +1,5 @@
 """How soon the service carries a commit in the CRM (PostgreSQL) into Exchange (the sandbox), and a user's act in Exchange
-into the CRM, told of by streaming; the service is a process of its own.
+into the CRM, told of by streaming and by push; the service is a process of its own.
 
 Prints one JSON object: the seconds from a COMMIT until the mailbox holds the item, and from the act until a SELECT shows it;
 and how many passes a thousand changes of one folder cost that come while a pass runs.
@@ -8,9 +8,13 @@ and how many passes a thousand changes of one folder cost that come while a pass
 from __future__ import annotations
 
 import json
+import socket
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
+
+from psycopg import Connection
 
 from runner.sandbox.exchange import Sandbox
 from runner.sandbox.faults import Delay
@@ -50,20 +54,39 @@ def main() -> None:
                         time.sleep(GLANCE)
                     taken.append(time.perf_counter() - begun)
                     until("the service is idle", lambda: not served.remote.get("/api/v1/queue")["messages"])
-                inbound = []
-                for number in range(COMMITS):
-                    served.idle()
-                    sandbox.mailbox(BOB).create(Subject=f"Heard {number}", **EVENT)
-                    begun = time.perf_counter()
-                    while not crm.execute(
-                        "SELECT 1 FROM appointment WHERE subject = %s", (f"Heard {number}",)
-                    ).fetchall():
-                        time.sleep(GLANCE)
-                    inbound.append(time.perf_counter() - begun)
+                inbound = heard(sandbox, served, crm, "Heard")
                 burst = passes_of_a_burst(sandbox, served)
                 served.stop()
-    told = {"p50": middle(taken), "p99": worst(taken), "inbound_p50": middle(inbound), "inbound_p99": worst(inbound)}
-    print(json.dumps(told | {"burst_passes": burst}))
+            port = vacant_port()
+            mode = f"notifications: {{mode: push, url: http://127.0.0.1:{port}/push}}"
+            operator.replace("targets.d/sandbox.yaml", "access: impersonation", f"access: impersonation\n{mode}")
+            with Served(operator, "--push-listen", f"127.0.0.1:{port}") as served:
+                pushed = heard(sandbox, served, crm, "Pushed")
+                served.stop()
+    told = {"p50": middle(taken), "p99": worst(taken), "burst_passes": burst}
+    told |= {"inbound_p50": middle(inbound), "inbound_p99": worst(inbound)}
+    told |= {"pushed_p50": middle(pushed), "pushed_p99": worst(pushed)}
+    print(json.dumps(told))
+
+
+def heard(sandbox: Sandbox, served: Served, crm: Connection[Any], word: str) -> list[float]:
+    """Seconds from each of many acts in Exchange until the CRM shows it."""
+    taken = []
+    for number in range(COMMITS):
+        served.idle()
+        sandbox.mailbox(BOB).create(Subject=f"{word} {number}", **EVENT)
+        begun = time.perf_counter()
+        while not crm.execute("SELECT 1 FROM appointment WHERE subject = %s", (f"{word} {number}",)).fetchall():
+            time.sleep(GLANCE)
+        taken.append(time.perf_counter() - begun)
+    return taken
+
+
+def vacant_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def passes_of_a_burst(sandbox: Sandbox, served: Served) -> int:
