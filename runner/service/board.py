@@ -16,7 +16,7 @@ from runner.model.queueing import Message, MessageState
 from runner.model.state import LinkCondition, Scope, Suspension
 from runner.service.circuit import CircuitState
 from runner.service.service import Service
-from runner.service.views import Data, audit_view, message_view, pass_view, text_of
+from runner.service.views import Data, audit_view, growing, message_view, pass_view, text_of
 from runner.store.history import Asked, History
 from runner.store.overview import LinkOverview
 
@@ -136,6 +136,8 @@ class Board:
             "watermark": bool(state.target_watermark),
             "read_to_the_end": state.target_complete,
             "due": counts.due,
+            "growing": growing(plan, state.step),
+            "snapshot_at": text_of(state.snapshot_at),
             "subscription": service.notifications.view(plan.target, name) if plan else None,
             "passes": [pass_view(each) for each in passes],
             "passes_in_all": number,

@@ -46,6 +46,14 @@ def keyed_through(page: Page) -> None:
     assert focused("#link a")
 
 
+CANDIDATE = """\
+candidate:
+  defaults: {conflict: crm_wins}
+  rings: [{users: [bob.ray@example.com]}, {all: true}]
+  ring: 1
+"""
+
+
 def test_everything_can_be_looked_at_and_nothing_in_it_runs(stage: Stage, chromium: Browser) -> None:
     """B-90, B-91, E11: each page for an operator and a viewer, in dark and light, narrow, and without JavaScript."""
     stage.operator.ready()
@@ -204,6 +212,11 @@ def test_what_operators_do_is_done_on_the_servers_and_kept_with_their_names(stag
         assert LINK in page.inner_text("table")
         page.click("table a.key >> nth=0")
         assert "What was written" in page.inner_text("main")
+
+        operator.replace(TARGET, "links:\n", f"{CANDIDATE}links:\n")
+        until("the candidate is there", lambda: served.remote.get("/api/v1/candidates")["candidates"])
+        page.goto("/sync?target=sandbox")
+        assert "3 of 6 links run by it, ring 1 of 2" in page.inner_text("#candidate")
 
         operator.replace(TARGET, "access: impersonation", "acess: impersonation")
         page.goto("/configuration")

@@ -12,6 +12,7 @@ from runner.model.diagnostics import Severity
 from runner.model.errors import UsageError
 from runner.service import views
 from runner.service.board import STANDINGS, Board
+from runner.service.candidates import candidates_view
 from runner.service.desk import Desk
 from runner.service.looking import run_view, runs_view
 from runner.service.masking import masked
@@ -65,11 +66,21 @@ def sync(pages: Pages, request: Request, visitor: Visitor) -> Told:
         "template": "sync.html",
         "targets": targets,
         "target": pages.board.target(chosen) if chosen else None,
+        "candidate": _candidate(pages, chosen),
         "query": query,
         "listed": listed,
         "link": _link(pages, link) if link else None,
         "standings": STANDINGS,
     }
+
+
+def _candidate(pages: Pages, target: str) -> Told | None:
+    """What came of the target's candidate so far; None when it has none."""
+    service = pages.desk.service
+    plan = service.generations.current.plan
+    if target not in plan.candidates:
+        return None
+    return next(one for one in candidates_view(service.store, plan) if one["target"] == target)
 
 
 def _link(pages: Pages, name: str) -> Told | None:
