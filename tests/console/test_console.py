@@ -9,6 +9,7 @@ import duckdb
 from playwright.sync_api import Page, expect
 
 from tests.console.browser import Browser, do
+from tests.console.contrast import too_faint
 from tests.console.corp import directory
 from tests.console.stage import ANN, BOB, EVIL, TARGET, Stage, acts
 from tests.e2e.served import Served, until
@@ -66,6 +67,7 @@ def test_everything_can_be_looked_at_and_nothing_in_it_runs(stage: Stage, chromi
             assert answer.status == 200, path
             assert "default-src 'self'" in answer.headers["content-security-policy"]
             assert olga.title() != "owned"
+            assert not too_faint(olga), path
         olga.goto("/conflicts")
         assert EVIL in olga.inner_text("table")
         assert olga.query_selector("table img") is None
@@ -103,6 +105,7 @@ def test_everything_can_be_looked_at_and_nothing_in_it_runs(stage: Stage, chromi
             assert "Stand-up with sales" not in vera.content(), path
             assert "Northwind" not in vera.content(), path
             assert not vera.query_selector_all("a[data-dialog]"), path
+            assert not too_faint(vera), path
         refused = vera.request.get(f"{stage.url}/act/sync?link={LINK}")
         assert refused.status == 403
         assert vera.evaluate("document.documentElement.scrollWidth <= innerWidth")
