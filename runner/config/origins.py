@@ -101,7 +101,8 @@ def settings_of(settings: FolderSettings) -> dict[str, Any]:
         "snapshot": _schedule(settings.snapshot),
         "restrictions": {n: UNLIMITED if most is None else most for n, most in asdict(settings.restrictions).items()},
         "attachments": _files(settings.files),
-        "filter": settings.filter,
+        # A directory's filter is its server's to understand, and is told with the server.
+        **({"filter": settings.filter} if "filter" in settings.origins else {}),
         "clock_tolerance": f"{settings.clock_tolerance:g}s",
         "time_zone": settings.time_zone,
         "window": {end: UNLIMITED if length is None else duration_text(length) for end, length in ends.items()},

@@ -83,6 +83,10 @@ def test_everything_can_be_looked_at_and_nothing_in_it_runs(stage: Stage, chromi
         expect(olga.locator("#links tbody tr")).to_have_count(1)
         assert "q=bob" in olga.url
 
+        olga.goto("/sync?target=corp&link=corp/users")
+        assert "inbound" in olga.inner_text("#link")
+        assert "targets.d/corp.yaml" in olga.inner_text("#link")
+
         olga.goto("/ldap")
         assert "10 of 11 users take part" in olga.inner_text("#users header")
         rosa = olga.locator("#users tbody tr", has_text="rosa.klein")
