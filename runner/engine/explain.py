@@ -14,6 +14,7 @@ from runner.config.plan import LinkPlan
 from runner.engine.decide import UNNAMED, Decided, decide, why_apart
 from runner.engine.explanation import SHOWN, Answer, Explanation, SideView, UnitView, UserView
 from runner.engine.gather import gather
+from runner.engine.growth import growing
 from runner.engine.guarding import GUARD_WINDOW
 from runner.engine.hindrance import hindrance_of
 from runner.engine.mailing import Mailroom
@@ -159,7 +160,10 @@ class _Looking:
             resolutions.setdefault(one.crm_key or "", []).append(one)
         verdicts = decide(self.link, gathered.subjects, self.now, resolutions, meetings)
         if verdicts.decided:
-            return verdicts.decided[0], *_summed_up(verdicts.decided[0], reasons, self.link)
+            decided = verdicts.decided[0]
+            waits = growing(self.store, self.runner.clock, self.link).waiting(decided)
+            told, reasons = _summed_up(decided, reasons, self.link)
+            return decided, "it waits its turn in a first sync that grows" if waits else told, [*waits, *reasons]
         failures = [*gathered.failures, *verdicts.failures]
         if failures:
             reasons.append(f"{failures[0].error.code}: {failures[0].error}")

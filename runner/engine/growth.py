@@ -82,6 +82,15 @@ class Growth:
                 parked += [(mark, due) for mark in item.subject.marks]
         return replace(verdicts, decided=tuple(free), parked=tuple(parked))
 
+    def waiting(self, item: Decided) -> list[str]:
+        """Why an item has to wait, for people; nothing when its turn is now. Parks nothing."""
+        due = self._due(item, self.clock.now()) if self else None
+        if due is None:
+            return []
+        if due != FAR:
+            return [f"its turn comes at {due:%Y-%m-%d %H:%M} UTC, by the pace and the hours that `expand` allows"]
+        return [f"it lies beyond window {self.step} of at most {self._plan.steps} of `expand`: a later one takes it in"]
+
     def ended(self, state: LinkState, report: PassReport) -> LinkState:
         """A pass has ended: the next step begins when all of this one has been done."""
         if not self:
@@ -126,3 +135,11 @@ class Growth:
             waiting = tuple(replace(mark, due=None) for mark in marks if mark.due == FAR)
             if waiting:
                 self.store.commit(Commit(marks=waiting))
+
+
+def growing(store: Store, clock: Clock, link: LinkPlan) -> Growth:
+    """A link's growth as the next pass would begin it."""
+    growth = Growth(store, clock, link)
+    growth.resume(store.link(link.name))
+    growth.begin()
+    return growth

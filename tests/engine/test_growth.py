@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
 
+from runner.engine.explain import explain
 from runner.model.meetings import MailKind
 from runner.reconcile.expanding import Expansion
 from runner.reconcile.firewall import MailPolicy
@@ -49,6 +50,29 @@ def test_what_is_in_step_already_goes_on_meanwhile_and_what_is_new_waits_its_tur
     world.sync()
     assert world.outlook()[first].values["location"] == "Hall"
     assert "Far" not in world.outlook()
+
+
+def test_who_asks_about_an_item_that_waits_is_told_why(make_world: MakeWorld) -> None:
+    """B-71: `the next pass writes it` would be wrong of it."""
+    hours = Hours(begin=time(20), end=time(6), zone="Etc/UTC")
+    world = make_world(link_plan(expand=growing(during=hours)))
+    ahead(world, "Near", 2)
+    ahead(world, "Far", 200)
+    world.sync()
+    told = {}
+    for title, record in world.records().items():
+        [item] = explain(world.runner(), list(world.links), record.key).items
+        told[title] = (item.outcome, item.reasons[0])
+    waits = "it waits its turn in a first sync that grows"
+    assert told["Near"] == (
+        waits,
+        "its turn comes at 2026-03-02 20:00 UTC, by the pace and the hours that `expand` allows",
+    )
+    assert told["Far"] == (waits, "it lies beyond window 1 of at most 3 of `expand`: a later one takes it in")
+    world.clock.advance(hours.opens(world.clock.now()) - world.clock.now())
+    world.sync()
+    [item] = explain(world.runner(), list(world.links), world.records()["Near"].key).items
+    assert item.outcome == "in step"
 
 
 def test_no_more_items_a_minute_than_are_allowed(make_world: MakeWorld) -> None:
