@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -11,11 +12,15 @@ import click
 from runner.cli.context import Context, SystemRng, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
 from runner.cli.progress import progress
+from runner.cli.remote import Remote
 from runner.engine.passes import Orders
 from runner.model.errands import Audit
 from runner.model.printable import printable
 from runner.reconcile.rendering import shortened
-from runner.service.auditing import audit_answer
+from runner.service.auditing import DIFFERENCES, audit_answer
+
+PIECE = 10
+"""Seconds of its rate that an audit in the service takes at a time."""
 
 
 @click.command()
@@ -35,7 +40,8 @@ def audit(context: Context, links: tuple[str, ...], rate: int | None, anew: bool
     errand = Audit(rate=rate, anew=anew, repair=repair)
     service = context.service()
     if service is not None:
-        told = service.post("/api/v1/audit", {"links": list(links), "anew": anew, "repair": repair})
+        asked = {"links": list(links), "anew": anew, "repair": repair}
+        told = paced(service, asked, rate, time.sleep) if rate else service.post("/api/v1/audit", asked)
     else:
         with context.session() as session, progress() as bar:
             orders = Orders(SystemRng().token(), progress=bar, pause=time.sleep, errand=errand)
@@ -47,6 +53,28 @@ def audit(context: Context, links: tuple[str, ...], rate: int | None, anew: bool
     if repair and any(link["marked"] for link in told["links"]):
         click.echo("Marked: `exsync plan` shows what the next pass does about it, `exsync apply` carries it out.")
     return int(told["exit_code"])
+
+
+def paced(service: Remote, asked: dict[str, Any], rate: int, pause: Callable[[float], None]) -> dict[str, Any]:
+    """An audit in the service, a few seconds' worth of each link at a time: between two pieces the links' passes go on."""
+    seen: dict[str, dict[str, Any]] = {}
+    failed = 0
+    left = asked["links"]
+    while True:
+        told = service.post("/api/v1/audit", {**asked, "links": left, "most": max(1, rate * PIECE // 60)})
+        failed = failed or int(told["exit_code"]) * (int(told["exit_code"]) != DIFFERENCES)
+        before = sum(_looked(seen.get(one["link"])) for one in told["links"])
+        seen.update({one["link"]: one for one in told["links"]})
+        left = [one["link"] for one in told["links"] if not (one["error"] or one["skipped"] or one["finished"])]
+        if not left:
+            differing = DIFFERENCES if any(one["found"] for one in seen.values()) else 0
+            return {"links": list(seen.values()), "exit_code": failed or differing}
+        pause(60 * max(0, sum(map(_looked, told["links"])) - before) / rate)
+        asked = {**asked, "anew": False}
+
+
+def _looked(link: dict[str, Any] | None) -> int:
+    return int(link["counts"].get("looked", 0)) if link else 0
 
 
 def _show(links: list[dict[str, Any]]) -> None:

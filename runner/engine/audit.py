@@ -102,6 +102,11 @@ class _Audit:
         equal = not any(self.proof.counts.get(finding, 0) for finding in Finding)
         self._keep(phase=Phase.DONE, cursor="", finished=now, proven=self.proof.started if equal else self.proof.proven)
 
+    @property
+    def _step(self) -> int:
+        """Pairs of the next step: no more than this visit has left."""
+        return STEP if self.left is None else min(STEP, max(1, self.left))
+
     # -- progress ----------------------------------------------------------------------------------------------------
 
     def _keep(self, **changes: object) -> None:
@@ -176,7 +181,7 @@ class _Audit:
 
     def _pairs(self) -> None:
         after = int(self.proof.cursor or 0)
-        while page := self.store.paired_keys(self.link.name, Side.CRM, after=after, limit=STEP):
+        while page := self.store.paired_keys(self.link.name, Side.CRM, after=after, limit=self._step):
             after = page[-1][0]
             wanted = {number for number, _ in page}
             known = self.store.pairings(self.link.name, crm_keys=[key for _, key in page])

@@ -42,11 +42,12 @@ class Inquiry:
         with on_a_copy(self.service) as runner:
             return explained(runner, word, names)
 
-    def audit(self, names: Sequence[str], *, anew: bool, repair: bool) -> Data:
-        """Compare both sides of these links, in their turn; what is found is marked when it shall be repaired."""
+    def audit(self, names: Sequence[str], *, anew: bool, repair: bool, most: int | None = None) -> Data:
+        """Compare both sides of these links, in their turn; what is found is marked when it shall be repaired. ``most``:
+        items of each link, after which it stops; the next one goes on there."""
         service = self.service
         links = select_links(service.generations.current.plan, names)
-        order = Order(service.rng.token(), errand=Audit(anew=anew, repair=repair))
+        order = Order(service.rng.token(), errand=Audit(anew=anew, repair=repair, most=most))
         answer = audit_answer(service.store, self.desk.ordered(links, order))
         marked = [one["link"] for one in answer["links"] if one["marked"]]
         service.queue.put(jobs_for(service.generations.current, marked, Cause.NOTIFICATION))

@@ -243,7 +243,7 @@ BODIES: Mapping[str, Schema] = MappingProxyType(
         "/api/v1/apply": _taken({}, links=some("text"), allow=some("text"), only=some("text")),
         "/api/v1/plan": _taken({}, links=some("text")),
         "/api/v1/candidates/plan": _taken({}, links=some("text")),
-        "/api/v1/audit": _taken({}, links=some("text"), anew="flag", repair="flag"),
+        "/api/v1/audit": _taken({}, links=some("text"), anew="flag", repair="flag", most="whole"),
         "/api/v1/forget": _taken({"link": "text"}),
         "/api/v1/snapshot": _taken(
             {"way": "text", "links": some("text")},

@@ -124,7 +124,10 @@ def api_routes(desk: Desk) -> list[Route]:
         "/api/v1/plan": lambda request, body: desk.plan(_texts(body, "links")),
         "/api/v1/candidates/plan": lambda request, body: inquiry.try_candidates(_texts(body, "links")),
         "/api/v1/audit": lambda request, body: inquiry.audit(
-            _texts(body, "links"), anew=bool(body.get("anew")), repair=bool(body.get("repair"))
+            _texts(body, "links"),
+            anew=bool(body.get("anew")),
+            repair=bool(body.get("repair")),
+            most=max(1, int(body["most"])) if body.get("most") else None,
         ),
         "/api/v1/forget": lambda request, body: inquiry.forget(who(request), _text(body, "link")),
         "/api/v1/snapshot": lambda request, body: inquiry.snapshot(who(request), body),

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 
+import pytest
+
+from runner.cli.audit import paced
 from tests.e2e.operator import ANN, BOB, Operator
 from tests.e2e.served import Served
 
@@ -61,6 +65,16 @@ def test_a_running_service_audits(operator: Operator) -> None:
         [link] = json.loads(said.out)["links"]
         assert link["counts"]["equal"] > 0
         assert link["proven"]
+
+        begun, pauses = time.monotonic(), list[float]()
+        told = paced(served.remote, {"links": [ANN], "anew": True, "repair": False}, 18, pauses.append)
+        [again] = told["links"]
+        assert (again["counts"], told["exit_code"]) == (link["counts"], 0)
+        assert again["proven"] > link["proven"]
+        assert len(pauses) > 1
+        assert sum(pauses) == pytest.approx(60 * link["counts"]["looked"] / 18, rel=0.5)
+        assert time.monotonic() - begun < sum(pauses)
+        assert operator.exsync("audit", ANN, "--rate", "600").code == 0
 
         # Read anew by the pass that is asked for with it, and nothing made or deleted for it (B-74).
         written, name = operator.remote_writes(), f"sandbox/{ANN}/calendar"
