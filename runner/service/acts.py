@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from runner.config.plan import SyncPlan
+from runner.engine import aside
 from runner.engine.held import decide_mail
 from runner.engine.resolve import find_conflict, resolve
 from runner.engine.selection import select_links
@@ -15,7 +16,7 @@ from runner.model.meetings import Mail
 from runner.model.ports import Queue, Store
 from runner.model.queueing import Message
 from runner.model.record import SCHEMAS
-from runner.model.state import Act, Commit, Conflict, Scope, Suspension
+from runner.model.state import Act, Commit, Conflict, Quarantined, Scope, Suspension
 from runner.store import DuckStore
 
 LEDGER_LEAST = timedelta(days=7)
@@ -111,6 +112,14 @@ def settle_mail(store: Store, who: Operator, mail_id: str, word: str) -> Mail:
     mail = decide_mail(store, mail_id, word, who.now)
     store.commit(Commit(acts=(who.act(word, f"mail {mail.id[:8]}", mail.link),)))
     return mail
+
+
+def settle_aside(store: Store, who: Operator, item: str, word: str) -> Quarantined:
+    """Try an item in quarantine again (``retry``), or hear of it no more until it changes (``drop``) (B-23)."""
+    entries = store.quarantined()
+    entry = entries[aside.place_of(item, [each.key for each in entries])]
+    aside.settle_aside(store, entry, word, who.act(word, f"item {entry.key[:60]}", f"{entry.link}: {entry.code}"))
+    return entry
 
 
 def settle_conflict(

@@ -249,6 +249,14 @@ class Desk:
         service.queue.put(jobs_for(service.generations.current, [mail.link], Cause.NOTIFICATION))
         return views.mail_view(mail)
 
+    def settle_aside(self, who: Operator, item: str, word: str) -> Data:
+        """Carry out ``retry`` or ``drop`` for an item in quarantine; a retry asks for its pass."""
+        service = self.service
+        entry = acts.settle_aside(service.store, who, item, word)
+        if word == "retry":
+            service.queue.put(jobs_for(service.generations.current, [entry.link], Cause.NOTIFICATION))
+        return views.quarantine_view(entry)
+
     def prune_ledger(self, who: Operator, days: int) -> Data:
         """Drop the ledger's oldest entries."""
         return {"dropped": acts.prune_ledger(self.service.store, who, timedelta(days=days))}

@@ -173,6 +173,8 @@ ANSWERS: Mapping[tuple[str, str], Schema] = MappingProxyType(
         ("get", "/api/v1/conflicts/{id}"): ref("Conflict"),
         ("post", "/api/v1/conflicts/{id}/resolve"): ref("Conflict"),
         ("get", "/api/v1/quarantine"): record(items=some(ref("Quarantined"))),
+        ("post", "/api/v1/quarantine/retry"): ref("Quarantined"),
+        ("post", "/api/v1/quarantine/drop"): ref("Quarantined"),
         ("get", "/api/v1/mail"): record(mails=some(ref("Mail"))),
         ("post", "/api/v1/mail/{id}/release"): ref("Mail"),
         ("post", "/api/v1/mail/{id}/drop"): ref("Mail"),
@@ -235,6 +237,8 @@ def _taken(needed: Kinds, **optional: str | Schema) -> Schema:
 BODIES: Mapping[str, Schema] = MappingProxyType(
     {
         "/api/v1/conflicts/{id}/resolve": _taken({"take": "text"}, values=some("text")),
+        "/api/v1/quarantine/retry": _taken({"item": "text"}),
+        "/api/v1/quarantine/drop": _taken({"item": "text"}),
         "/api/v1/ledger/prune": _taken({"days": "whole"}),
         "/api/v1/sync": _taken({"links": some("text")}),
         "/api/v1/reset": _taken({"link": "text"}),

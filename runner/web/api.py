@@ -108,6 +108,8 @@ def api_routes(desk: Desk) -> list[Route]:
         "/api/v1/mail/{id}/drop": lambda request, body: desk.settle_mail(
             who(request), request.path_params["id"], "drop"
         ),
+        "/api/v1/quarantine/retry": lambda request, body: desk.settle_aside(who(request), _text(body, "item"), "retry"),
+        "/api/v1/quarantine/drop": lambda request, body: desk.settle_aside(who(request), _text(body, "item"), "drop"),
         "/api/v1/ledger/prune": lambda request, body: desk.prune_ledger(who(request), int(body.get("days", 0))),
         "/api/v1/sync": lambda request, body: desk.sync(who(request), _texts(body, "links")),
         "/api/v1/reset": lambda request, body: desk.reset(who(request), _text(body, "link")),

@@ -26,6 +26,8 @@ SUMMARIES: Mapping[str, str] = {
     "/api/v1/conflicts/{id}": "One conflict with base and both values",
     "/api/v1/conflicts/{id}/resolve": "Decide on a conflict: take is crm, target, restore or value (with values)",
     "/api/v1/quarantine": "Items that were set aside",
+    "/api/v1/quarantine/retry": "Try an item in quarantine again now",
+    "/api/v1/quarantine/drop": "List an item no more, until it changes on either side",
     "/api/v1/mail": "Mail to attendees that is held (all: every one)",
     "/api/v1/mail/{id}/release": "Let a held mail go out",
     "/api/v1/mail/{id}/drop": "Write without the mail",

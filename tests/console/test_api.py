@@ -166,6 +166,10 @@ def _write(document: Document, paths: dict[str, str], pia: Person) -> None:
     posted("/api/v1/queue/{number}/retry", number=number)
     posted("/api/v1/queue/{number}/discard", number=number)
     posted("/api/v1/conflicts/{id}/resolve", {"take": "value", "values": ["title=Stated"]}, id=conflict["id"])
+    [aside] = pia.get("/api/v1/quarantine").json()["items"]
+    assert posted("/api/v1/quarantine/retry", {"item": aside["key"]})["key"] == aside["key"]
+    assert posted("/api/v1/quarantine/drop", {"item": aside["key"][-12:]})["code"] == aside["code"]
+    posted("/api/v1/quarantine/drop", {"item": "nobody"}, status=400)
     posted("/api/v1/mail/{id}/drop", id=mail["id"])
     posted("/api/v1/mail/{id}/release", id=mail["id"])
     assert posted("/api/v1/resume", {"scope": "link", "name": LINK})["resumed"] == [LINK]
