@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 DEBS := postgresql chromium slapd ldap-utils samba-ad-dc samba-ad-provision
 WORKERS ?= 2
 
-.PHONY: demo demo-stop test lint bench sim mutants sbom screenshots lock clean
+.PHONY: demo demo-stop test lint bench sim mutants sequences sbom screenshots lock clean
 
 demo: .venv/.run
 	@$(BIN)/python -m runner.cli.story $(if $(KEEP),--keep)
@@ -32,6 +32,10 @@ sim: .venv/.dev
 
 mutants: .venv/.dev
 	$(BIN)/python -m tests.sim.mutants
+
+COUNT ?= 2000
+sequences: .venv/.dev
+	$(BIN)/python -m tests.exchange.sequences --count $(COUNT) --from $(FROM)
 
 # In an environment of its own: with what cyclonedx brings along, jsonschema takes a second to import.
 .venv/sbom/.made: .ci/requirements-sbom.txt | .venv/.made

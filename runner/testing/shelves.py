@@ -46,23 +46,35 @@ class Container:
     epoch: int = 0
     """Raised to make every older watermark invalid."""
 
-    def page(self, start: int, size: int, cursor: str) -> ChangePage:
-        """What changed after the sequence ``start``, each id once with its latest state, at most ``size`` ids; watermarks
-        begin with ``cursor``."""
+    def page(self, stand: str, size: int, cursor: str) -> ChangePage:
+        """What changed behind ``stand``, each id once with its latest state, at most ``size`` ids; watermarks are ``cursor``
+        and a stand.
+
+        A stand is ``low.high.at``: the window of the log that its reader is told, and up to where he was. Who is told a
+        page at a time was not yet told what came in behind ``low``, so nobody tells him that it is gone; what happens
+        meanwhile is in the next window. An empty stand is that of a new reader.
+        """
+        now = max((at for at, _ in self.log), default=0)
+        low, high, told = (int(part) for part in stand.split(".")) if stand else (0, now, 0)
+        if told == high:
+            low, high = high, now
         latest = {key: at for at, key in self.log}
+        within = {key: at for at, key in self.log if told < at <= high}
         new = [
-            (at, key) for key, at in latest.items() if at > start and (key in self.items or self.arrived[key] <= start)
+            (at, key)
+            for key, at in within.items()
+            if key in self.items or (self.arrived[key] <= low and latest[key] <= high)
         ]
         new.sort()
         page, rest = new[:size], new[size:]
-        # An exhausted feed stands at the end of the log, so that a deletion seen by nobody is not reported later.
-        behind = page[-1][0] if rest else max((at for at, _ in self.log), default=start)
+        # A window that is read out stands at its end, so that a deletion seen by nobody is not reported later.
+        behind = page[-1][0] if rest else high
         keys = [key for _, key in reversed(page)]
         return ChangePage(
             changed=tuple(Ref(key, change_key(self.items[key])) for key in keys if key in self.items),
             deleted=tuple(key for key in keys if key not in self.items),
-            watermark=f"{cursor}{behind}",
-            complete=not rest,
+            watermark=f"{cursor}{low}.{high}.{behind}",
+            complete=not rest and high == now,
         )
 
     def holders(self, identities: Sequence[Identity], shelf: Shelf) -> Iterator[Found]:

@@ -309,8 +309,7 @@ class FakeTarget:
         cursor = f"{container.epoch}|{link.user}|{link.folder}|"
         if since is not None and not since.startswith(cursor):
             raise WatermarkInvalid("the server does not take this watermark", code="ErrorInvalidSyncStateData")
-        start = int(since.removeprefix(cursor)) if since else 0
-        return container.page(start, self.page, cursor)
+        return container.page(since.removeprefix(cursor) if since else "", self.page, cursor)
 
     def _find(self, link: LinkRef, identities: Sequence[Identity]) -> list[Found]:
         self._home(link)

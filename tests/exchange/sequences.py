@@ -1,0 +1,323 @@
+"""Random sequences of operations, carried out on the fake target and on the simulated Exchange through the real connector.
+
+Whatever the simulation proves, it proves of the fake; so both must give equal answers. Ids, change keys and watermarks are
+each side's own: items go by the name that the sequence gave them, versions count as "the one last seen" or "another one".
+
+``python -m tests.exchange.sequences --count 2000 [--from 0]`` carries out many; the first difference ends it with its seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from runner.connectors.exchange import ExchangeConnector, connect
+from runner.model.items import ChangePage, Identity, Item, Write, WriteResult
+from runner.model.terms import Operation
+from runner.sandbox.exchange import Sandbox
+from runner.testing.contract import TargetBench
+from runner.testing.contract.words import summed
+from tests.exchange.canned import CONTACTS, TASKS, link_to, plan_for
+from tests.exchange.test_contract import ContactBench, ExchangeBench, TaskBench
+from tests.testing.benches import FakeContactBench, FakeTargetBench, FakeTaskBench
+
+KINDS: tuple[tuple[type[FakeTargetBench], type[ExchangeBench], dict[str, Any]], ...] = (
+    (FakeTargetBench, ExchangeBench, {}),
+    (FakeTaskBench, TaskBench, TASKS),
+    (FakeContactBench, ContactBench, CONTACTS),
+)
+STEPS = 14
+
+
+class Differs(AssertionError):
+    """The two sides gave different answers."""
+
+
+@dataclass
+class Seen:
+    """What is known of one side: each name's id and the version last seen of it, and where the feed stands."""
+
+    bench: TargetBench
+    move: Callable[[str], str]
+    keys: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str | None] = field(default_factory=dict)
+    watermark: str | None = None
+    pages: list[ChangePage] = field(default_factory=list)
+
+    def name(self, key: str | None) -> str | None:
+        """The name of an id; a lying item that the sequence has no name for is ``unnamed``."""
+        return next((name for name, known in self.keys.items() if known == key), "unnamed") if key else None
+
+    def write(self, write: Write, name: str) -> object:
+        """Carry out one write: what became of it."""
+        (result,) = self.bench.connector.write(self.bench.link, [write])
+        return self._noted(name, result)
+
+    def _noted(self, name: str, result: WriteResult) -> object:
+        if result.error is not None:
+            return type(result.error)
+        if result.key is not None:
+            self.keys[name] = result.key
+        if result.version is not None:
+            self.versions[name] = result.version
+        return (self.name(result.key), result.version is not None, result.adopted, result.unfinished)
+
+    def look(self, ours: set[str], title: str) -> dict[str, object]:
+        """Every item by name: all values of what we made, the title of what users made."""
+        answers = self.bench.connector.get(self.bench.link, list(self.keys.values()))
+        told: dict[str, object] = {}
+        for name, key in self.keys.items():
+            answer = answers[key]
+            if not isinstance(answer, Item):
+                told[name] = type(answer)
+                continue
+            fields = self.bench.sample("") if name in ours else (title,)
+            known = self.versions.get(name) == answer.version
+            self.versions[name] = answer.version
+            values = {each: answer.values.get(each) for each in fields}
+            told[name] = (values, answer.stamp, answer.native is not None, answer.shared, answer.masked, known)
+        return told
+
+    def read(self, pages: int | None) -> object:
+        """The feed on from where it stands, to its end or for some pages only; a summary at its end."""
+        for number, page in enumerate(self.bench.connector.changes(self.bench.link, self.watermark), 1):
+            self.watermark = page.watermark
+            self.pages.append(page)
+            if number == pages:
+                return None
+        changed, deleted = summed(self.pages)
+        self.pages.clear()
+        return {self.name(key): self.versions.get(self.name(key) or "") == told for key, told in changed.items()}, {
+            self.name(key) for key in deleted
+        }
+
+    def find(self, stamp: str) -> object:
+        """Where the holders of a stamp lie."""
+        found = self.bench.connector.find(self.bench.link, [Identity(stamp=stamp)])
+        return sorted((str(each.place), self.name(each.key) or "") for each in found)
+
+
+class Sequence:
+    """One random sequence over both sides; every answer is compared at once."""
+
+    def __init__(self, seed: int, fake: Seen, real: Seen, title: str) -> None:
+        self.rng = random.Random(seed)
+        self.sides = (fake, real)
+        self.title = title
+        self.home: set[str] = set()
+        self.away: set[str] = set()
+        self.ours: set[str] = set()
+        self.stamps: list[str] = []
+        self.partly: set[str] = set()
+        self.trace: list[str] = []
+        self.count = 0
+
+    def run(self) -> None:
+        """Some random steps, then everything is looked at and read to its end."""
+        steps = (
+            self.create, self.create, self.update, self.update, self.delete,
+            self.user_create, self.user_edit, self.user_edit, self.user_delete, self.user_move, self.user_copy,
+            self.look, self.read, self.read_partly, self.find,
+        )  # fmt: skip
+        for _ in range(STEPS):
+            self.rng.choice(steps)()
+        self.look()
+        self.read()
+        self.read()
+        for stamp in self.stamps:
+            self._both(f"find {stamp}", lambda side, stamp=stamp: side.find(stamp))
+
+    def create(self) -> None:
+        """We make an item."""
+        name, stamp = self._new(), f"stamp{self.count:021d}"
+        self.stamps.append(stamp)
+        values = self.sides[0].bench.sample(name)
+        write = Write(Operation.CREATE, None, None, values, frozenset(values), stamp)
+        self._both(f"create {name}", lambda side: side.write(write, name))
+        self.home.add(name)
+        self.ours.add(name)
+
+    def update(self) -> None:
+        """We write the title over the version last seen, whatever has become of the item."""
+        name, change = self._any(), self.sides[0].bench.retitled(self._new())
+        if name is not None:
+            self._both(
+                f"update {name} {change}",
+                lambda side: side.write(
+                    Write(
+                        Operation.UPDATE, side.keys[name], side.versions.get(name) or "none", change, frozenset(change)
+                    ),
+                    name,
+                ),
+            )
+
+    def delete(self) -> None:
+        """We delete over the version last seen."""
+        name = self._any()
+        if name is None:
+            return
+        told = self._both(
+            f"delete {name}",
+            lambda side: side.write(Write(Operation.DELETE, side.keys[name], side.versions.get(name) or "none"), name),
+        )
+        if not isinstance(told, type):
+            self.home.discard(name)
+            self.away.discard(name)
+
+    def user_create(self) -> None:
+        """A user makes an item."""
+        name = self._new()
+        self._named(f"user_create {name}", name, lambda side: side.bench.user_create(name))
+        self.home.add(name)
+
+    def user_edit(self) -> None:
+        """A user changes the title."""
+        name, title = self._pick(self.home | self.away), self._new()
+        if name is not None:
+            self._both(f"user_edit {name} {title}", lambda side: side.bench.user_edit(side.keys[name], title))
+
+    def user_delete(self) -> None:
+        """A user deletes an item the ordinary way."""
+        name = self._pick(self.home | self.away)
+        if name is not None:
+            self._both(f"user_delete {name}", lambda side: side.bench.user_delete(side.keys[name]))
+            self.home.discard(name)
+            self.away.discard(name)
+
+    def user_move(self) -> None:
+        """A user moves an item out of the folder: it goes on under another id, so under another name."""
+        name, moved = self._pick(self.home), self._new()
+        if name is not None:
+            self._named(f"user_move {name} {moved}", moved, lambda side: side.move(side.keys[name]))
+            self.home.remove(name)
+            self.away.add(moved)
+            self.ours |= {moved} if name in self.ours else set()
+
+    def user_copy(self) -> None:
+        """A user copies an item within the folder."""
+        name, copy = self._pick(self.home), self._new()
+        if name is not None:
+            self._named(f"user_copy {name} {copy}", copy, lambda side: side.bench.user_copy(side.keys[name]))
+            self.home.add(copy)
+            self.ours |= {copy} if name in self.ours else set()
+
+    def look(self) -> None:
+        """Get every id that was ever given out."""
+        self._both("look", lambda side: side.look(self.ours, self.title))
+
+    def read(self) -> None:
+        """Read the feed to its end. After a part of it, each side may have named others first: what was deleted since then
+        was seen by one and not by the other, so only what lives counts."""
+        told = self._both("read", lambda side: side.read(None), compared=not self.partly)
+        if self.partly:
+            alive = [{name for name in answer[0] if name in self.home} for answer in told]
+            self._demand("read", *alive)
+            self.partly.clear()
+
+    def read_partly(self) -> None:
+        """Read the first page only."""
+        self._both("read_partly", lambda side: side.read(1), compared=False)
+        self.partly.add("partly")
+
+    def find(self) -> None:
+        """Look one stamp up."""
+        stamp = self._pick(set(self.stamps))
+        if stamp is not None:
+            self._both(f"find {stamp}", lambda side: side.find(stamp))
+
+    def _both(self, step: str, effect: Callable[[Seen], Any], *, compared: bool = True) -> Any:
+        self.trace.append(step)
+        fake, real = (effect(side) for side in self.sides)
+        if not compared:
+            return fake, real
+        self._demand(step, fake, real)
+        return fake
+
+    def _demand(self, step: str, fake: object, real: object) -> None:
+        if fake != real:
+            raise Differs(f"{step}\n  fake: {fake}\n  real: {real}\n  after: " + "; ".join(self.trace))
+
+    def _named(self, step: str, name: str, effect: Callable[[Seen], str]) -> None:
+        self.trace.append(step)
+        for side in self.sides:
+            side.keys[name] = effect(side)
+
+    def _new(self) -> str:
+        self.count += 1
+        return f"Item {self.count}"
+
+    def _pick(self, names: set[str]) -> str | None:
+        return self.rng.choice(sorted(names)) if names else None
+
+    def _any(self) -> str | None:
+        return self._pick(set(self.sides[0].keys))
+
+
+class Pair:
+    """One simulated Exchange and one connector to it; each sequence gets a mailbox of its own."""
+
+    def __init__(self, sandbox: Sandbox, stack: ExitStack) -> None:
+        self._sandbox = sandbox
+        plans = [plan_for(sandbox.url, username=sandbox.username, page=page) for page in (1, 2, 512)]
+        self._connectors = [stack.enter_context(closing(connect(plan, sandbox.password))) for plan in plans]
+
+    def carry_out(self, seed: int) -> None:
+        """The sequence of this seed; raises :class:`Differs` where the sides do."""
+        fake_kind, real_kind, changes = KINDS[seed % len(KINDS)]
+        user = f"user{seed}@example.com"
+        fake, link = fake_kind(), link_to(user, **changes)
+        fake.link = link
+        fake.connector.add_mailbox(user)
+        real = _on_mailbox(real_kind, self._sandbox, user, self._connectors[seed // 3 % 3])
+        real.link = link
+        fake.connector.page = (1, 2, 512)[seed // 9 % 3]
+        away: list[str] = []
+
+        def move(key: str) -> str:
+            if not away:
+                away.append(real._user.create_folder("Private", real.folder, real.folder_class))
+            return real._user.move(key, away[0])
+
+        try:
+            Sequence(seed, Seen(fake, fake.user_move), Seen(real, move), fake.title).run()
+        except Differs as difference:
+            raise Differs(f"seed {seed}: {difference}") from None
+
+
+def _on_mailbox(kind: type[ExchangeBench], sandbox: Sandbox, user: str, connector: ExchangeConnector) -> ExchangeBench:
+    bench = kind.__new__(kind)
+    bench._sandbox, bench._user, bench._tokens, bench.connector = sandbox, sandbox.add_mailbox(user), 0, connector
+    return bench
+
+
+@contextmanager
+def pair() -> Iterator[Pair]:
+    """Both sides, for as many sequences as one likes."""
+    with Sandbox() as sandbox, ExitStack() as stack:
+        yield Pair(sandbox, stack)
+
+
+def main() -> int:
+    """Carry out many sequences; 1 at the first difference."""
+    parser = argparse.ArgumentParser(description="Compare the fake target with the simulated Exchange.")
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--from", type=int, default=0, dest="first")
+    asked = parser.parse_args()
+    with pair() as both:
+        for seed in range(asked.first, asked.first + asked.count):
+            try:
+                both.carry_out(seed)
+            except Differs as difference:
+                print(difference, file=sys.stderr)
+                return 1
+    print(f"{asked.count} sequences from {asked.first}: equal answers from the fake and the simulated Exchange")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
