@@ -69,6 +69,7 @@ class Container:
         page, rest = new[:size], new[size:]
         # A window that is read out stands at its end, so that a deletion seen by nobody is not reported later.
         behind = page[-1][0] if rest else high
+        low = low if rest else high
         keys = [key for _, key in reversed(page)]
         return ChangePage(
             changed=tuple(Ref(key, change_key(self.items[key])) for key in keys if key in self.items),
