@@ -32,6 +32,17 @@ def one_of(operator: Operator, owner: int) -> int:
     return number
 
 
+def half_make(operator: Operator) -> None:
+    """A new item of Ann's: its create has happened in Exchange, and the answer is still out."""
+    slow = operator.sandbox.inject(Delay(15), "CreateItem", after=True)
+    operator.sql(
+        "INSERT INTO appointment (subject, starts_at, ends_at, owner_id) "
+        "SELECT 'Half made', starts_at, ends_at, owner_id FROM appointment WHERE id = ?",
+        one_of(operator, 1),
+    )
+    until("the create hangs", lambda: slow.fired and "Half made" in titles(operator, ANN))
+
+
 def test_changes_travel_by_themselves_and_commands_go_through_the_service(operator: Operator) -> None:
     """B-10: a commit in the CRM is in Exchange at once, a change in Exchange at the next poll."""
     operator.ready().replace(TARGET, "access: impersonation", "access: impersonation\nnotifications: {poll: 1s}")
@@ -128,13 +139,7 @@ def test_kill_9_in_the_middle_of_a_pass_loses_and_doubles_nothing(operator: Oper
     operator.ready()
     with Served(operator) as served:
         served.idle()
-        slow = operator.sandbox.inject(Delay(15), "CreateItem", after=True)
-        operator.sql(
-            "INSERT INTO appointment (subject, starts_at, ends_at, owner_id) "
-            "SELECT 'Half made', starts_at, ends_at, owner_id FROM appointment WHERE id = ?",
-            one_of(operator, 1),
-        )
-        until("the create hangs", lambda: slow.fired and "Half made" in titles(operator, ANN))
+        half_make(operator)
         served.kill()
         rename(operator, one_of(operator, 2), "While nobody looked")
         served.start()

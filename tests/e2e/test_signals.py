@@ -6,10 +6,9 @@ import os
 import signal
 from collections import Counter
 
-from runner.sandbox.faults import Delay
 from tests.e2e.operator import ANN, BOB, Operator
 from tests.e2e.served import Served, until
-from tests.e2e.test_service import TARGET, one_of, rename, subjects, titles
+from tests.e2e.test_service import TARGET, half_make, one_of, rename, subjects, titles
 
 
 def test_sighup_takes_up_a_new_password_and_the_service_goes_on(operator: Operator) -> None:
@@ -35,13 +34,7 @@ def test_sigterm_in_the_middle_of_a_write_ends_the_service_and_doubles_nothing(o
     operator.ready()
     with Served(operator, "--grace", "1") as served:
         served.idle()
-        slow = operator.sandbox.inject(Delay(15), "CreateItem", after=True)
-        operator.sql(
-            "INSERT INTO appointment (subject, starts_at, ends_at, owner_id) "
-            "SELECT 'Half made', starts_at, ends_at, owner_id FROM appointment WHERE id = ?",
-            one_of(operator, 1),
-        )
-        until("the create hangs", lambda: slow.fired and "Half made" in titles(operator, ANN))
+        half_make(operator)
         assert served.stop() == 0
         assert served.log("service.abandoned")
         assert not served.socket.exists()
