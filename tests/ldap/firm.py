@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from abc import ABC, abstractmethod
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,7 @@ USERS, GROUPS = "corp/users", "corp/groups"
 
 
 @dataclass
-class Office:
+class Office(ABC):
     """A firm without its directory: what is in there, and how it is reached, kinds of server say each for themselves.
     ``users``, ``groups`` and ``more`` are what the target says beside the server and the bases."""
 
@@ -60,14 +61,14 @@ class Office:
             crm.apply_ddl()
 
     @property
+    @abstractmethod
     def base(self) -> str:
         """The DN of the firm's part of the directory."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def reached(self) -> str:
         """What the target says of the server and the log-on."""
-        raise NotImplementedError
 
     @property
     def password(self) -> str:
