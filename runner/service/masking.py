@@ -18,6 +18,8 @@ IMPERSONAL = VISIBLE | {"priority", "alert", "alert_at", "my_response"}
 _FIELDS = ("base", "crm", "target", "before", "after")
 """Keys whose values are record fields."""
 _TITLES = ("title",)
+_ASIDE = frozenset({"code", "reason", "first_at", "next_try"})
+"""Keys by which an item in quarantine is known: its reason may quote what it holds, its code never does."""
 
 
 def is_personal(field: str) -> bool:
@@ -39,10 +41,11 @@ def masked(told: Any) -> Any:
     if not isinstance(told, dict):
         return told
     seen: Data = {}
+    titles = (*_TITLES, "reason") if told.keys() >= _ASIDE else _TITLES
     for name, value in told.items():
         if name in _FIELDS and isinstance(value, dict):
             seen[name] = masked_fields(value)
-        elif name in _TITLES and isinstance(value, str):
+        elif name in titles and isinstance(value, str):
             seen[name] = MASK
         else:
             seen[name] = masked(value)

@@ -209,3 +209,21 @@ def test_a_viewer_sees_when_and_never_what() -> None:
         ],
         "title": MASK,
     }
+
+
+def test_a_viewer_is_told_of_what_is_set_aside_by_its_code_alone() -> None:
+    """B-90: the reason may quote the item, as a directory's does; reasons of other things are nobody's content."""
+    entry = {
+        "link": "corp/users",
+        "side": "target",
+        "key": "6f",
+        "code": "duplicate-login",
+        "reason": "Ann Lee would be the CRM record 7",
+        "first_at": "2026-12-01T09:00:00",
+        "last_at": "2026-12-01T09:00:00",
+        "tries": 1,
+        "next_try": None,
+    }
+    assert masked({"items": [entry]}) == {"items": [{**entry, "reason": MASK}]}
+    suspension = {"scope": "link", "name": "hq/ann@x.com/calendar", "reason": "moves house"}
+    assert masked(suspension) == suspension

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 from playwright.sync_api import Page, expect
 
+from runner.service.masking import MASK
 from tests.console.browser import Browser, do
 from tests.console.contrast import too_faint
 from tests.console.corp import directory
@@ -110,6 +111,12 @@ def test_everything_can_be_looked_at_and_nothing_in_it_runs(stage: Stage, chromi
             assert "Northwind" not in vera.content(), path
             assert not vera.query_selector_all("a[data-dialog]"), path
             assert not too_faint(vera), path
+        told = olga.request.get(f"{stage.url}/api/v1/quarantine").json()["items"][0]["reason"]
+        vera.goto("/quarantine")
+        assert MASK in vera.inner_text("#list")
+        assert told not in vera.content()
+        vera.goto(f"/quarantine?q={told[:20]}")
+        assert "No item is set aside" in vera.inner_text("#list"), "a search would tell what the mask hides"
         refused = vera.request.get(f"{stage.url}/act/sync?link={LINK}")
         assert refused.status == 403
         assert vera.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -46,7 +46,8 @@ def olap_page(desk: Desk, request: Request, visitor: Visitor) -> dict[str, Any]:
     if "facts" in request.query_params:
         page = int(text) if (text := request.query_params.get("page", "1")).isdecimal() and len(text) < 7 else 1
         names, rows = engine.beneath(question, limit=SINGLE + 1, offset=(max(1, page) - 1) * SINGLE)
-        masked = [[MASK if not visitor.operates and name in _PERSONAL and value else value
+        personal = _PERSONAL | {"reason"} if question.cube.of == "aside" else _PERSONAL
+        masked = [[MASK if not visitor.operates and name in personal and value else value
                    for name, value in zip(names, row, strict=True)] for row in rows[:SINGLE]]  # fmt: skip
         return {
             **told,

@@ -110,8 +110,9 @@ def conflict(pages: Pages, request: Request, visitor: Visitor) -> Told:
 
 def quarantine(pages: Pages, request: Request, visitor: Visitor) -> Told:
     """Items that were set aside."""
-    found = _matching(pages.desk.quarantine()["items"], request, "link", "code", "reason")
-    return {"template": "quarantine.html", **_paged(_seen(found, visitor), request)}
+    # Masked before it is searched: a search that hits would tell what the mask hides.
+    found = _matching(_seen(pages.desk.quarantine()["items"], visitor), request, "link", "code", "reason")
+    return {"template": "quarantine.html", **_paged(found, request)}
 
 
 def mail(pages: Pages, request: Request, visitor: Visitor) -> Told:
