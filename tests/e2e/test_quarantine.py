@@ -16,13 +16,17 @@ def aside(operator: Operator) -> list[dict[str, object]]:
     return found
 
 
-def test_what_was_set_aside_is_shown_tried_again_and_dropped(operator: Operator) -> None:
+def set_aside(operator: Operator) -> tuple[str, str]:
+    """An item whose title the CRM cannot hold: its id in the sandbox, and its key in quarantine."""
     operator.ready()
-    ann = operator.sandbox.mailbox(ANN)
-    item = ann.create(Subject="x" * (TITLE_LENGTH + 1), **FREE)
+    item = operator.sandbox.mailbox(ANN).create(Subject="x" * (TITLE_LENGTH + 1), **FREE)
     operator.typed("run", "--once")
     [entry] = aside(operator)
-    key = str(entry["key"])
+    return item, str(entry["key"])
+
+
+def test_what_was_set_aside_is_shown_tried_again_and_dropped(operator: Operator) -> None:
+    item, key = set_aside(operator)
     shown = operator.typed("quarantine", "show", key[-10:])
     assert shown.code == 0
     assert "too-long" in shown.out
@@ -42,7 +46,7 @@ def test_what_was_set_aside_is_shown_tried_again_and_dropped(operator: Operator)
     assert aside(operator) == []
     assert operator.sql("SELECT count(*) FROM appointment WHERE subject LIKE 'xxx%'") == [(0,)]
 
-    ann.edit(item, Subject="Short enough")
+    operator.sandbox.mailbox(ANN).edit(item, Subject="Short enough")
     operator.typed("run", "--once")
     assert operator.sql("SELECT count(*) FROM appointment WHERE subject = 'Short enough'") == [(1,)]
     acts = json.loads(operator.typed("acts", "-o", "json").out)
@@ -51,13 +55,9 @@ def test_what_was_set_aside_is_shown_tried_again_and_dropped(operator: Operator)
 
 def test_dropping_an_item_keeps_a_change_that_waits(operator: Operator) -> None:
     """No edit is lost: what has changed since the last try goes on."""
-    operator.ready()
-    ann = operator.sandbox.mailbox(ANN)
-    item = ann.create(Subject="x" * (TITLE_LENGTH + 1), **FREE)
-    operator.typed("run", "--once")
-    [entry] = aside(operator)
-    assert operator.typed("quarantine", "retry", str(entry["key"])).code == 0
-    assert operator.typed("quarantine", "drop", str(entry["key"])).code == 0
-    ann.edit(item, Subject="Mended meanwhile")
+    item, key = set_aside(operator)
+    assert operator.typed("quarantine", "retry", key).code == 0
+    assert operator.typed("quarantine", "drop", key).code == 0
+    operator.sandbox.mailbox(ANN).edit(item, Subject="Mended meanwhile")
     operator.typed("run", "--once")
     assert operator.sql("SELECT count(*) FROM appointment WHERE subject = 'Mended meanwhile'") == [(1,)]

@@ -11,9 +11,9 @@ from typing import Any
 
 from runner.config.plan import AuthPlan, ExchangePlan
 from runner.config.secrets import SecretRef
-from runner.model.items import LinkRef
+from runner.model.items import LinkRef, Write
 from runner.model.record import CONTACT, SCHEDULE_ITEM, TASK
-from runner.model.terms import Entity, Folder, Private
+from runner.model.terms import Entity, Folder, Operation, Private
 
 TYPES = "http://schemas.microsoft.com/exchange/services/2006/types"
 MESSAGES = "http://schemas.microsoft.com/exchange/services/2006/messages"
@@ -190,3 +190,24 @@ def link_to(user: str = "ann.lee@example.com", **changes: Any) -> LinkRef:
         "private": Private.SYNC,
     }
     return LinkRef(**(defaults | changes))
+
+
+CREATED = response(
+    "CreateItem",
+    success("CreateItem", '<m:Items><t:CalendarItem><t:ItemId Id="new" ChangeKey="CQ1"/></t:CalendarItem></m:Items>'),
+)
+CREATE = Write(
+    Operation.CREATE,
+    None,
+    None,
+    {
+        "title": "x",
+        "start": "2026-06-01T10:00:00",
+        "time_zone": "Europe/Vienna",
+        "duration": "PT1H",
+        "show_without_time": False,
+    },
+    frozenset({"title", "start", "time_zone", "duration", "show_without_time"}),
+    stamp="s",
+)
+"""A create as a connector writes it, and its answer."""
