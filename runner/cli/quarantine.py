@@ -8,7 +8,7 @@ import click
 
 from runner.cli.context import Context, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
-from runner.engine.aside import place_of
+from runner.engine.quarantine import place_of
 from runner.model.printable import printable
 from runner.service.acts import settle_aside
 from runner.service.views import quarantine_view

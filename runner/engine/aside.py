@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from runner.engine.report import PassReport
 from runner.engine.subject import Failure
-from runner.model.errors import ContainerGone, Invalid, OutcomeUnknown, Throttled, UsageError
+from runner.model.errors import ContainerGone, Invalid, OutcomeUnknown, Throttled
 from runner.model.ports import Store
-from runner.model.state import Act, Commit, Mark, Quarantined
+from runner.model.state import Mark, Quarantined
 from runner.model.terms import Side
 
 
@@ -62,34 +62,3 @@ class Aside:
                 self.report.counts["quarantined"] += 1
             first, tries = (before.first_at, before.tries) if before else (now, 1)
             yield Quarantined(self.link, note.side, note.key, note.error.code, reason, first, now, tries, None)
-
-
-_PAGE = 5000
-_EVER = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
-
-
-def place_of(word: str, keys: Sequence[str]) -> int:
-    """Which of the items in quarantine is meant: the one with this key, or whose key begins or ends so. Raises ``UsageError``
-    when none or several are."""
-    hits = [n for n, key in enumerate(keys) if key == word]
-    hits = hits or [n for n, key in enumerate(keys) if word and (key.startswith(word) or key.endswith(word))]
-    if len(hits) != 1:
-        raise UsageError(
-            f"{'no' if not hits else 'more than one'} item in quarantine has the key {word[:60]!r}, or one with that end",
-            remedy="`exsync quarantine list -o json` shows the whole keys",
-        )
-    return hits[0]
-
-
-def settle_aside(store: Store, entry: Quarantined, word: str, act: Act) -> None:
-    """``retry``: the link's next pass tries the item again. ``drop``: it is listed no more and tried again only when it
-    changes on either side; a change that waits for a pass already stays."""
-    if word == "retry":
-        store.commit(Commit(marks=(Mark(entry.link, entry.side, entry.key),), acts=(act,)))
-        return
-    parked: list[int] = []
-    after, until = 0, store.last_mark(entry.link)
-    while marks := store.marks(entry.link, after=after, until=until, limit=_PAGE, now=_EVER):
-        after = marks[-1].seq
-        parked += [mark.seq for mark in marks if (mark.side, mark.key) == (entry.side, entry.key) and mark.due]
-    store.commit(Commit(settled=tuple(parked), released=((entry.link, entry.side, entry.key),), acts=(act,)))

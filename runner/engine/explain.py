@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
 
 from runner.config.plan import LinkPlan
 from runner.engine.decide import UNNAMED, Decided, decide, why_apart
@@ -18,6 +17,7 @@ from runner.engine.growth import growing
 from runner.engine.guarding import GUARD_WINDOW
 from runner.engine.hindrance import hindrance_of
 from runner.engine.mailing import Mailroom
+from runner.engine.marks import marks_of
 from runner.engine.meaning import meaning_of
 from runner.engine.meetings import look
 from runner.engine.parts import Parts, record_of, ref_of
@@ -33,8 +33,6 @@ from runner.reconcile.decision import Change
 from runner.reconcile.guards import Gauge, measure
 from runner.reconcile.ordering import called
 from runner.reconcile.ruling import PLACES, Standing
-
-_EVER = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
 
 def explain(runner: Runner, links: Sequence[LinkPlan], word: str) -> Answer:
@@ -97,7 +95,7 @@ class _Looking:
             changes=changes,
             gauges=self._gauges(changes),
             mails=self._mails(parts, decided),
-            marks=tuple(self._marks(remembered)),
+            marks=tuple(marks_of(self.store, self.link.name, remembered)),
             quarantined=tuple(q for q in self.store.quarantined(self.link.name) if q.key in remembered),
             conflicts=tuple(
                 c for c in self.store.conflicts(self.link.name) if {c.crm_key, c.target_key} & set(remembered)
@@ -252,13 +250,6 @@ class _Looking:
     def _ledger(self, keys: Sequence[str]) -> tuple[LedgerEntry, ...]:
         found = {e.id: e for key in keys for e in self.store.ledger(self.link.name, key=key, limit=SHOWN)}
         return tuple(sorted(found.values(), key=lambda entry: -entry.id)[:SHOWN])
-
-    def _marks(self, keys: Sequence[str]) -> list[Mark]:
-        found, after, last = [], 0, self.store.last_mark(self.link.name)
-        while marks := self.store.marks(self.link.name, after=after, until=last, limit=5000, now=_EVER):
-            after = marks[-1].seq
-            found += [mark for mark in marks if mark.key in keys]
-        return found
 
 
 def _summed_up(decided: Decided, reasons: list[str], link: LinkPlan) -> tuple[str, list[str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from runner.config.plan import SyncPlan
-from runner.engine import aside
+from runner.engine import quarantine
 from runner.engine.held import decide_mail
 from runner.engine.resolve import find_conflict, resolve
 from runner.engine.selection import select_links
@@ -117,8 +117,8 @@ def settle_mail(store: Store, who: Operator, mail_id: str, word: str) -> Mail:
 def settle_aside(store: Store, who: Operator, item: str, word: str) -> Quarantined:
     """Try an item in quarantine again (``retry``), or hear of it no more until it changes (``drop``) (B-23)."""
     entries = store.quarantined()
-    entry = entries[aside.place_of(item, [each.key for each in entries])]
-    aside.settle_aside(store, entry, word, who.act(word, f"item {entry.key[:60]}", f"{entry.link}: {entry.code}"))
+    entry = entries[quarantine.place_of(item, [each.key for each in entries])]
+    quarantine.settle_aside(store, entry, word, who.act(word, f"item {entry.key[:60]}", f"{entry.link}: {entry.code}"))
     return entry
 
 
