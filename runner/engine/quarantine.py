@@ -29,5 +29,7 @@ def settle_aside(store: Store, entry: Quarantined, word: str, act: Act) -> None:
     if word == "retry":
         store.commit(Commit(marks=(Mark(entry.link, entry.side, entry.key),), acts=(act,)))
         return
-    parked = [mark.seq for mark in marks_of(store, entry.link, {entry.key}) if mark.side is entry.side and mark.due]
+    marks = [mark for mark in marks_of(store, entry.link, {entry.key}) if mark.side is entry.side]
+    # A mark that waits for another reason (throttled, or seen by no pass yet) carries an edit.
+    parked = [mark.seq for mark in marks if mark.due is not None and mark.due == entry.next_try]
     store.commit(Commit(settled=tuple(parked), released=((entry.link, entry.side, entry.key),), acts=(act,)))
