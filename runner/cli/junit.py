@@ -1,4 +1,4 @@
-"""Mapping tests as JUnit XML, for the test reports of CI servers."""
+"""Tests as JUnit XML, for the test reports of CI servers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from lxml import etree
 
 from runner.cli.mapping_cases import Difference
-from runner.cli.mapping_tests import Suite
+from runner.cli.suites import Suite
 from runner.mapping.canonical import text
 
 
@@ -27,13 +27,14 @@ def junit(suites: Iterable[Suite], describe: Callable[[Difference], str]) -> byt
             one = etree.SubElement(
                 part,
                 "testcase",
-                classname=suite.mapping,
+                classname=suite.mapping or suite.file.rpartition("/")[2].partition(".")[0],
                 name=_plain(case.name),
                 file=suite.file,
                 line=str(case.span.line),
             )
             if case.differences:
-                lines = [_plain(describe(difference)) for difference in case.differences]
+                told = [(difference.span, _plain(describe(difference))) for difference in case.differences]
+                lines = [f"{span}: {line}" if span else line for span, line in told]
                 etree.SubElement(one, "failure", message=lines[0]).text = "\n".join([str(case.span), *lines])
     return etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True)
 

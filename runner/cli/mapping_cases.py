@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from runner.mapping.compiled import CompiledMapping
+from runner.model.diagnostics import Span
 from runner.model.errors import Invalid
 from runner.model.moments import moment_of
 from runner.model.record import Fields, Value
@@ -36,12 +37,14 @@ ABSENT = "nothing"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that came out otherwise than expected. ``note`` says what is wrong where two values do not."""
+    """One thing that came out otherwise than expected. ``note`` says what is wrong where two values do not; ``span`` is
+    where it was expected, where that is closer than the case."""
 
     what: str
     expected: object = None
     got: object = None
     note: str = ""
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.cli.mapping_cases import DEFAULT_CLOCK, Bench, Difference, values_of
+from runner.cli.mapping_cases import DEFAULT_CLOCK, Bench, values_of
+from runner.cli.suites import CaseResult, Outcome, Suite
 from runner.config import files, load
 from runner.config.compile import compile_mappings, crm_fields
 from runner.config.documents import Document, parse
@@ -16,8 +17,6 @@ from runner.config.schema import packaged_schemas
 from runner.config.yamlsource import Path as Place
 from runner.config.yamlsource import pointer
 from runner.mapping.compiled import CompiledMapping
-from runner.model.diagnostics import Diagnostic, Span
-from runner.model.errors import UsageError
 from runner.model.moments import moment_of
 from runner.model.record import SCHEMAS
 
@@ -30,53 +29,13 @@ _EXPECT = {
 """Kind of case → what it may expect, and must expect some of."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaseResult:
-    """One case that was run. Without differences it holds."""
-
-    name: str
-    span: Span
-    differences: tuple[Difference, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Suite:
-    """One test file that was run."""
-
-    file: str
-    mapping: str
-    cases: tuple[CaseResult, ...]
-
-    @property
-    def failed(self) -> int:
-        """Number of cases that do not hold."""
-        return sum(bool(case.differences) for case in self.cases)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of the tests of one configuration root. With errors among the findings nothing was run."""
-
-    suites: tuple[Suite, ...]
-    diagnostics: tuple[Diagnostic, ...]
-    texts: Mapping[str, str]
-    untested: tuple[str, ...] = ()
-    """Mappings without a test file."""
-
-
 def run_tests(root: Path, only: frozenset[str] | None = None) -> Outcome:
-    """Run the test files of a root (``only`` these, by their paths below it).
-
-    Raises :class:`UsageError` when there is none. Never raises for what files may hold.
-    """
-    names = _test_files(root)
+    """Run the test files of a root (``only`` these, by their paths below it). Never raises for what files may hold."""
+    names = test_files(root)
     if only is not None:
         names = [name for name in names if name in only]
     if not names:
-        raise UsageError(
-            f"there are no mapping tests below {root}",
-            remedy="write mappings/NAME.test.yaml; `exsync schema mapping-test` prints what belongs in it",
-        )
+        return Outcome((), (), {})
     findings = Findings()
     texts: dict[str, str] = {}
     documents = [document for name in names if (document := _read(root, name, findings, texts)) is not None]
@@ -92,7 +51,8 @@ def run_tests(root: Path, only: frozenset[str] | None = None) -> Outcome:
     return Outcome(suites, findings.sorted(), texts, untested)
 
 
-def _test_files(root: Path) -> list[str]:
+def test_files(root: Path) -> list[str]:
+    """The mapping tests of a root, by their paths below it."""
     directory = root / files.MAPPINGS
     if not directory.is_dir():
         return []

@@ -1,4 +1,4 @@
-"""``exsync test``: the mapping tests that lie beside the mappings."""
+"""``exsync test``: the mapping tests that lie beside the mappings, and the end-to-end cases."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
+from runner.cli.cases.files import case_files, is_case, prepare
 from runner.cli.diagnostics import report
 from runner.cli.junit import junit
 from runner.cli.mapping_cases import Difference
-from runner.cli.mapping_tests import Outcome, Suite, run_tests
-from runner.config.files import MAPPINGS, is_test
-from runner.model.diagnostics import Severity
+from runner.cli.mapping_tests import run_tests, test_files
+from runner.cli.suites import Outcome, Suite
+from runner.config.files import CASES, MAPPINGS, is_test
 from runner.model.errors import UsageError
 
 INVALID = 78
@@ -34,17 +35,23 @@ FAILED = 1
 )
 @click.pass_context
 def test(ctx: click.Context, paths: tuple[Path, ...], report_file: Path | None, output: str) -> None:
-    """Run the mapping tests that lie beside the mappings. Reads no clock, no database and no server.
+    """Run the tests of mappings, and play the end-to-end cases. Asks none of your servers and databases, reads no clock.
 
-    PATHS are configuration roots or test files (mappings/NAME.test.yaml). Exit codes: 0 all cases hold, 1 a case does
-    not, 78 a test file or its mapping is invalid (then nothing is run).
+    PATHS are configuration roots, mapping tests (mappings/NAME.test.yaml) or case files (cases/NAME.yaml), whose servers
+    are sandboxes on loopback. Exit codes: 0 all cases hold, 1 a case does not, 78 a test file or what it tests is invalid
+    (then nothing is run).
     """
-    outcomes = [(root, run_tests(root, only)) for root, only in _selected(paths or (ctx.obj.root,))]
-    invalid = any(each.severity is Severity.ERROR for _, outcome in outcomes for each in outcome.diagnostics)
-    for root, outcome in outcomes:
+    selected = _selected(paths or (ctx.obj.root,))
+    for root, _ in selected:
+        _demand_tests(root)
+    outcomes = [(root, run_tests(root, only)) for root, only in selected]
+    prepared = [(root, prepare(root, only)) for root, only in selected]
+    found = [*outcomes, *((root, each.findings) for root, each in prepared)]
+    for root, outcome in found:
         report(outcome.diagnostics, outcome.texts, locate=_locate(root), err=output == "json")
-    if invalid:
+    if any(outcome.invalid for _, outcome in found):
         ctx.exit(INVALID)
+    outcomes += [(root, each.play()) for root, each in prepared]
     suites = [suite for _, outcome in outcomes for suite in outcome.suites]
     if report_file is not None:
         _write(report_file, junit(suites, sentence))
@@ -64,14 +71,28 @@ def _selected(paths: Sequence[Path]) -> list[tuple[Path, frozenset[str] | None]]
             whole[path] = None
         elif not path.exists():
             raise UsageError(f"{path}: no such file or directory", remedy="name a configuration root or a test file")
-        elif not is_test(path.name) or path.absolute().parent.name != MAPPINGS:
-            remedy = f"tests lie beside their mapping: {MAPPINGS}/NAME.test.yaml"
-            raise UsageError(f"{path} is not a mapping test", remedy=remedy)
+        elif not _is_tests(path):
+            remedy = f"tests lie beside their mapping, {MAPPINGS}/NAME.test.yaml, and cases in {CASES}/NAME.yaml"
+            raise UsageError(f"{path} is neither a mapping test nor a case file", remedy=remedy)
         else:
             root = path.parent.parent if len(path.parts) > 1 else path.absolute().parent.parent
-            single.setdefault(root, set()).add(f"{MAPPINGS}/{path.name}")
+            single.setdefault(root, set()).add(f"{path.absolute().parent.name}/{path.name}")
     selected: list[tuple[Path, frozenset[str] | None]] = [(root, None) for root in whole]
     return selected + [(root, frozenset(names)) for root, names in single.items() if root not in whole]
+
+
+def _is_tests(path: Path) -> bool:
+    directory = path.absolute().parent.name
+    return (directory == MAPPINGS and is_test(path.name)) or (directory == CASES and is_case(path.name))
+
+
+def _demand_tests(root: Path) -> None:
+    if not test_files(root) and not case_files(root):
+        raise UsageError(
+            f"there are no mapping tests below {root}, and no cases",
+            remedy=f"write {MAPPINGS}/NAME.test.yaml (`exsync schema mapping-test` prints what belongs in it)"
+            f" or {CASES}/NAME.yaml (`exsync schema cases`)",
+        )
 
 
 def _locate(root: Path) -> Any:
@@ -107,7 +128,8 @@ def _print(outcomes: Sequence[tuple[Path, Outcome]], suites: Sequence[Suite]) ->
                 if case.differences:
                     click.echo(f"{root / suite.file}:{case.span.line}:{case.span.column}: failed: {case.name}")
                     for difference in case.differences:
-                        click.echo(f"    {sentence(difference)}")
+                        place = f"{root / str(difference.span)}: " if difference.span else ""
+                        click.echo(f"    {place}{sentence(difference)}")
         for name in outcome.untested:
             click.echo(f"the mapping {name!r} has no tests")
     cases, failed = sum(len(suite.cases) for suite in suites), sum(suite.failed for suite in suites)
@@ -129,10 +151,7 @@ def _data(suites: Sequence[Suite]) -> dict[str, Any]:
                         "line": case.span.line,
                         "column": case.span.column,
                         "holds": not case.differences,
-                        "differences": [
-                            {"what": each.what, "expected": each.expected, "got": each.got, "note": each.note}
-                            for each in case.differences
-                        ],
+                        "differences": [_difference(each) for each in case.differences],
                     }
                     for case in suite.cases
                 ],
@@ -140,3 +159,8 @@ def _data(suites: Sequence[Suite]) -> dict[str, Any]:
             for suite in suites
         ],
     }
+
+
+def _difference(one: Difference) -> dict[str, Any]:
+    told = {"what": one.what, "expected": one.expected, "got": one.got, "note": one.note}
+    return told | ({"line": one.span.line, "column": one.span.column} if one.span else {})

@@ -81,6 +81,7 @@ KINDS: Mapping[str, str] = {
     "ldap": "target",
     "mapping": "mapping",
     "service": "service",
+    "cases": "cases",
 }
 """Kinds of document and the schema of each."""
 

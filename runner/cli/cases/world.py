@@ -1,0 +1,123 @@
+"""What a case runs in: an Exchange on loopback for each target, an SQLite CRM, a state in memory, and a clock of its own."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+
+from runner.cli.cases.hands import CrmHand, MailboxHand
+from runner.config.plan import AuthPlan, CrmPlan, ExchangePlan, SyncPlan
+from runner.connectors import exchange
+from runner.connectors.crm import SqlCrmConnector, connect
+from runner.connectors.crm.standin import Defaults, stand_in, tables
+from runner.connectors.crm.triggers import quoted
+from runner.engine.runs import Runner
+from runner.model.ports import TargetConnector
+from runner.sandbox.exchange import USERNAME, Sandbox
+from runner.sandbox.faults import Fault
+from runner.store import DuckStore, open_store
+from runner.testing.clock import FakeClock
+from runner.testing.rng import SeededRng
+
+PASSWORD = "sandbox"  # noqa: S105 - of sandboxes on loopback
+
+
+@dataclass(slots=True)
+class World:
+    """One case's world. ``mailboxes`` are folders by link; ``faults`` are what is scripted by target, armed in passes only,
+    so that nobody but exsync meets them."""
+
+    plan: SyncPlan
+    clock: FakeClock
+    store: DuckStore
+    runner: Runner
+    crm: CrmHand
+    mailboxes: Mapping[str, MailboxHand]
+    sandboxes: Mapping[str, Sandbox]
+    faults: list[tuple[str, Fault]] = field(default_factory=list)
+
+    @contextmanager
+    def with_faults(self) -> Iterator[None]:
+        """Inside, what is scripted happens."""
+        for target, fault in self.faults:
+            self.sandboxes[target].inject(fault)
+        try:
+            yield
+        finally:
+            for sandbox in self.sandboxes.values():
+                sandbox.clear_faults()
+
+    @property
+    def mailed(self) -> int:
+        """How many people every Exchange together has sent mail to."""
+        return sum(len(sandbox.addressees) for sandbox in self.sandboxes.values())
+
+
+@contextmanager
+def world(plan: SyncPlan, users: tuple[str, ...], start: datetime, defaults: Defaults) -> Iterator[World]:
+    """A world for a plan that is cast (:func:`runner.cli.cases.cast.cast`), with nothing in it but the users."""
+    clock, rng = FakeClock(start), SeededRng()
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(TemporaryDirectory(prefix="exsync-case-")))
+        sandboxes = {name: _exchange(stack, name, users, clock) for name in plan.targets}
+        targets = {name: _moved(target, sandboxes[name]) for name, target in plan.targets.items()}
+        crm, file = _database(plan.crm, home / "crm.sqlite", users, defaults)
+        here = replace(plan, crm=crm, targets=MappingProxyType(targets))
+        store = stack.enter_context(open_store(None, clock=clock))
+        connector, hands = (_connected(stack, here, clock) for _ in range(2))
+        opened, theirs = (_targets(stack, here) for _ in range(2))
+        owners = {address: user.key for address, user in hands.users(users).items()}
+        yield World(
+            plan=here,
+            clock=clock,
+            store=store,
+            runner=Runner(here, store, connector, opened.__getitem__, clock, rng),
+            crm=CrmHand(hands, crm, file, rng, owners, defaults),
+            mailboxes={name: MailboxHand(theirs[link.target], link) for name, link in here.links.items()},
+            sandboxes=sandboxes,
+        )
+
+
+def _exchange(stack: ExitStack, name: str, users: tuple[str, ...], clock: FakeClock) -> Sandbox:
+    sandbox = Sandbox(password=PASSWORD, clock=clock.now, site=name)
+    for user in users:
+        sandbox.add_mailbox(user)
+    sandbox.add_account(USERNAME, PASSWORD, impersonates=True, opens=users)
+    return stack.enter_context(sandbox)
+
+
+def _moved(target: object, sandbox: Sandbox) -> ExchangePlan:
+    """The target as it is, at the sandbox's address and with its account."""
+    assert isinstance(target, ExchangePlan)  # noqa: S101 - by construction: a cast has no others
+    auth = AuthPlan("basic", USERNAME, None)
+    return replace(target, endpoint=sandbox.url, autodiscover="", auth=auth, ca_file=None)
+
+
+def _database(plan: CrmPlan, file: Path, users: tuple[str, ...], defaults: Defaults) -> tuple[CrmPlan, Path]:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        for statement in tables(plan, defaults):
+            connection.execute(statement)
+        insert = f"INSERT INTO {quoted(plan.users.table)} ({quoted(plan.users.email)}) VALUES (?)"  # noqa: S608
+        connection.executemany(insert, [(user,) for user in users])
+    return stand_in(plan, f"sqlite:///{file}"), file
+
+
+def _connected(stack: ExitStack, plan: SyncPlan, clock: FakeClock) -> SqlCrmConnector:
+    connector = connect(plan.crm, str(plan.crm.url), clock=clock)
+    stack.callback(connector.close)
+    connector.apply_ddl()
+    return connector
+
+
+def _targets(stack: ExitStack, plan: SyncPlan) -> dict[str, TargetConnector]:
+    plans = {name: target for name, target in plan.targets.items() if isinstance(target, ExchangePlan)}
+    opened: dict[str, TargetConnector] = {name: exchange.connect(target, PASSWORD) for name, target in plans.items()}
+    for connector in opened.values():
+        stack.callback(connector.close)
+    return opened
