@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.cases.files import case_files, is_case, prepare
+from runner.cli.cases.found import case_files, is_case
 from runner.cli.diagnostics import report
 from runner.cli.junit import junit
 from runner.cli.mapping_cases import Difference
@@ -17,6 +17,9 @@ from runner.cli.mapping_tests import run_tests, test_files
 from runner.cli.suites import Outcome, Suite
 from runner.config.files import CASES, MAPPINGS, is_test
 from runner.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from runner.cli.cases.files import Prepared
 
 INVALID = 78
 FAILED = 1
@@ -45,7 +48,7 @@ def test(ctx: click.Context, paths: tuple[Path, ...], report_file: Path | None, 
     for root, _ in selected:
         _demand_tests(root)
     outcomes = [(root, run_tests(root, only)) for root, only in selected]
-    prepared = [(root, prepare(root, only)) for root, only in selected]
+    prepared = [(root, _prepared(root, only)) for root, only in selected if case_files(root)]
     found = [*outcomes, *((root, each.findings) for root, each in prepared)]
     for root, outcome in found:
         report(outcome.diagnostics, outcome.texts, locate=_locate(root), err=output == "json")
@@ -79,6 +82,12 @@ def _selected(paths: Sequence[Path]) -> list[tuple[Path, frozenset[str] | None]]
             single.setdefault(root, set()).add(f"{path.absolute().parent.name}/{path.name}")
     selected: list[tuple[Path, frozenset[str] | None]] = [(root, None) for root in whole]
     return selected + [(root, frozenset(names)) for root, names in single.items() if root not in whole]
+
+
+def _prepared(root: Path, only: frozenset[str] | None) -> Prepared:
+    from runner.cli.cases.files import prepare
+
+    return prepare(root, only)
 
 
 def _is_tests(path: Path) -> bool:

@@ -155,7 +155,7 @@ def test_the_summary_counts() -> None:
 def test_schema_prints_what_editors_read() -> None:
     for kind in ("target", "crm", "exchange", "mapping"):
         assert json.loads(call(schema, kind).output)["$schema"].endswith("2020-12/schema")
-    assert call(schema).output.split()[:2] == ["crm", "exchange"]
+    assert call(schema).output.split()[:3] == ["cases", "crm", "exchange"]
     result = call(schema, "exchnge")
     assert isinstance(result.exception, UsageError)
     assert result.exception.remedy == "did you mean 'exchange'?"

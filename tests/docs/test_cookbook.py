@@ -36,6 +36,10 @@ class Cook:
     def cook(self, kind: str, file: str, text: str) -> None:
         if kind == "sql":
             self.operator.sql(text.strip())
+        elif kind == "yaml":
+            path = self.operator.home / file
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
         elif kind == "diff":
             lines = [line for line in text.splitlines() if line]
             old, new = ([line[1:] for line in lines if line[0] == sign] for sign in "-+")

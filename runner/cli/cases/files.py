@@ -1,4 +1,4 @@
-"""The case files of a configuration: found in ``cases/``, checked against the configuration, and played one by one."""
+"""The case files of a configuration: read, checked against the configuration, and played one by one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.cli.cases.cast import cast, users_of
 from runner.cli.cases.checks import Checks
+from runner.cli.cases.found import case_files
 from runner.cli.cases.play import Play
 from runner.cli.cases.values import Values
 from runner.cli.cases.world import world
@@ -23,20 +24,6 @@ from runner.model.diagnostics import Span
 from runner.model.moments import moment_of
 from runner.model.record import Fields
 from runner.model.terms import Entity
-
-
-def case_files(root: Path) -> list[str]:
-    """The case files of a root, by their paths below it."""
-    directory = root / files.CASES
-    if not directory.is_dir():
-        return []
-    names = sorted(path.name for path in directory.iterdir() if is_case(path.name))
-    return [f"{files.CASES}/{name}" for name in names]
-
-
-def is_case(name: str) -> bool:
-    """Whether a file name is that of a case file."""
-    return name.endswith(files.SUFFIXES) and not name.startswith(".")
 
 
 @dataclass(frozen=True, slots=True)

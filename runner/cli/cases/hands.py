@@ -1,7 +1,7 @@
 """The people of a case: what users do in the CRM and in their mailboxes, in the fields' own names.
 
-They work through connectors of their own, so that an item is written and read as that side has it; what they make bears no
-mark of ours, as nothing does that a user makes.
+They work through connectors, so that an item is written and read as that side has it; what they make bears no mark of
+ours, as nothing does that a user makes.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class Play:
             for number, step in enumerate(case.get("steps", ())):
                 kind = next(iter(step))
                 self.world.clock.advance(SECOND)
-                yield from _STEPS[kind](self, step[kind], (*self.at, "steps", number, kind))
+                yield from STEPS[kind](self, step[kind], (*self.at, "steps", number, kind))
             yield from self._expect(case.get("expect", {}), (*self.at, "expect"))
             yield from self._unmet()
         except _Stopped as stopped:
@@ -330,7 +330,7 @@ _LISTS: Mapping[str, Callable[[World], Iterator[str]]] = {
     "quarantine": _quarantined,
 }
 
-_STEPS: Mapping[str, Callable[[Play, Any, Place], Iterable[Difference]]] = {
+STEPS: Mapping[str, Callable[[Play, Any, Place], Iterable[Difference]]] = {
     "create": Play._create,
     "edit": Play._edit,
     "delete": Play._delete,

@@ -70,15 +70,15 @@ def world(plan: SyncPlan, users: tuple[str, ...], start: datetime, defaults: Def
         crm, file = _database(plan.crm, home / "crm.sqlite", users, defaults)
         here = replace(plan, crm=crm, targets=MappingProxyType(targets))
         store = stack.enter_context(open_store(None, clock=clock))
-        connector, hands = (_connected(stack, here, clock) for _ in range(2))
+        connector = _connected(stack, here, clock)
         opened, theirs = (_targets(stack, here) for _ in range(2))
-        owners = {address: user.key for address, user in hands.users(users).items()}
+        owners = {address: user.key for address, user in connector.users(users).items()}
         yield World(
             plan=here,
             clock=clock,
             store=store,
             runner=Runner(here, store, connector, opened.__getitem__, clock, rng),
-            crm=CrmHand(hands, crm, file, rng, owners, defaults),
+            crm=CrmHand(connector, crm, file, rng, owners, defaults),
             mailboxes={name: MailboxHand(theirs[link.target], link) for name, link in here.links.items()},
             sandboxes=sandboxes,
         )

@@ -15,7 +15,7 @@ from runner.config.participant_tables import ParticipantTable
 from runner.config.plan import CrmEntity, CrmField, CrmOccurrences, CrmPlan
 from runner.connectors.crm.columns import SEPARATOR
 from runner.connectors.crm.triggers import literal, quoted
-from runner.model.record import FieldType, Fields, Value
+from runner.model.record import Fields, FieldType, Value
 from runner.model.terms import Entity
 
 KEY = "INTEGER PRIMARY KEY AUTOINCREMENT"
@@ -40,8 +40,11 @@ Defaults = Mapping[Entity, Fields]
 
 
 def stand_in(plan: CrmPlan, url: str) -> CrmPlan:
-    """The plan of the CRM's stand-in at ``url``: everything as described, in no schema, with our outbox and versions."""
-    entities = {name: replace(entity, version_by="trigger") for name, entity in plan.entities.items()}
+    """The plan of the CRM's stand-in at ``url``: as described, in no schema, with our outbox and versions, without what a
+    directory would fill."""
+    entities = {
+        name: replace(entity, version_by="trigger") for name, entity in plan.entities.items() if name not in DIRECTORY
+    }
     return replace(plan, url=url, schema=None, feed="outbox", paused=False, entities=MappingProxyType(entities))
 
 
