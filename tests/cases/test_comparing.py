@@ -13,8 +13,8 @@ from runner.model.record import Fields
 HERE, THERE = Span("f", 1, 1, 1, 2), Span("f", 9, 1, 9, 2)
 
 
-def wanted(item: str | None = None, owner: str | None = None, **fields: object) -> Wanted:
-    return Wanted(fields, HERE, item, owner)  # type: ignore[arg-type]
+def wanted(item: str | None = None, *, alone: bool = False, owners: str = "", **fields: object) -> Wanted:
+    return Wanted(fields, HERE, item, frozenset(owners.split()), alone)  # type: ignore[arg-type]
 
 
 def held(*names: str, owners: frozenset[str] = frozenset(), **fields: object) -> Held:
@@ -62,8 +62,10 @@ def test_a_named_item_is_that_very_one_and_no_other_like_it() -> None:
 
 def test_an_owner_is_one_of_the_holders() -> None:
     both = held(owners=frozenset({"ann", "bob"}), a=1)
-    assert differences([wanted(owner="ann", a=1)], [both]) == []
-    assert differences([wanted(owner="eve", a=1)], [both]) == [Difference("p owner", "eve", ["ann", "bob"], span=HERE)]
+    assert differences([wanted(owners="ann", a=1)], [both]) == []
+    assert differences([wanted(owners="ann bob", alone=True, a=1)], [both]) == []
+    for one in (wanted(owners="eve", a=1), wanted(owners="ann", alone=True, a=1)):
+        assert differences([one], [both]) == [Difference("p owners", sorted(one.owners), ["ann", "bob"], span=HERE)]
 
 
 def test_what_nobody_can_read_fits_nothing() -> None:

@@ -171,7 +171,7 @@ def test_every_expectation_that_fails_is_told_with_its_place(play: Play) -> None
     assert unexpected.endswith("(nobody expected this item)")
     assert lines == [
         'cases/c.yaml:14:9: crm schedule_item what: expected "Bord", got "Board"',
-        'cases/c.yaml:14:9: crm schedule_item owner: expected "bob@example.com", got ["ann@example.com"]',
+        'cases/c.yaml:14:9: crm schedule_item owners: expected ["bob@example.com"], got ["ann@example.com"]',
         'cases/c.yaml:15:9: crm schedule_item: expected {"what": "Lunch"}, got "nothing" (no such item)',
         'cases/c.yaml:19:9: hq/bob@example.com/calendar: expected "board", got "nothing" (no item here is \'board\')',
         'cases/c.yaml:20:16: conflicts: expected ["title"], got []',

@@ -28,6 +28,8 @@ def _mentioned(value: Any) -> Iterator[str]:
         for key, each in value.items():
             if key in ("owner", "user") and isinstance(each, str):
                 yield each
+            elif key == "owners" and isinstance(each, list):
+                yield from each
             elif key == "links" and isinstance(each, list):
                 yield from (user for name in each if (user := user_of(name)))
             elif key in ("link", "target") and isinstance(each, str):
@@ -36,6 +38,12 @@ def _mentioned(value: Any) -> Iterator[str]:
                 yield from (user for name in each if (user := user_of(name)))
             if key != "fields":
                 yield from _mentioned(each)
+
+
+def owners_of(item: Mapping[str, Any]) -> tuple[str, ...]:
+    """Who holds a record, or shall hold it, lower case: ``owner``, or several ``owners``."""
+    named = item.get("owners", [item["owner"]] if "owner" in item else [])
+    return tuple(address.lower() for address in named)
 
 
 def user_of(link: str) -> str | None:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner.cli.cases.cast import cast, users_of
-from runner.cli.cases.hands import crm_names, record_names
+from runner.cli.cases.cast import cast, owners_of, users_of
+from runner.cli.cases.hands import crm_names, record_names, shared_by
 from runner.cli.cases.values import Values
 from runner.config.documents import Document
 from runner.config.findings import Findings, suggestion
@@ -34,11 +34,11 @@ class Checks:
         """Note every finding."""
         data = self.document.data
         if "clock" in data:
-            self._instant(("clock",), data["clock"])
+            self.instant(("clock",), data["clock"])
         for side, entities in data.get("defaults", {}).items():
             for entity, fields in entities.items():
-                if self._entity(("defaults", side, entity), entity):
-                    self._fields(("defaults", side, entity), side, Entity(entity), fields)
+                if self.entity(("defaults", side, entity), entity):
+                    self.fields(("defaults", side, entity), side, Entity(entity), fields)
         for number, case in enumerate(data["cases"]):
             users = users_of(data, case)
             _Case(self, ("cases", number), case, cast(self.plan, users), users).run()
@@ -49,13 +49,15 @@ class Checks:
         span = source.key_span(place) if at_key else source.span(place)
         self.findings.error(code, message, span, hint=hint, pointer=pointer(place))
 
-    def _instant(self, place: Place, word: str) -> None:
+    def instant(self, place: Place, word: str) -> None:
+        """Note an instant that there is not."""
         try:
             moment_of(word)
         except ValueError:
             self.error("bad-value", "there is no such instant", place)
 
-    def _entity(self, place: Place, entity: str, *, at_key: bool = True) -> bool:
+    def entity(self, place: Place, entity: str, *, at_key: bool = True) -> bool:
+        """Whether the CRM's description has an entity; a finding when it has not."""
         known = self.plan.crm.entities
         if Entity(entity) in known:
             return True
@@ -63,9 +65,7 @@ class Checks:
         self.error("unknown-entity", f"CRM {self.plan.crm.name} describes no {entity}", place, hint, at_key=at_key)
         return False
 
-    def _fields(
-        self, place: Place, side: str, entity: Entity, fields: Mapping[str, Any], *, made: bool = False
-    ) -> None:
+    def fields(self, place: Place, side: str, entity: Entity, fields: Mapping[str, Any], *, made: bool = False) -> None:
         """Names and values of an item's fields; of what somebody makes (``made``) also whether anybody may write them."""
         values = Values(self.plan.crm)
         described = self.plan.crm.entities[entity]
@@ -100,7 +100,7 @@ class _Case:
 
     def run(self) -> None:
         if "clock" in self.case:
-            self.checks._instant((*self.at, "clock"), self.case["clock"])
+            self.checks.instant((*self.at, "clock"), self.case["clock"])
         self._given()
         steps = self.case.get("steps", ())
         for number, step in enumerate(steps):
@@ -116,7 +116,7 @@ class _Case:
         given = self.case.get("given", {})
         for entity, records in given.get("crm", {}).items():
             place = (*self.at, "given", "crm", entity)
-            if self.checks._entity(place, entity):
+            if self.checks.entity(place, entity):
                 for number, record in enumerate(records):
                     self._record((*place, number), Entity(entity), record)
         for link, items in given.get("target", {}).items():
@@ -129,31 +129,38 @@ class _Case:
             for number, name in enumerate(step.get("links", ())):
                 self._selected((*place, "links", number), name)
         elif kind == "create" and "crm" in step:
-            if self.checks._entity((*place, "crm"), step["crm"], at_key=False):
+            if self.checks.entity((*place, "crm"), step["crm"], at_key=False):
                 self._record(place, Entity(step["crm"]), step)
         elif kind == "create":
             if self._link((*place, "target"), step["target"], at_key=False):
                 self._item(place, step["target"], step)
-        elif kind in ("edit", "delete"):
+        elif kind in ("edit", "delete", "answer"):
             side = "crm" if "crm" in step else "target"
             if "link" in step:
                 self._link((*place, "link"), step["link"], at_key=False)
             if self._named((*place, side), step[side]):
                 entity = self.made[step[side]]
-                self.checks._fields((*place, "fields"), side, entity, step.get("fields", {}), made=True)
+                self.checks.fields((*place, "fields"), side, entity, step.get("fields", {}), made=True)
         elif kind == "fault":
             self._fault(step, place)
         elif kind == "clock" and step.endswith("Z"):
-            self.checks._instant(place, step)
+            self.checks.instant(place, step)
         elif kind == "expect":
             self._expect(step, place)
 
     def _record(self, place: Place, entity: Entity, record: Mapping[str, Any]) -> None:
-        owner = record["owner"].lower()
-        if owner not in self.users or not self._has_links(owner):
-            hint = suggestion(owner, sorted(self._linked()), "users of links")
-            self.checks.error("unknown-user", f"no link is {owner}'s", (*place, "owner"), hint)
-        self.checks._fields((*place, "fields"), "crm", entity, record["fields"], made=True)
+        owners = owners_of(record)
+        for number, owner in enumerate(owners):
+            if not self._has_links(owner):
+                hint = suggestion(owner, sorted(self._linked()), "users of links")
+                at = (*place, "owners", number) if "owners" in record else (*place, "owner")
+                self.checks.error("unknown-user", f"no link is {owner}'s", at, hint)
+        if len(owners) > 1 and shared_by(self.checks.plan.crm.entities[entity]) is None:
+            hint = "only where YAML names a table of owners can several users hold a record"
+            self.checks.error(
+                "not-shared", f"a {entity} of this CRM has one owner", (*place, "owners"), hint, at_key=True
+            )
+        self.checks.fields((*place, "fields"), "crm", entity, record["fields"], made=True)
         given = {**self._defaults("crm", entity), **record["fields"]}
         for name, described in self.checks.plan.crm.entities[entity].fields.items():
             if not described.nullable and given.get(name) is None:
@@ -164,7 +171,7 @@ class _Case:
 
     def _item(self, place: Place, link: str, item: Mapping[str, Any]) -> None:
         entity = self.plan.links[link].entity
-        self.checks._fields((*place, "fields"), "target", entity, item["fields"], made=True)
+        self.checks.fields((*place, "fields"), "target", entity, item["fields"], made=True)
         self._called(place, entity, item)
 
     def _called(self, place: Place, entity: Entity, item: Mapping[str, Any]) -> None:
@@ -189,13 +196,13 @@ class _Case:
             for number, item in enumerate(items):
                 if "item" in item:
                     self._named((*at, number, "item"), item["item"])
-                self.checks._fields((*at, number, "fields"), side, entity, item.get("fields", {}))
+                self.checks.fields((*at, number, "fields"), side, entity, item.get("fields", {}))
 
     def _expected(
         self, expected: Mapping[str, Any], place: Place
     ) -> Iterator[tuple[Place, str, Entity, list[Mapping[str, Any]]]]:
         for entity, records in expected.get("crm", {}).items():
-            if self.checks._entity((*place, "crm", entity), entity):
+            if self.checks.entity((*place, "crm", entity), entity):
                 yield (*place, "crm", entity), "crm", Entity(entity), records
         for link, items in expected.get("target", {}).items():
             if self._link((*place, "target", link), link):

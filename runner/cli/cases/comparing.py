@@ -13,12 +13,13 @@ from runner.model.record import Fields, Value
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """One item that shall be there. Fields that it does not name are not compared; ``item`` is the name that the case gave
-    it, ``owner`` who must hold the record."""
+    it, ``owners`` who must hold the record; ``alone``: and nobody else."""
 
     fields: Fields
     span: Span
     item: str | None = None
-    owner: str | None = None
+    owners: frozenset[str] = frozenset()
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,13 @@ def _fits(one: Wanted, other: Held) -> bool:
     return (
         other.unreadable is None
         and (one.item is None or one.item in other.names)
-        and (one.owner is None or one.owner in other.owners)
+        and _owned(one, other)
         and all(same(other.fields.get(name), value) for name, value in one.fields.items())
     )
+
+
+def _owned(one: Wanted, other: Held) -> bool:
+    return one.owners == other.owners if one.alone else one.owners <= other.owners
 
 
 def _alike(one: Wanted, other: Held) -> int:
@@ -106,8 +111,8 @@ def _unlike(place: str, one: Wanted, other: Held) -> Iterator[Difference]:
     for name, value in one.fields.items():
         if not same(other.fields.get(name), value):
             yield Difference(f"{place} {name}", value, other.fields.get(name), span=one.span)
-    if one.owner is not None and one.owner not in other.owners:
-        yield Difference(f"{place} owner", one.owner, sorted(other.owners) or ABSENT, span=one.span)
+    if not _owned(one, other):
+        yield Difference(f"{place} owners", sorted(one.owners), sorted(other.owners), span=one.span)
 
 
 def same(one: Value, other: Value) -> bool:

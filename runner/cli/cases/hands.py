@@ -12,16 +12,17 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from runner.config.plan import OCCURRENCES, PEOPLE, CrmEntity, CrmPlan, LinkPlan
+from runner.config.plan import OCCURRENCES, PEOPLE, CrmEntity, CrmPlan, LinkPlan, OwnerRelation
 from runner.connectors.crm import SqlCrmConnector
 from runner.connectors.crm.tables import KEYS
+from runner.connectors.crm.triggers import quoted
 from runner.engine.parts import ref_of
 from runner.model.errors import ConnectorError, Gone
 from runner.model.files import ATTACHMENTS
 from runner.model.items import Item, LinkRef, Write, WriteResult
 from runner.model.ports import Rng, TargetConnector
 from runner.model.record import SCHEMAS, Fields
-from runner.model.terms import Entity, Folder, Operation, Private
+from runner.model.terms import Entity, Folder, Notice, Operation, Private
 
 Read = Mapping[str, Item | ConnectorError]
 
@@ -34,6 +35,11 @@ def crm_names(entity: CrmEntity) -> frozenset[str]:
     if entity.participants is not None:
         names |= PEOPLE
     return frozenset(names)
+
+
+def shared_by(entity: CrmEntity) -> OwnerRelation | None:
+    """The table that says which users hold a record of an entity; None where a record has one owner."""
+    return next((relation for relation in entity.relations if relation.via is None), None)
 
 
 def record_names(entity: Entity) -> frozenset[str]:
@@ -52,14 +58,21 @@ class CrmHand:
     owners: Mapping[str, str]
     defaults: Mapping[Entity, Fields] = field(default_factory=dict)
 
-    def create(self, entity: Entity, owner: str, fields: Fields) -> str:
-        """A new record of a user; its key. Raises ``ConnectorError``."""
+    def create(self, entity: Entity, owners: Sequence[str], fields: Fields) -> str:
+        """A new record that these users hold; its key. Raises ``ConnectorError``."""
         given = {**self.defaults.get(entity, {}), **fields}
         values = {name: value for name, value in given.items() if value is not None}
         write = Write(Operation.CREATE, None, None, values, frozenset(values), stamp=self.rng.token())
-        key = self._done(self._ref(entity, owner), write)
+        key = self._done(self._ref(entity, owners[0]), write)
         with closing(sqlite3.connect(self.file)) as connection, connection:
             connection.execute(f"DELETE FROM {KEYS} WHERE entity = ? AND crm_key = ?", (entity.value, key))  # noqa: S608
+            for owner in owners[1:]:
+                relation = shared_by(self.plan.entities[entity])
+                assert relation is not None  # noqa: S101 - by construction: the file was checked
+                row = {**relation.defaults, relation.item: key, relation.user: self.owners[owner]}
+                names, marks = ", ".join(map(quoted, row)), ", ".join("?" * len(row))
+                into = f"INSERT INTO {quoted(relation.table)} ({names}) VALUES ({marks})"  # noqa: S608
+                connection.execute(into, tuple(row.values()))
         return key
 
     def edit(self, entity: Entity, key: str, fields: Fields) -> None:
@@ -101,28 +114,29 @@ class CrmHand:
 
 @dataclass(slots=True)
 class MailboxHand:
-    """The owner of one folder, before his mail program."""
+    """The owner of one folder, before his mail program. ``send``: attendees of a meeting are told of what he does."""
 
     connector: TargetConnector
     link: LinkPlan
 
-    def create(self, fields: Fields) -> str:
+    def create(self, fields: Fields, *, send: bool = False) -> str:
         """A new item; its id. Raises ``ConnectorError``."""
         values = {name: value for name, value in fields.items() if value is not None}
         if self.link.entity is Entity.SCHEDULE_ITEM and not values.get("show_without_time"):
             values.setdefault("time_zone", self.link.time_zone)
-        return self._done(Write(Operation.CREATE, None, None, values, frozenset(values)))
+        return self._done(Write(Operation.CREATE, None, None, values, frozenset(values), notice=_notice(send)))
 
-    def edit(self, key: str, fields: Fields) -> str:
+    def edit(self, key: str, fields: Fields, *, send: bool = False) -> str:
         """Change fields of an item; its id from then on. Raises ``ConnectorError``."""
         held = _only(self.connector.get(self._ref, [key]), key)
         values = {**held.values, **fields}
-        return self._done(Write(Operation.UPDATE, key, held.version, values, frozenset(fields), before=held.values))
+        names, notice = frozenset(fields), _notice(send)
+        return self._done(Write(Operation.UPDATE, key, held.version, values, names, before=held.values, notice=notice))
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, send: bool = False) -> None:
         """Delete an item, as the Delete key does. Raises ``ConnectorError``."""
         held = _only(self.connector.get(self._ref, [key]), key)
-        self._done(Write(Operation.DELETE, key, held.version))
+        self._done(Write(Operation.DELETE, key, held.version, notice=_notice(send)))
 
     def items(self) -> Read:
         """Everything in the folder, by id."""
@@ -137,6 +151,10 @@ class MailboxHand:
 
     def _done(self, write: Write) -> str:
         return _written(self.connector.write(self._ref, [write]))
+
+
+def _notice(send: bool) -> Notice:
+    return Notice.EVERYBODY if send else Notice.NOBODY
 
 
 def _only(read: Read, key: str) -> Item:

@@ -5,17 +5,17 @@ Every step takes a second of the case's own time, so that what happens later is 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any, TypeVar
 
-from runner.cli.cases.comparing import Held, Wanted, compare_counts, compare_items, compare_words
+from runner.cli.cases.cast import owners_of
+from runner.cli.cases.expecting import Expecting
+from runner.cli.cases.names import Made, Names
 from runner.cli.cases.values import Values
 from runner.cli.cases.world import World
-from runner.cli.mapping_cases import WHOLE_ITEM, Difference
+from runner.cli.mapping_cases import Difference
 from runner.config.documents import Document
 from runner.config.durations import timedelta_of
 from runner.config.yamlsource import Path as Place
@@ -24,15 +24,16 @@ from runner.engine.report import PassReport
 from runner.engine.runs import exit_code
 from runner.engine.selection import select_links
 from runner.model.errors import ConnectorError, ExsyncError
-from runner.model.meetings import MailStatus
 from runner.model.moments import moment_of
 from runner.model.record import Fields
 from runner.model.terms import Entity, Operation, Side
+from runner.sandbox.failures import EwsError
 from runner.sandbox.faults import Drop, Effect, Fault, HttpAnswer, ItemAnswer, WholeFault
 
 T = TypeVar("T")
 
 SECOND = 1.0
+_RESPONSES = {"accepted": "Accept", "tentative": "Tentative", "declined": "Decline"}
 _FUTURE = "the case's clock only goes forwards"
 
 
@@ -45,16 +46,6 @@ class _Stopped(Exception):
 
 
 @dataclass(slots=True)
-class _Cast:
-    """What the case calls an item by its name: where it was made, and its key there."""
-
-    side: Side
-    entity: Entity
-    key: str
-    link: str = ""
-
-
-@dataclass(slots=True)
 class Play:
     """A case under way. ``at`` is where it stands in its document."""
 
@@ -64,10 +55,14 @@ class Play:
     values: Values
     defaults: Mapping[Entity, Fields]
     """What items that are made in mailboxes hold where nothing else is said."""
-    named: dict[str, _Cast] = field(default_factory=dict)
     reports: list[PassReport] = field(default_factory=list)
     """Those of the last pass."""
     scripted: list[tuple[Fault, Place]] = field(default_factory=list)
+    names: Names = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing has a name yet."""
+        self.names = Names(self.world)
 
     def run(self) -> Iterator[Difference]:
         """What came out otherwise than expected. A step that cannot be carried out ends the case."""
@@ -95,17 +90,17 @@ class Play:
 
     def _make_record(self, entity: Entity, record: Mapping[str, Any], place: Place) -> None:
         fields = self.values.crm(entity, record["fields"])
-        key = self._try("given", place, lambda: self.world.crm.create(entity, record["owner"].lower(), fields))
+        key = self._try("given", place, lambda: self.world.crm.create(entity, owners_of(record), fields))
         if "item" in record:
-            self.named[record["item"]] = _Cast(Side.CRM, entity, key)
+            self.names.made[record["item"]] = Made(Side.CRM, entity, key)
 
     def _make_item(self, link: str, item: Mapping[str, Any], place: Place) -> None:
         hand = self.world.mailboxes[link]
         entity = hand.link.entity
         fields = {**self.defaults.get(entity, {}), **self.values.target(entity, item["fields"])}
-        key = self._try("given", place, lambda: hand.create(fields))
+        key = self._try("given", place, lambda: hand.create(fields, send=item.get("send", False)))
         if "item" in item:
-            self.named[item["item"]] = _Cast(Side.TARGET, entity, key, link)
+            self.names.made[item["item"]] = Made(Side.TARGET, entity, key, link)
 
     def _create(self, step: Mapping[str, Any], place: Place) -> Iterable[Difference]:
         if "crm" in step:
@@ -116,7 +111,7 @@ class Play:
 
     def _edit(self, step: Mapping[str, Any], place: Place) -> Iterable[Difference]:
         name, side = self._whom(step)
-        entity = self.named[name].entity
+        entity = self.names.made[name].entity
         if side is Side.CRM:
             fields = self.values.crm(entity, step["fields"])
             key, _ = self._key(name, side, step, place)
@@ -124,18 +119,31 @@ class Play:
             return ()
         fields = self.values.target(entity, step["fields"])
         key, link = self._key(name, side, step, place)
-        after = self._try("edit", place, lambda: self.world.mailboxes[link].edit(key, fields))
-        if self.named[name].key == key:
-            self.named[name].key = after
+        hand = self.world.mailboxes[link]
+        after = self._try("edit", place, lambda: hand.edit(key, fields, send=step.get("send", False)))
+        if self.names.made[name].key == key:
+            self.names.made[name].key = after
         return ()
 
     def _delete(self, step: Mapping[str, Any], place: Place) -> Iterable[Difference]:
         name, side = self._whom(step)
         key, link = self._key(name, side, step, place)
         if side is Side.CRM:
-            self._try("delete", place, lambda: self.world.crm.delete(self.named[name].entity, key))
+            self._try("delete", place, lambda: self.world.crm.delete(self.names.made[name].entity, key))
         else:
-            self._try("delete", place, lambda: self.world.mailboxes[link].delete(key))
+            hand = self.world.mailboxes[link]
+            self._try("delete", place, lambda: hand.delete(key, send=step.get("send", False)))
+        return ()
+
+    def _answer(self, step: Mapping[str, Any], place: Place) -> Iterable[Difference]:
+        key, link = self._key(step["target"], Side.TARGET, step, place)
+        named = self.world.plan.links[link]
+        user = self.world.sandboxes[named.target].mailbox(named.user)
+        try:
+            user.answer(key, _RESPONSES[step["response"]])
+        except EwsError as error:
+            note = f"this cannot be done: {error}"
+            raise _Stopped(Difference("answer", note=note, span=self._span(place))) from None
         return ()
 
     def _whom(self, step: Mapping[str, Any]) -> tuple[str, Side]:
@@ -143,34 +151,15 @@ class Play:
 
     def _key(self, name: str, side: Side, step: Mapping[str, Any], place: Place) -> tuple[str, str]:
         """The key and the link of a named item on a side: its own, or that of its counterpart."""
-        keys = self._keys(name, side)
-        asked = step.get("link")
-        found = [(key, link) for link, key in keys if asked in (None, link)]
-        if side is Side.CRM:
-            found = list(dict.fromkeys((key, "") for key, _ in found))
-        if len(found) == 1:
+        asked, made = step.get("link"), self.names.made[name]
+        found = [(key, link) for link, key in self.names.keys(name, side) if asked in (None, link)]
+        if len(found) == 1 or (found and made.side is side):
             return found[0]
         where = f"under {asked}" if asked else f"on the side {side}"
         note = f"{name!r} is not there {where}: no pass has brought it, or it went again"
         if found:
             note = f"{name!r} is in several folders: say which with link: {' or '.join(link for _, link in found)}"
-        raise _Stopped(
-            Difference(place[-1] if isinstance(place[-1], str) else "step", note=note, span=self._span(place))
-        )
-
-    def _keys(self, name: str, side: Side) -> list[tuple[str, str]]:
-        """(link, key) of a named item on a side, one for each link that holds it."""
-        known = self.named[name]
-        if known.side is side:
-            return [(known.link, known.key)]
-        found = []
-        for link in self.world.plan.links:
-            if known.side is Side.CRM:
-                paired = self.world.store.pairings(link, crm_keys=[known.key])
-                found += [(link, each.target_key) for each in paired if each.entity is known.entity]
-            elif link == known.link:
-                found += [(link, each.crm_key) for each in self.world.store.pairings(link, target_keys=[known.key])]
-        return found
+        raise _Stopped(Difference(str(place[-1]), note=note, span=self._span(place)))
 
     # -- what exsync does, and what befalls it -----------------------------------------------------------------------
 
@@ -178,7 +167,7 @@ class Play:
         allowed = frozenset(Operation(word) for word in step.get("allow", ()))
         run = self.world.runner.rng.token()
         links = select_links(self.world.plan, tuple(step.get("links", ())))
-        with self.world.with_faults():
+        with self.world.at_work():
             try:
                 self.reports = self.world.runner.run(links, Orders(run, allowed=allowed))
             except ExsyncError as error:
@@ -210,73 +199,9 @@ class Play:
         self.world.clock.advance(then - now)
         return ()
 
-    # -- what is expected --------------------------------------------------------------------------------------------
-
-    def _expect(self, expected: Mapping[str, Any], place: Place) -> Iterator[Difference]:
-        for entity, records in expected.get("crm", {}).items():
-            at, kind = (*place, "crm", entity), Entity(entity)
-            wanted = self._wanted(records, at, partial(self.values.crm, kind))
-            yield from compare_items(f"crm {entity}", wanted, self._records(kind), self._span(at, key=True))
-        for link, items in expected.get("target", {}).items():
-            at = (*place, "target", link)
-            kind = self.world.mailboxes[link].link.entity
-            wanted = self._wanted(items, at, partial(self.values.target, kind))
-            yield from compare_items(link, wanted, self._items(link, at), self._span(at, key=True))
-        for what, read in _LISTS.items():
-            if what in expected:
-                yield from compare_words(what, expected[what], list(read(self.world)), self._span((*place, what)))
-        if "mails" in expected:
-            held = sum(mail.addressees for mail in self.world.store.mails() if mail.status is MailStatus.HELD)
-            got = {"sent": self.world.mailed, "held": held}
-            named = {name: got[name] for name in expected["mails"]}
-            yield from compare_counts("mails", expected["mails"], named, self._span((*place, "mails")))
-        if "writes" in expected:
-            sides = expected["writes"]
-            wanted_writes = {f"{side}.{name}": count for side in sides for name, count in sides[side].items()}
-            yield from compare_counts("writes", wanted_writes, self._writes(), self._span((*place, "writes")))
-
-    def _wanted(self, items: list[Mapping[str, Any]], at: Place, read: Callable[..., Any]) -> list[Wanted]:
-        return [
-            Wanted(
-                read(item.get("fields", {})),
-                self._span((*at, number)),
-                item.get("item"),
-                item["owner"].lower() if "owner" in item else None,
-            )
-            for number, item in enumerate(items)
-        ]
-
-    def _records(self, entity: Entity) -> list[Held]:
-        names = self._names(Side.CRM)
-        return [
-            Held({}, names.get(key, frozenset()), owners, str(item))
-            if isinstance(item, ConnectorError)
-            else Held(item.values, names.get(key, frozenset()), owners)
-            for key, (item, owners) in self.world.crm.records(entity).items()
-        ]
-
-    def _items(self, link: str, place: Place) -> list[Held]:
-        names = self._names(Side.TARGET, link)
-        read = self._try("expect", place, self.world.mailboxes[link].items)
-        return [
-            Held({}, names.get(key, frozenset()), unreadable=str(item))
-            if isinstance(item, ConnectorError)
-            else Held(item.values, names.get(key, frozenset()))
-            for key, item in read.items()
-        ]
-
-    def _names(self, side: Side, link: str = "") -> dict[str, frozenset[str]]:
-        """Key → the names by which the case knows the item on this side."""
-        found: dict[str, set[str]] = {}
-        for name in self.named:
-            for holder, key in self._keys(name, side):
-                if side is Side.CRM or holder == link:
-                    found.setdefault(key, set()).add(name)
-        return {key: frozenset(names) for key, names in found.items()}
-
-    def _writes(self) -> Counter[str]:
-        kinds = [f"{side}.{operation}" for side in Side for operation in Operation]
-        return +Counter({kind: sum(report.counts[kind] for report in self.reports) for kind in kinds})
+    def _expect(self, expected: Mapping[str, Any], place: Place) -> Iterable[Difference]:
+        look = Expecting(self.document, self.world, self.values, self.names, self.reports)
+        return self._try("expect", place, lambda: list(look.differences(expected, place)))
 
     def _unmet(self) -> Iterator[Difference]:
         for fault, place in self.scripted:
@@ -311,29 +236,11 @@ def _told(report: PassReport) -> str:
     return f"{report.link}: " + (report.skipped or "; ".join(f"guard {trip}" for trip in report.trips))
 
 
-def _conflicts(world: World) -> Iterator[str]:
-    return (conflict.field or WHOLE_ITEM for conflict in world.store.conflicts())
-
-
-def _undecided(world: World) -> Iterator[str]:
-    open_ones = world.store.conflicts(open_only=True)
-    return (conflict.field or WHOLE_ITEM for conflict in open_ones if conflict.winner is None)
-
-
-def _quarantined(world: World) -> Iterator[str]:
-    return (each.code for each in world.store.quarantined())
-
-
-_LISTS: Mapping[str, Callable[[World], Iterator[str]]] = {
-    "conflicts": _conflicts,
-    "held": _undecided,
-    "quarantine": _quarantined,
-}
-
 STEPS: Mapping[str, Callable[[Play, Any, Place], Iterable[Difference]]] = {
     "create": Play._create,
     "edit": Play._edit,
     "delete": Play._delete,
+    "answer": Play._answer,
     "pass": Play._pass,
     "fault": Play._fault,
     "clock": Play._clock,

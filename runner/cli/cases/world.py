@@ -42,20 +42,23 @@ class World:
     sandboxes: Mapping[str, Sandbox]
     faults: list[tuple[str, Fault]] = field(default_factory=list)
 
+    mailed: int = 0
+    """How many people Exchange has mailed for exsync; what users send themselves does not count."""
+
     @contextmanager
-    def with_faults(self) -> Iterator[None]:
-        """Inside, what is scripted happens."""
+    def at_work(self) -> Iterator[None]:
+        """Inside, exsync works: what is scripted happens, and whoever is mailed is mailed by it."""
         for target, fault in self.faults:
             self.sandboxes[target].inject(fault)
+        before = self._addressed()
         try:
             yield
         finally:
+            self.mailed += self._addressed() - before
             for sandbox in self.sandboxes.values():
                 sandbox.clear_faults()
 
-    @property
-    def mailed(self) -> int:
-        """How many people every Exchange together has sent mail to."""
+    def _addressed(self) -> int:
         return sum(len(sandbox.addressees) for sandbox in self.sandboxes.values())
 
 
