@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from runner.cli import completing
 from runner.cli.context import Context, SystemRng, pass_context
 from runner.cli.plan_file import read_plan
 from runner.cli.progress import progress
@@ -21,7 +22,7 @@ from runner.reconcile.rendering import markdown, text
 
 
 @click.command()
-@click.argument("links", nargs=-1)
+@click.argument("links", nargs=-1, shell_complete=completing.links)
 @click.option("-o", "--output", type=click.Choice(("text", "json", "markdown")), default="text", show_default=True)
 @click.option("--allow-creates", is_flag=True, help="Lift the guard on creates for this once.")
 @click.option("--allow-updates", is_flag=True, help="Lift the guard on updates for this once.")

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from runner.cli import completing
 from runner.cli.context import Context, SystemRng, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
 from runner.cli.progress import progress
@@ -24,7 +25,7 @@ PIECE = 10
 
 
 @click.command()
-@click.argument("links", nargs=-1)
+@click.argument("links", nargs=-1, shell_complete=completing.links)
 @click.option("--rate", type=click.IntRange(min=1), metavar="ITEMS", help="Look at no more items a minute than these.")
 @click.option("--anew", is_flag=True, help="Begin again instead of going on where an interrupted audit stopped.")
 @click.option("--repair", is_flag=True, help="Mark what is found, so that the next pass puts it right.")

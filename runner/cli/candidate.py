@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from runner.cli import suspending
+from runner.cli import completing, suspending
 from runner.cli.context import Context, SystemRng, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
 from runner.cli.progress import progress
@@ -53,7 +53,7 @@ def _row(one: dict[str, Any]) -> tuple[object, ...]:
 
 
 @candidate.command()
-@click.argument("links", nargs=-1)
+@click.argument("links", nargs=-1, shell_complete=completing.links)
 @click.option("-o", "--output", type=click.Choice(("text", "json", "markdown")), default="text", show_default=True)
 @click.option("--personal", is_flag=True, help="Show titles and personal values, too (not through a service).")
 @pass_context
@@ -76,7 +76,7 @@ def plan(context: Context, links: tuple[str, ...], output: str, personal: bool) 
 
 
 @candidate.command()
-@click.argument("target")
+@click.argument("target", shell_complete=completing.targets)
 @click.option("--reason", help="Why; shown by `exsync status`.")
 @pass_context
 def suspend(context: Context, target: str, reason: str | None) -> None:
@@ -85,7 +85,7 @@ def suspend(context: Context, target: str, reason: str | None) -> None:
 
 
 @candidate.command()
-@click.argument("target")
+@click.argument("target", shell_complete=completing.targets)
 @pass_context
 def resume(context: Context, target: str) -> None:
     """Let TARGET's candidate go on, after an operator or a guard has stopped it."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from runner.cli import completing
 from runner.cli.context import Context, pass_context
 from runner.cli.examination import Asked, Examined, examine
 from runner.cli.output import output_option
@@ -22,7 +23,7 @@ _SHOWN = {Level.OK: "ok", Level.WARNING: "warning", Level.FAILURE: "FAILURE"}
 
 
 @click.command()
-@click.argument("targets", nargs=-1)
+@click.argument("targets", nargs=-1, shell_complete=completing.systems)
 @click.option(
     "--outside",
     "named",

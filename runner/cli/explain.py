@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from runner.cli import completing
 from runner.cli.context import Context, pass_context
 from runner.cli.output import FORMATS, emit, output_option
 from runner.cli.provenance import origin_of
@@ -21,7 +22,14 @@ _WIDE = 40
 
 @click.command()
 @click.argument("word", metavar="ITEM|USER")
-@click.option("--link", "links", multiple=True, metavar="LINK", help="Only these links (names or parts of names).")
+@click.option(
+    "--link",
+    "links",
+    multiple=True,
+    metavar="LINK",
+    shell_complete=completing.links,
+    help="Only these links (names or parts of names).",
+)
 @output_option(*FORMATS)
 @pass_context
 def explain(context: Context, word: str, links: tuple[str, ...], output: str) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import click
 
+from runner.cli import completing
 from runner.cli.context import Context, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
 from runner.model.errors import UsageError
@@ -21,7 +22,7 @@ def ledger() -> None:
 
 
 @ledger.command("list")
-@click.option("--link", metavar="LINK", help="Only writes of this link.")
+@click.option("--link", metavar="LINK", shell_complete=completing.links, help="Only writes of this link.")
 @click.option("--run", metavar="RUN", help="Only writes of this run (its whole name).")
 @click.option("--key", metavar="KEY", help="Only writes to this item: its key on either side.")
 @click.option("--before", type=int, default=0, metavar="NUMBER", help="Only entries older than this one.")

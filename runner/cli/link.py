@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from runner.cli import suspending
+from runner.cli import completing, suspending
 from runner.cli.context import Context, pass_context
 from runner.model.state import Scope
 from runner.service.acts import reset_folders
@@ -16,7 +16,7 @@ def link() -> None:
 
 
 @link.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.links)
 @click.option("--all", "everything", is_flag=True, help="Everything, until `exsync link resume --all`.")
 @click.option("--reason", help="Why; shown by `exsync status`.")
 @pass_context
@@ -26,7 +26,7 @@ def suspend(context: Context, name: str | None, everything: bool, reason: str | 
 
 
 @link.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.links)
 @click.option("--all", "everything", is_flag=True, help="End `exsync link suspend --all`.")
 @pass_context
 def resume(context: Context, name: str | None, everything: bool) -> None:
@@ -35,7 +35,7 @@ def resume(context: Context, name: str | None, everything: bool) -> None:
 
 
 @link.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.links)
 @pass_context
 def reset(context: Context, name: str) -> None:
     """Let the folders of link NAME be read anew from the beginning (B-74). Pairs stay, and nothing is deleted for it."""

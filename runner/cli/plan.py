@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from runner.cli import completing
 from runner.cli.base import base_of
 from runner.cli.comparison import Comparison, compare
 from runner.cli.context import Context, Session, SystemClock, SystemRng, pass_context
@@ -40,7 +41,7 @@ class _Asked:
 
 
 @click.command()
-@click.argument("links", nargs=-1)
+@click.argument("links", nargs=-1, shell_complete=completing.links)
 @click.option(
     "-o", "--output", type=click.Choice(("text", "json", "markdown", "html")), default="text", show_default=True
 )

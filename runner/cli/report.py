@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 import click
 
+from runner.cli import completing
 from runner.cli.context import Context, SystemClock, pass_context
 from runner.cli.progress import progress
 from runner.config.plan import SyncPlan
@@ -23,7 +24,7 @@ _CUBES = {cube.name: cube for cube in BUILT_IN}
 
 
 @click.command()
-@click.argument("targets", nargs=-1)
+@click.argument("targets", nargs=-1, shell_complete=completing.targets)
 @click.option("--last", type=click.Choice(list(LAST)), default="7d", show_default=True, help="How far back.")
 @click.option(
     "-o",

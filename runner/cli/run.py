@@ -10,6 +10,7 @@ from types import FrameType
 
 import click
 
+from runner.cli import completing
 from runner.cli.context import Context, Session, SystemRng, pass_context
 from runner.cli.progress import progress
 from runner.engine.passes import Orders
@@ -19,7 +20,7 @@ from runner.model.errors import StateError, Transient, Unreachable
 
 
 @click.command()
-@click.argument("links", nargs=-1)
+@click.argument("links", nargs=-1, shell_complete=completing.links)
 @click.option("--once", is_flag=True, help="One pass over every link, then exit.")
 @click.option("--interval", type=click.IntRange(min=1), default=60, show_default=True, help="Seconds between passes.")
 @click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", show_default=True)

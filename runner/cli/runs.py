@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 import click
 
+from runner.cli import completing
 from runner.cli.context import Context, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
 from runner.service.looking import run_view, runs_view
@@ -19,7 +20,7 @@ def runs() -> None:
 
 
 @runs.command("list")
-@click.option("--link", default="", help="Only links whose names have this in them.")
+@click.option("--link", default="", shell_complete=completing.links, help="Only links whose names have this in them.")
 @click.option("--outcome", type=click.Choice(("done", "stopped", "failed")), help="Only passes that ended so.")
 @click.option("--page", type=click.IntRange(1), default=1, show_default=True, help="Fifty passes a page.")
 @output_option(*FORMATS)
@@ -45,7 +46,7 @@ def list_(context: Context, link: str, outcome: str | None, page: int, output: s
 
 @runs.command()
 @click.argument("run")
-@click.option("--link", default="", help="Only what was written for this link.")
+@click.option("--link", default="", shell_complete=completing.links, help="Only what was written for this link.")
 @click.option("--page", type=click.IntRange(1), default=1, show_default=True, help="Fifty writes a page.")
 @output_option(*FORMATS)
 @pass_context

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from runner.cli import completing
 from runner.cli.output import FORMATS, emit, output_option, table
 from runner.config import Loaded, load
 from runner.config.origins import described_link, settings_of, stated_values
@@ -16,7 +17,7 @@ from runner.model.errors import ConfigurationInvalid
 
 @click.command()
 @click.argument("what", type=click.Choice(("plan", "links", "config")))
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=completing.links)
 @output_option(*FORMATS)
 @click.pass_context
 def show(ctx: click.Context, what: str, names: tuple[str, ...], output: str) -> None:

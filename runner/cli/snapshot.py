@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from runner.cli import completing
 from runner.cli.context import Context, SystemClock, SystemRng, pass_context
 from runner.cli.progress import progress
 from runner.engine.passes import Orders
@@ -25,7 +26,7 @@ from runner.service.snapshots import (
 
 @click.command()
 @click.argument("way", type=click.Choice(tuple(GIVERS)))
-@click.argument("links", nargs=-1, required=True)
+@click.argument("links", nargs=-1, required=True, shell_complete=completing.links)
 @click.option("--modified-since", metavar="TIME", help="Only what changed since then on the side that gives.")
 @click.option("--modified-until", metavar="TIME", help="Only what changed until then.")
 @click.option("--start-since", metavar="TIME", help="Only what takes place since then; a series by any occurrence.")

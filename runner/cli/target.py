@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 import click
 
-from runner.cli import suspending
+from runner.cli import completing, suspending
 from runner.cli.context import Context, SystemClock, pass_context, reveal
 from runner.cli.grouptree import SHOWN, show_groups
 from runner.cli.output import FORMATS, emit, output_option
@@ -23,7 +23,7 @@ def target() -> None:
 
 
 @target.command()
-@click.argument("crm")
+@click.argument("crm", shell_complete=completing.crm)
 @click.option("--apply", "applying", is_flag=True, help="Carry the SQL out instead of printing it.")
 @pass_context
 def ddl(context: Context, crm: str, *, applying: bool) -> None:
@@ -46,7 +46,7 @@ def ddl(context: Context, crm: str, *, applying: bool) -> None:
 
 
 @target.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.directories)
 @click.option("--user", "login", help="Only this user, by log-on name, with the reason why he takes part or not.")
 @click.option("--all", "everybody", is_flag=True, help="Every user; fifty otherwise.")
 @output_option(*FORMATS)
@@ -74,7 +74,7 @@ def groups(context: Context, name: str, login: str | None, everybody: bool, outp
 
 
 @target.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.targets)
 @click.option("--reason", help="Why; shown by `exsync status`.")
 @pass_context
 def suspend(context: Context, name: str, reason: str | None) -> None:
@@ -83,7 +83,7 @@ def suspend(context: Context, name: str, reason: str | None) -> None:
 
 
 @target.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.targets)
 @pass_context
 def resume(context: Context, name: str) -> None:
     """Let target NAME run again; one that was stopped by a refused log-on is tried anew."""

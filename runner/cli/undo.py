@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from runner.cli import completing
 from runner.cli.context import Context, SystemClock, SystemRng, pass_context
 from runner.cli.progress import progress
 from runner.engine.passes import Orders
@@ -16,8 +17,17 @@ from runner.service.undoing import UndoWish, note_undo, undo_asked, undone_by
 
 @click.command()
 @click.argument("run", required=False)
-@click.option("--user", "users", multiple=True, metavar="ADDRESS", help="Only this user's links.")
-@click.option("--link", "links", multiple=True, metavar="LINK", help="Only these links (names or parts of names).")
+@click.option(
+    "--user", "users", multiple=True, metavar="ADDRESS", shell_complete=completing.users, help="Only this user's links."
+)
+@click.option(
+    "--link",
+    "links",
+    multiple=True,
+    metavar="LINK",
+    shell_complete=completing.links,
+    help="Only these links (names or parts of names).",
+)
 @click.option("--since", metavar="TIME", help="Instead of RUN: everything since then (UTC), or for so long: 90m, 2d.")
 @click.option("--both", is_flag=True, help="Let what is restored go on to the other side as well.")
 @click.option("--apply", "applying", is_flag=True, help="Carry it out; without it nothing is written.")

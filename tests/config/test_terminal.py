@@ -5,17 +5,22 @@ from __future__ import annotations
 import io
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
+from click.testing import CliRunner
 
 from runner.cli import COMMANDS, exsync
 from runner.cli.manual import EXITS, manual
 from runner.cli.progress import progress, working
 
+REPOSITORY = Path(__file__).parents[2]
 REQUESTS = frozenset({".TH", ".SH", ".SS", ".PP", ".TP", ".B", ".nf", ".fi"})
 
 
@@ -76,6 +81,43 @@ def asked_by_a_shell(*words: str) -> list[str]:
 def test_a_shell_completes_commands_and_options() -> None:
     assert asked_by_a_shell("exsync", "can") == ["candidate"]
     assert asked_by_a_shell("exsync", "doctor", "--out") == ["--outside", "--output"]
+
+
+def offered(*words: str) -> list[str]:
+    """What a shell is told, asked in this process."""
+    asked = ShellComplete(exsync, {}, "exsync", "_EXSYNC_COMPLETE")
+    return [item.value for item in asked.get_completions(list(words[:-1]), words[-1])]
+
+
+def test_a_shell_completes_what_the_configuration_names(tmp_path: Path) -> None:
+    """Links, users and targets come from the YAML files, also while something in them is wrong; no server is asked."""
+    shutil.copytree(REPOSITORY / "targets.d", tmp_path / "targets.d")
+    given = ("--config", str(tmp_path))  # without mappings: nothing compiles
+    assert offered(*given, "apply", "sandbox/a") == ["sandbox/ann.lee@example.com/calendar"]
+    assert offered(*given, "explain", "x", "--link", "bob") == ["bob.ray@example.com"]
+    assert offered(*given, "undo", "--user", "") == ["ann.lee@example.com", "bob.ray@example.com"]
+    assert offered(*given, "target", "suspend", "") == ["sandbox"]
+    assert offered(*given, "target", "ddl", "") == ["crm"]
+    assert offered(*given, "doctor", "") == ["crm", "sandbox"]
+    assert offered("--config", str(tmp_path / "none"), "plan", "") == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [("exsync plan sandbox/ann.lee@exam", "example.com/calendar"), ("exsync completion ", "bash zsh fish")],
+)
+def test_bash_completes_addresses_too(typed: str, shown: str, tmp_path: Path) -> None:
+    """Bash ends a word at ``@``: what it is given must be what stands behind it."""
+    program = tmp_path / "exsync"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m runner "$@"\n')
+    program.chmod(0o755)
+    command = exsync.get_command(click.Context(exsync), "completion")
+    assert command is not None
+    script = CliRunner().invoke(command, ["bash"]).output
+    ask = f"COMP_LINE={shlex.quote(typed)}; COMP_POINT=${{#COMP_LINE}}; _exsync_completion {program}; echo ${{COMPREPLY[*]}}"
+    environ = {**os.environ, "EXSYNC_CONFIG": str(REPOSITORY), "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(["bash", "-c", f"{script}\n{ask}"], env=environ, capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == (shown, "")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
