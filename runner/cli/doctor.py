@@ -32,11 +32,24 @@ _SHOWN = {Level.OK: "ok", Level.WARNING: "warning", Level.FAILURE: "FAILURE"}
     help="A mailbox that is not synchronised: the account must be refused it. May be given again for each target.",
 )
 @click.option("--all", "every", is_flag=True, help="Try every linked mailbox; five of each target otherwise.")
+@click.option(
+    "--push-tls-cert",
+    type=click.Path(dir_okay=False),
+    help="The certificate (PEM) that `exsync serve` is given by the same name.",
+)
+@click.option("--push-tls-key", type=click.Path(dir_okay=False), help="Its key, where `serve` is given one.")
 @click.option("--strict", is_flag=True, help="Exit 3 when there are warnings and no failures.")
 @output_option("text", "json")
 @pass_context
 def doctor(
-    context: Context, targets: tuple[str, ...], named: tuple[str, ...], every: bool, strict: bool, output: str
+    context: Context,
+    targets: tuple[str, ...],
+    named: tuple[str, ...],
+    every: bool,
+    push_tls_cert: str | None,
+    push_tls_key: str | None,
+    strict: bool,
+    output: str,
 ) -> int:
     """Check what this installation needs, and say what to do. TARGETS (none: everything) are targets or the CRM by name.
 
@@ -44,9 +57,12 @@ def doctor(
     version and what the account may do; in the CRM grants, tables and triggers. Nothing is written anywhere, and a service
     may run meanwhile. The exit code is that of the gravest failure.
     """
+    if push_tls_key is not None and push_tls_cert is None:
+        raise click.UsageError("--push-tls-key goes with --push-tls-cert")
+    push = (push_tls_cert, push_tls_key) if push_tls_cert is not None else None
     found: list[Diagnosis] = []
     with progress() as bar:
-        examined = Examined(context, context.plan(), Asked(targets, _outside(named), every), bar)
+        examined = Examined(context, context.plan(), Asked(targets, _outside(named), every, push), bar)
         for diagnosis in examine(examined):
             if output == "text":
                 for line in _lines(diagnosis, found[-1].subject if found else None):

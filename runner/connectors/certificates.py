@@ -1,4 +1,5 @@
-"""A look at the certificate that a server presents: one TLS handshake, verified as a connection of ours would verify it.
+"""A look at the certificate that a server presents: one TLS handshake, verified as a connection of ours would verify it;
+and at one that lies in a file.
 
 Nothing is sent over the connection. What went wrong is told in OpenSSL's own words.
 """
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from runner.model.checkup import Presented
+from runner.model.checkup import Presented, Stored
 
 PATIENCE = 10.0
 """Seconds for the connection and the handshake."""
@@ -46,6 +48,25 @@ def presented(
         return Presented(host, port, silence=f"no TLS is spoken there ({error.reason or type(error).__name__})")
     except OSError as error:
         return Presented(host, port, silence=error.strerror or str(error) or type(error).__name__)
+
+
+def stored(path: str, key: str | None) -> Stored:
+    """The certificate in a PEM file, with its key there or in a file of its own. Raises nothing."""
+    try:
+        content = Path(path).read_bytes()
+        # A key that only a password opens could not be used at a service's start: nobody is asked for one.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, key, password=lambda: "")
+        certificate = x509.load_pem_x509_certificate(content)
+    except ssl.SSLError as error:
+        return Stored(path, trouble=f"certificate and key cannot be used: {error.reason or error}")
+    except OSError as error:
+        return Stored(
+            path, trouble=f"it cannot be read: {error.strerror or type(error).__name__} ({error.filename or path})"
+        )
+    except ValueError as error:
+        return Stored(path, trouble=f"it holds no certificate: {error}")
+    names = certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return Stored(path, certificate.not_valid_after_utc, str(names[0].value) if names else "")
 
 
 def _name_in(file: str | None) -> str | None:

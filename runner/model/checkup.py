@@ -68,6 +68,16 @@ class Presented:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """The certificate in a file that a listener of ours is given with its key; ``trouble`` is why it does not serve."""
+
+    path: str
+    until: datetime | None = None
+    issuer: str = ""
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """A reading of another machine's clock, between two of ours (all UTC)."""
 

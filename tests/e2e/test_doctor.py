@@ -144,3 +144,42 @@ def test_a_target_that_does_not_exist_is_refused(operator: Operator) -> None:
     said = operator.typed("doctor", "sandbax")
     assert said.code == 64
     assert "there are crm, sandbox" in said.text
+
+
+def test_the_push_listeners_certificate_is_looked_at_in_its_file(
+    operator: Operator, tmp_path: Path, issuer: Made
+) -> None:
+    """B-11: from the day on which it ends, servers that verify it post to nobody."""
+    made, other = certificate(issuer, "push.example.com", lasts=timedelta(days=9)), certificate(issuer, "x")
+    pair = tmp_path / "push.pem"
+    pair.write_bytes(made.pem + made.key_pem)
+    (tmp_path / "other.key").write_bytes(other.key_pem)
+    (tmp_path / "empty.pem").write_bytes(b"")
+    for words, level, told_of in (
+        ([str(pair)], "warning", "8 days are left"),
+        ([str(pair), "--push-tls-key", str(tmp_path / "other.key")], "failure", "MISMATCH"),
+        ([str(tmp_path / "empty.pem")], "failure", "cannot be used"),
+        ([str(tmp_path / "none.pem")], "failure", "No such file"),
+    ):
+        found = told(operator, "--outside", EVE, "--push-tls-cert", *words, code=1 if level == "failure" else 0)
+        one = found["push listener", "certificate"]
+        assert (one["level"], told_of in one["message"]) == (level, True), one
+    assert operator.typed("doctor", "--push-tls-key", str(pair)).code == 64
+
+
+def test_the_certificate_of_who_gives_out_tokens_is_looked_at_before_the_log_on(
+    operator: Operator, tmp_path: Path, issuer: Made
+) -> None:
+    """An application that gets no token synchronises nothing: the reason is named, and no log-on is tried."""
+    operator.replace(
+        "targets.d/sandbox.yaml",
+        "auth: {type: basic, username: svc-exsync, password: {env: EXSYNC_SANDBOX_PASSWORD}}",
+        f"auth: {{type: oauth2, client_id: svc-exsync, client_secret: {{env: EXSYNC_SANDBOX_PASSWORD}}, "
+        f"token_url: '{operator.sandbox.token_url.replace('localhost', '127.0.0.2')}'}}",
+    )
+    before = len(operator.sandbox.requests)
+    found = told(operator, "sandbox", code=69)
+    assert found["sandbox", "certificate"]["level"] == "ok"
+    assert found["sandbox", "token_url"]["level"] == "failure"
+    assert ("sandbox", "log-on") not in found
+    assert len(operator.sandbox.requests) == before

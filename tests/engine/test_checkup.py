@@ -11,10 +11,10 @@ import pytest
 from runner.config.plan import AuthPlan, DirectoryScope, ExchangePlan, LdapAuth, LdapPlan, NotificationsPlan
 from runner.config.secrets import SecretRef
 from runner.engine.checkup import directories, exchange, permissions, push
-from runner.engine.checkup.certificates import certificate
+from runner.engine.checkup.certificates import certificate, certificate_in_file
 from runner.engine.checkup.clocks import clock
 from runner.engine.checkup.crm import judged
-from runner.model.checkup import CrmSeen, Diagnosis, FileSeen, MailboxSeen, Presented, Reading
+from runner.model.checkup import CrmSeen, Diagnosis, FileSeen, MailboxSeen, Presented, Reading, Stored
 from runner.model.errors import AccessDenied, ContainerGone, Throttled, Transient, Unreachable
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -56,6 +56,22 @@ def test_certificates(changed: dict[str, Any], expected: str, word: str) -> None
     assert level(verdict) == expected
     assert word in f"{verdict.message} {verdict.remedy}"
     assert verdict.exit_code == (69 if expected == "failure" else 0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected", "word"),
+    [
+        ({"until": NOW + timedelta(days=90)}, "ok", "until 2027-02-25, and the key fits"),
+        ({"until": NOW + timedelta(days=20)}, "warning", "20 days are left"),
+        ({"until": NOW - timedelta(days=1)}, "failure", "ended on 2026-11-26"),
+        ({"trouble": "certificate and key cannot be used: KEY_VALUES_MISMATCH"}, "failure", "KEY_VALUES_MISMATCH"),
+        ({}, "failure", "it holds no certificate"),
+    ],
+)
+def test_certificates_of_our_own(changed: dict[str, Any], expected: str, word: str) -> None:
+    verdict = certificate_in_file("push listener", Stored("/etc/exsync/push.pem", issuer="CA", **changed), NOW)
+    assert level(verdict) == expected
+    assert word in verdict.message
 
 
 @pytest.mark.parametrize(

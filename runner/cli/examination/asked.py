@@ -21,11 +21,12 @@ SAMPLE = 5
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What the operator wants looked at. ``targets`` none: everything; ``outside``: target (empty: every one) → a mailbox
-    that is not synchronised; ``every``: all linked mailboxes."""
+    that is not synchronised; ``every``: all linked mailboxes; ``push``: certificate and key files of the push listener."""
 
     targets: tuple[str, ...] = ()
     outside: Mapping[str, str] = field(default_factory=dict)
     every: bool = False
+    push: tuple[str, str | None] | None = None
 
     def wants(self, name: str) -> bool:
         """Whether this target (or the CRM) is to be looked at."""

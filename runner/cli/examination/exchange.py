@@ -70,6 +70,13 @@ def _connection(examined: Examined, plan: ExchangePlan, inspection: Inspection, 
             return
     else:
         yield sound(plan.name, "certificate", f"{endpoint} is plain HTTP, within this machine")
+    tokens = urlsplit(plan.auth.token_url)
+    if tokens.scheme == "https":
+        shown = presented(tokens.hostname or "", tokens.port or 443, ca_file=plan.ca_file)
+        verdict = certificate(plan.name, shown, now(), check="token_url")
+        yield verdict
+        if verdict.level is Level.FAILURE:
+            return
     try:
         reading = inspection.clock(endpoint)
     except ExsyncError as error:

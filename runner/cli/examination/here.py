@@ -1,4 +1,4 @@
-"""This machine: the configuration, the state's directory, the secrets, the console's certificate, the lists of users."""
+"""This machine: the configuration, the state's directory, the secrets, our listeners' certificates, the lists of users."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from runner.cli.examination.asked import Examined
 from runner.config.secrets import SecretRef
-from runner.connectors.certificates import presented
+from runner.connectors.certificates import presented, stored
 from runner.engine.checkup import permissions
-from runner.engine.checkup.certificates import certificate
+from runner.engine.checkup.certificates import certificate, certificate_in_file
 from runner.model.checkup import Diagnosis, doubtful, sound
 from runner.store.counter import counter_path
 from runner.store.filestat import seen
@@ -29,6 +29,8 @@ def examine_here(examined: Examined) -> Iterator[Diagnosis]:
         else:
             yield permissions.secret_in_environment(ref, there=bool(os.environ.get(ref.name)))
     yield from _console(examined)
+    if examined.asked.push is not None:
+        yield certificate_in_file("push listener", stored(*examined.asked.push), examined.clock.now())
     if plan.generated:
         problems = examined.grown.problems
         for problem in problems:
