@@ -7,7 +7,8 @@ import argparse
 import sys
 from multiprocessing import Pool
 
-from tests.sim.simulation import MakeStore, Simulation, failure_of, in_memory
+from tests.sim.simulation import Simulation, failure_of
+from tests.sim.stage import MakeStore, in_memory
 from tests.sim.states import in_duckdb
 
 _STORES: dict[str, MakeStore] = {"memory": in_memory, "duckdb": in_duckdb}

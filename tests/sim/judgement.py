@@ -1,4 +1,4 @@
-"""The judgement at the end of a seed: what both sides hold, against what people did."""
+"""What both sides hold, against what people did: glanced at after a pass, judged at the end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.sim.oracle import Oracle, Violation, name_of, tokens_of
 
 @dataclass
 class Judgement:
-    """Properties P1 to P4 and P8 of one world in which everything has come to rest."""
+    """Properties P1 to P4 and P8 of one world."""
 
     world: World
     store: Store
@@ -27,12 +27,31 @@ class Judgement:
     gone."""
 
     def pronounce(self, state_text: str) -> None:
-        """Raise :class:`Violation` for the first property that does not hold. ``state_text`` is all that the state holds."""
+        """Raise :class:`Violation` for the first property that does not hold, now that everything has come to rest.
+        ``state_text`` is all that the state holds."""
         self._private(state_text)
         ledger = repr(self.store.conflicts()).lower()
         for user in self.users:
             self._user(user, ledger)
         self._meetings(ledger)
+
+    def glance(self) -> None:
+        """What holds at any moment, whatever went wrong a moment ago: no value that somebody means is gone from both sides
+        unless the conflict ledger has it (P2), no item is there twice (P3), nothing private is in the CRM (P8)."""
+        self._only_where_it_may_be()
+        shelves = [self.world.target.items(user, shelf=shelf) for user in self.users for shelf in Shelf]
+        records = self.world.crm.items()
+        for user in self.users:
+            self._by_name(self.world.target.items(user), f"{user}'s calendar")
+        self._by_name(records, "the CRM")
+        if self.direction is not Direction.BOTH or self.state_lost:
+            return
+        there = {token for items in (*shelves, records) for item in items for token in tokens_of(item).values()}
+        gone = self.oracle.meant.keys() - there
+        ledger = repr(self.store.conflicts()).lower() if gone else ""
+        for token in sorted(gone):
+            if f"'{token}'" not in ledger:
+                raise Violation(f"P2: {token} of {self.oracle.meant[token]} is on neither side and in no conflict")
 
     def _user(self, user: str, ledger: str) -> None:
         target = self._by_name(self.world.target.items(user), f"{user}'s calendar")
@@ -152,9 +171,12 @@ class Judgement:
 
     def _private(self, state_text: str) -> None:
         """P8: no private item in the CRM, no byte of one in the state."""
-        leaked = self.oracle.private & {name_of(item) for item in self.world.crm.items()}
-        if leaked:
-            raise Violation(f"P8: private {sorted(leaked)} reached the CRM")
+        self._only_where_it_may_be()
         for token, name in self.oracle.meant.items():
             if name in self.oracle.private and (f"'{token}'" in state_text or f'"{token}"' in state_text):
                 raise Violation(f"P8: {token} of private {name} is in the state")
+
+    def _only_where_it_may_be(self) -> None:
+        leaked = self.oracle.private & {name_of(item) for item in self.world.crm.items()}
+        if leaked:
+            raise Violation(f"P8: private {sorted(leaked)} reached the CRM")

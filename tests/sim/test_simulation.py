@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sim.simulation import Simulation, failure_of, in_memory
+from tests.sim.simulation import Simulation, failure_of
 from tests.sim.states import Files, in_duckdb
 
 GATE = 5000
@@ -99,16 +99,17 @@ def test_the_simulated_world_is_busy() -> None:
     forms: set[str] = set()
     kinds: set[str] = set()
     for seed in range(200):
-        simulation = Simulation(seed, in_memory)
+        simulation = Simulation(seed)
         simulation.run()
-        faults += simulation.faults
-        actions += simulation.oracle.actions
-        writes += len(simulation.world.boundary.writes())
-        conflicts += len(simulation.store.conflicts())
-        quarantined += len(simulation.store.quarantined())
+        stage = simulation.stage
+        faults += stage.faults
+        actions += stage.oracle.actions
+        writes += len(stage.world.boundary.writes())
+        conflicts += len(stage.store.conflicts())
+        quarantined += len(stage.store.quarantined())
         turns += simulation.turns > 0
-        forms |= {traced.outcome for traced in simulation.world.boundary.trace}
-        kinds |= {what.split()[0] for _, what in simulation.people.history}
+        forms |= {traced.outcome for traced in stage.world.boundary.trace}
+        kinds |= {what.split()[0] for _, what in stage.people.history}
     assert min(faults, actions, writes) > 500
     assert min(conflicts, quarantined, turns) > 10
     assert {"done", "lost", "crashed-before", "crashed-after", "transient", "watermark-invalid"} <= forms
