@@ -211,6 +211,50 @@ def test_a_step_that_cannot_be_done_ends_the_case(play: Play) -> None:
     )
 
 
+def test_users_may_fill_what_exsync_only_reads(play: Play, repository: Path) -> None:
+    for file, old, new in (
+        ("targets.d/crm.yaml", "      where: text\n", "      where: text\n      number: {type: integer, writable: false}\n"),
+        ("mappings/visit.yaml", "- {crm: where, record: location}\n", "- {crm: where, record: location, direction: inbound}\n"
+         "- {crm: number, record: description, direction: outbound, outbound: \"'No. ' ~ crm.number\"}\n"),
+    ):  # fmt: skip
+        path = repository / file
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+    holds(
+        play,
+        GIVEN.replace("what: Board,", "what: Board, number: 7,") + "  steps:\n"
+        "  - pass: {}\n"
+        f"  - expect: {{target: {{{CALENDAR}: [{{fields: {{description: No. 7}}}}]}}}}\n"
+        "  - edit: {crm: board, fields: {number: 8}}\n"
+        "  - pass: {}\n"
+        f"  expect: {{target: {{{CALENDAR}: [{{item: board, fields: {{description: No. 8}}}}]}}}}\n",
+    )
+
+
+def test_everybody_in_a_case_is_on_every_list(play: Play, repository: Path) -> None:
+    """B-73: no directory, no file and no CRM is read for a list of users."""
+    hq = repository / "targets.d/hq.yaml"
+    text = hq.read_text(encoding="utf-8")
+    listed = "links:\n- generate: {from: {csv: nobody-has-this.csv}}\n"
+    hq.write_text(text[: text.index("links:")] + listed, encoding="utf-8")
+    holds(
+        play,
+        GIVEN.replace("ann@", "Eve@") + "  steps: [pass: {}]\n"
+        "  expect: {target: {hq/eve@example.com/calendar: [{item: board}]}}\n",
+    )
+
+
+def test_a_crm_that_cannot_be_made_is_told_by_each_case(play: Play, repository: Path) -> None:
+    crm = repository / "targets.d/crm.yaml"
+    crm.write_text(crm.read_text(encoding="utf-8").replace("where: text", "where: {column: WHAT, type: text}"))
+    result = play(
+        GIVEN + "  expect: {conflicts: []}\n- name: b\n  users: [ann@example.com]\n  expect: {conflicts: []}\n"
+    )
+    assert result.output.count("world: the case cannot be set up: duplicate column name: WHAT") == 2
+    assert result.exit_code == 1
+
+
 def test_json_and_junit_tell_the_places_too(play: Play, repository: Path, tmp_path: Path) -> None:
     play(GIVEN + "  expect: {target: {hq/ann@example.com/calendar: [{item: board}]}}\n")
     call = CliRunner().invoke(

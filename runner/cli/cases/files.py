@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from runner.config.findings import Findings
 from runner.config.plan import SyncPlan
 from runner.config.schema import packaged_schemas
 from runner.model.diagnostics import Span
+from runner.model.errors import ExsyncError
 from runner.model.moments import moment_of
 from runner.model.record import Fields
 from runner.model.terms import Entity
@@ -35,7 +37,7 @@ class Prepared:
     findings: Outcome
 
     def play(self) -> Outcome:
-        """Play every case. Raises ``StateError`` and its like only for faults of this machine."""
+        """Play every case."""
         if self.plan is None or self.findings.invalid:
             return self.findings
         suites = tuple(_suite(document, self.plan) for document in self.documents)
@@ -90,8 +92,11 @@ def _played(document: Document, plan: SyncPlan, number: int) -> tuple[Difference
     users, values = users_of(data, case), Values(plan.crm)
     start = moment_of(case.get("clock", data.get("clock", DEFAULT_CLOCK)))
     crm, target = defaults_of(data, values)
-    with world(cast(plan, users), users, start, crm) as made:
-        return tuple(Play(document, ("cases", number), made, values, target).run())
+    try:
+        with world(cast(plan, users), users, start, crm) as made:
+            return tuple(Play(document, ("cases", number), made, values, target).run())
+    except (ExsyncError, sqlite3.Error) as error:
+        return (Difference("world", note=f"the case cannot be set up: {error}"),)
 
 
 def defaults_of(data: Mapping[str, Any], values: Values) -> tuple[dict[Entity, Fields], dict[Entity, Fields]]:

@@ -15,7 +15,7 @@ from runner.cli.cases.hands import CrmHand, MailboxHand
 from runner.config.plan import AuthPlan, CrmPlan, ExchangePlan, SyncPlan
 from runner.connectors import exchange
 from runner.connectors.crm import SqlCrmConnector, connect
-from runner.connectors.crm.standin import Defaults, stand_in, tables
+from runner.connectors.crm.standin import Defaults, opened_up, stand_in, tables
 from runner.connectors.crm.triggers import quoted
 from runner.engine.runs import Runner
 from runner.model.ports import TargetConnector
@@ -73,7 +73,10 @@ def world(plan: SyncPlan, users: tuple[str, ...], start: datetime, defaults: Def
         crm, file = _database(plan.crm, home / "crm.sqlite", users, defaults)
         here = replace(plan, crm=crm, targets=MappingProxyType(targets))
         store = stack.enter_context(open_store(None, clock=clock))
-        connector = _connected(stack, here, clock)
+        connector = _connected(stack, crm, clock)
+        connector.apply_ddl()
+        hands = opened_up(crm)
+        theirs_crm = connector if hands == crm else _connected(stack, hands, clock)
         opened, theirs = (_targets(stack, here) for _ in range(2))
         owners = {address: user.key for address, user in connector.users(users).items()}
         yield World(
@@ -81,7 +84,7 @@ def world(plan: SyncPlan, users: tuple[str, ...], start: datetime, defaults: Def
             clock=clock,
             store=store,
             runner=Runner(here, store, connector, opened.__getitem__, clock, rng),
-            crm=CrmHand(connector, crm, file, rng, owners, defaults),
+            crm=CrmHand(theirs_crm, hands, file, rng, owners, defaults),
             mailboxes={name: MailboxHand(theirs[link.target], link) for name, link in here.links.items()},
             sandboxes=sandboxes,
         )
@@ -111,10 +114,9 @@ def _database(plan: CrmPlan, file: Path, users: tuple[str, ...], defaults: Defau
     return stand_in(plan, f"sqlite:///{file}"), file
 
 
-def _connected(stack: ExitStack, plan: SyncPlan, clock: FakeClock) -> SqlCrmConnector:
-    connector = connect(plan.crm, str(plan.crm.url), clock=clock)
+def _connected(stack: ExitStack, plan: CrmPlan, clock: FakeClock) -> SqlCrmConnector:
+    connector = connect(plan, str(plan.url), clock=clock)
     stack.callback(connector.close)
-    connector.apply_ddl()
     return connector
 
 

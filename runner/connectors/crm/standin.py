@@ -48,6 +48,15 @@ def stand_in(plan: CrmPlan, url: str) -> CrmPlan:
     return replace(plan, url=url, schema=None, feed="outbox", paused=False, entities=MappingProxyType(entities))
 
 
+def opened_up(plan: CrmPlan) -> CrmPlan:
+    """The same CRM for who works in it by himself: he fills the fields, too, that exsync may only read."""
+    entities = {
+        name: replace(entity, fields={each.name: replace(each, writable=True) for each in entity.fields.values()})
+        for name, entity in plan.entities.items()
+    }
+    return replace(plan, entities=MappingProxyType(entities))
+
+
 def tables(plan: CrmPlan, defaults: Defaults = MappingProxyType({})) -> tuple[str, ...]:
     """The statements that make the tables, each table once however often the plan names it."""
     made = _Tables()
