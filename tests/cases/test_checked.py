@@ -21,6 +21,7 @@ CALENDAR = "hq/ann@example.com/calendar"
 EXPECT = "  expect: {conflicts: []}\n"
 
 
+OVERRIDES = f"  expect: {{target: {{{CALENDAR}: [fields: {{recurrence_overrides: %s}}]}}}}\n"
 FAULT = "  steps: [fault: {target: hq, operation: GetItem, drop: true}]\n"
 
 
@@ -47,6 +48,18 @@ def given(old: str, new: str) -> str:
             "name it",
         ),
         (given("ann@", "¶anne@"), "unknown-user", "no link is anne@example.com's", "did you mean 'ann@example.com'?"),
+        (
+            given("  given", "  users: [bob@example.com]\n  given").replace("ann@", "¶ann@"),
+            "unknown-user",
+            "ann@example.com is none of the case's users",
+            "add him to users:",
+        ),
+        (
+            f"- name: a\n  users: [bob@example.com]\n  expect: {{target: {{¶{CALENDAR}: []}}}}\n",
+            "unknown-link",
+            "ann@example.com is none of the case's users",
+            "add him to users:",
+        ),
         (given("2026-03-30T08:00:00Z", "¶8 o'clock"), "bad-value", "begins: ", ""),
         (given("schedule_item", "¶task"), "unknown-entity", "CRM sales describes no task", "entities: schedule_item"),
         (
@@ -115,6 +128,27 @@ def given(old: str, new: str) -> str:
             "expected one of code, http or drop",
             "",
         ),
+        (
+            GIVEN + f"  expect: {{target: {{{CALENDAR}: [fields: {{privacy: ¶secrit}}]}}}}\n",
+            "bad-value",
+            "privacy: expected one of public, personal, private, secret",
+            "",
+        ),
+        (
+            GIVEN
+            + f"  expect: {{target: {{{CALENDAR}: [fields: {{recurrence_overrides: ¶{{2026-04-06: {{start: 7}}}}}}]}}}}\n",
+            "bad-value",
+            "recurrence_overrides: expected a local date and time",
+            "",
+        ),
+        (
+            GIVEN
+            + f"  expect: {{target: {{{CALENDAR}: [fields: {{recurrence_overrides: ¶{{monday: {{title: x}}}}}}]}}}}\n",
+            "bad-value",
+            "recurrence_overrides: ",
+            "",
+        ),
+        ("- name: a\n  clock: ¶0001-01-01T00:00:00Z\n" + EXPECT, "bad-value", "expected an instant such as", ""),
         (
             GIVEN + f"  expect: {{target: {{{CALENDAR}: [fields: {{duration: ¶an hour}}]}}}}\n",
             "bad-value",

@@ -151,9 +151,11 @@ class _Case:
     def _record(self, place: Place, entity: Entity, record: Mapping[str, Any]) -> None:
         owners = owners_of(record)
         for number, owner in enumerate(owners):
-            if not self._has_links(owner):
+            at = (*place, "owners", number) if "owners" in record else (*place, "owner")
+            if owner not in self.users:
+                self.checks.error("unknown-user", f"{owner} is none of the case's users", at, "add him to users:")
+            elif not self._is_listed and not any(link.user == owner for link in self.plan.links.values()):
                 hint = suggestion(owner, sorted(self._linked()), "users of links")
-                at = (*place, "owners", number) if "owners" in record else (*place, "owner")
                 self.checks.error("unknown-user", f"no link is {owner}'s", at, hint)
         if len(owners) > 1 and shared_by(self.checks.plan.crm.entities[entity]) is None:
             hint = "only where YAML names a table of owners can several users hold a record"
@@ -211,11 +213,15 @@ class _Case:
     def _link(self, place: Place, name: str, *, at_key: bool = True) -> bool:
         if name in self.plan.links:
             return True
-        known = set(self.plan.links) | set(self.checks.plan.links)
-        hint = suggestion(name, known, "links")
-        self.checks.error(
-            "unknown-link", f"the configuration has no link {name!r} to Exchange", place, hint, at_key=at_key
-        )
+        known = self.checks.plan.links.get(name)
+        if known is None:
+            message = f"the configuration has no link {name!r} to Exchange"
+            hint = suggestion(name, set(self.plan.links) | set(self.checks.plan.links), "links")
+        elif known.folder.of_directory:
+            message, hint = f"link {name!r} is a directory's", "cases are about links to Exchange"
+        else:
+            message, hint = f"{known.user} is none of the case's users", "add him to users:"
+        self.checks.error("unknown-link", message, place, hint, at_key=at_key)
         return False
 
     def _selected(self, place: Place, name: str) -> None:
@@ -238,6 +244,7 @@ class _Case:
     def _linked(self) -> set[str]:
         return {link.user for link in (*self.plan.links.values(), *self.checks.plan.links.values()) if link.user}
 
-    def _has_links(self, user: str) -> bool:
-        listed = self.case.get("users", self.checks.document.data.get("users"))
-        return listed is not None or any(link.user == user for link in self.plan.links.values())
+    @property
+    def _is_listed(self) -> bool:
+        """Whether the case says itself who takes part: then somebody without links is meant."""
+        return "users" in self.case or "users" in self.checks.document.data

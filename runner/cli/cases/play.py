@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from runner.cli.cases.cast import owners_of
@@ -34,7 +34,8 @@ T = TypeVar("T")
 
 SECOND = 1.0
 _RESPONSES = {"accepted": "Accept", "tentative": "Tentative", "declined": "Decline"}
-_FUTURE = "the case's clock only goes forwards"
+LAST = datetime(2199, 12, 31, tzinfo=UTC)
+_FUTURE = "the case's clock only goes forwards, and not beyond 2199"
 
 
 class _Stopped(Exception):
@@ -193,8 +194,11 @@ class Play:
 
     def _clock(self, step: str, place: Place) -> Iterable[Difference]:
         now = self.world.clock.now()
-        then: datetime = moment_of(step) if step.endswith("Z") else now + timedelta_of(step)
-        if then < now:
+        try:
+            then: datetime = moment_of(step) if step.endswith("Z") else now + timedelta_of(step)
+        except OverflowError:
+            then = LAST + timedelta(days=1)
+        if not now <= then <= LAST:
             raise _Stopped(Difference("clock", step, now.isoformat(), _FUTURE, self._span(place)))
         self.world.clock.advance(then - now)
         return ()

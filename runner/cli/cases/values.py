@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from runner.cli.mapping_cases import values_of
-from runner.config.plan import CrmPlan
-from runner.mapping.canonical import CANONICAL
+from runner.config.plan import OCCURRENCES, PEOPLE, CrmPlan
+from runner.mapping.canonical import CANONICAL, overrides
+from runner.model.overrides import EXCLUDED
 from runner.model.record import SCHEMAS, Fields, FieldType, Value
 from runner.model.terms import Entity
-
-_BY_ITEM = frozenset({FieldType.OVERRIDES, FieldType.FILES})
-"""Types whose canonical form depends on the item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +25,13 @@ class Values:
         return {name: self.of_crm(entity, name, value) for name, value in fields.items()}
 
     def of_crm(self, entity: Entity, name: str, value: Any) -> Value:
-        """One CRM field; one that has no column of its own is taken as it is written."""
+        """One CRM field."""
+        if name == OCCURRENCES:
+            return _patches(value, partial(self.of_crm, entity))
         described = self.plan.entities[entity].fields.get(name)
-        return _canonical(described.type if described else None, value)
+        if described is None and name not in PEOPLE:
+            raise ValueError(f"the CRM has no field {name!r} that an occurrence could have of its own")
+        return CANONICAL[described.type if described else FieldType.ADDRESSES](value)
 
     def target(self, entity: Entity, fields: Mapping[str, Any]) -> Fields:
         """Record fields."""
@@ -37,10 +39,22 @@ class Values:
 
     def of_target(self, entity: Entity, name: str, value: Any) -> Value:
         """One record field."""
-        return _canonical(SCHEMAS[entity][name].type, value)
+        spec = SCHEMAS[entity].get(name)
+        if spec is None:
+            raise ValueError(f"the record has no field {name!r} that an occurrence could have of its own")
+        if spec.type is FieldType.OVERRIDES:
+            return _patches(value, partial(self.of_target, entity))
+        made = CANONICAL[spec.type](value)
+        if spec.values and isinstance(made, str) and made not in spec.values:
+            raise ValueError(f"expected one of {', '.join(spec.values)}")
+        return made
 
 
-def _canonical(kind: FieldType | None, value: Any) -> Value:
-    if kind is None or kind in _BY_ITEM:
-        return values_of({"": value})[""]
-    return CANONICAL[kind](value)
+def _patches(value: Any, read: Callable[[str, Any], Value]) -> Value:
+    """What occurrences have of their own, by the days on which the series has them."""
+    found: dict[str, Value] = {}
+    for day, patch in (overrides(value) or {}).items():
+        held = patch if isinstance(patch, Mapping) else {}
+        fields = {name: own if name == EXCLUDED else read(name, own) for name, own in held.items()}
+        found[day] = dict(sorted(fields.items()))
+    return found or None
