@@ -21,7 +21,7 @@ from runner.cli.remote import Remote, running_service, user_name
 from runner.config import load_plan
 from runner.config.plan import LinkPlan, SyncPlan
 from runner.config.secrets import SecretRef
-from runner.engine.growing import Sources, grow
+from runner.engine.growing import Sources, Unlinked, grow
 from runner.engine.runs import Runner
 from runner.engine.selection import select_links
 from runner.model.ports import CrmConnector, TargetConnector
@@ -99,6 +99,8 @@ class Session:
     """The open parts of one command; use as a context manager."""
 
     context: Context
+    unlinked: tuple[Unlinked, ...] = ()
+    """Rows of lists of users that gave no link when :attr:`plan` was read."""
     _stack: ExitStack = field(default_factory=ExitStack)
     _targets: dict[str, TargetConnector] = field(default_factory=dict)
 
@@ -122,6 +124,10 @@ class Session:
         grown = grow(plan, self.store.links(), sources)
         for problem in grown.problems:
             click.echo(f"warning[links-not-followed]: {problem}", err=True)
+        if grown.unlinked:
+            rows = f"{len(grown.unlinked)} row(s) of lists of users"
+            click.echo(f"warning[no-link]: {rows} give no link: `exsync status` tells each", err=True)
+        self.unlinked = grown.unlinked
         return grown.plan
 
     @cached_property

@@ -9,6 +9,7 @@ import click
 
 from runner.cli.context import Context, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
+from runner.service.newcomers import unlinked_view
 from runner.service.views import status_view
 
 HEADERS = (
@@ -39,11 +40,14 @@ def status(context: Context, output: str) -> None:
     else:
         with context.session() as session:
             told = status_view(session.store, session.plan)
+            told["unlinked"] = unlinked_view(session.unlinked)
     if output != "table":
         emit(told, output)
         return
     if "service" in told:
         _show_service(told)
+    for row in told["unlinked"]:
+        click.echo(f"{row['rule']}: {row['row']} gives no link to {row['target']}: {row['reason']}", err=True)
     for one in told["suspensions"]:
         what = " ".join(filter(None, (one["scope"], one["name"])))
         why = f": {one['reason']}" if one["reason"] else ""
@@ -68,6 +72,8 @@ def _show_service(told: dict[str, Any]) -> None:
             click.echo(f"  {standing['trouble']}", err=True)
         for finding in standing["findings"]:
             click.echo(f"  {finding['at']}: {finding['severity']}[{finding['code']}]: {finding['message']}", err=True)
+    for problem in told["lists"]:
+        click.echo(f"list of users not followed: {problem}", err=True)
     for one in told["failed"]:
         again = f"`exsync queue retry {one['message']}` tries again"
         click.echo(f"{one['link']} could not begin in {one['attempts']} attempt(s): {one['reason']}; {again}", err=True)

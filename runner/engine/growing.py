@@ -2,13 +2,15 @@
 
 The plan says how such links look; who gets one is read when the plan is put to use. Who leaves the list has no link in the
 plan any more: his links become orphaned, and keep their state. A list that cannot be read, is empty or is longer than its
-limit changes nothing: the links that the state knows stay, nobody new gets one, and the reason is told.
+limit changes nothing: the links that the state knows stay, nobody new gets one, and the reason is told. So is each row
+of a list that gives no link: nobody is left out without a word.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,13 +24,36 @@ from runner.model.ports import CrmConnector, DirectoryConnector, TargetConnector
 from runner.model.state import LinkCondition, LinkState
 from runner.model.terms import Folder
 
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+"""Rough on purpose: which addresses there are, servers know themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unlinked:
+    """A row of a list that gives no link. ``rule`` is the list's ``file:line:column`` in YAML, ``target`` whose link it would
+    be, ``row`` a log-on name, a DN or a line of the file, ``reason`` what is wrong with it."""
+
+    rule: str
+    target: str
+    row: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list as it was read: addresses, lower case, each once, and rows without one, each with its reason."""
+
+    addresses: list[str]
+    lacking: tuple[tuple[str, str], ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """A plan with its generated links, and what kept a list from being followed."""
+    """A plan with its generated links, what kept a list from being followed, and rows of lists that gave no link."""
 
     plan: SyncPlan
     problems: tuple[str, ...]
+    unlinked: tuple[Unlinked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +63,32 @@ class Sources:
     crm: Callable[[], CrmConnector]
     targets: Callable[[str], TargetConnector]
 
-    def read(self, plan: SyncPlan, generated: GeneratedLinks) -> list[str]:
-        """The addresses of one list, lower case, each once. Raises what reading raises."""
+    def read(self, plan: SyncPlan, generated: GeneratedLinks) -> Listing:
+        """One list. Raises what reading raises."""
+        rows: Iterable[tuple[str, str | None, str]]
         match generated.kind:
             case "csv":
-                found = _csv(Path(generated.source), generated.rule)
+                rows = _csv(Path(generated.source), generated.rule)
             case "crm":
-                found = list(self.crm().addresses())
+                rows = [("a user of the CRM", address, "") for address in self.crm().addresses()]
             case _:
                 link = plan.links[f"{generated.source}/{Folder.USERS}"]
                 connector = cast(DirectoryConnector, self.targets(generated.source))
-                found = [address for _, address in connector.participants(ref_of(link, None)) if address]
-        return sorted({address.strip().lower() for address in found if "@" in address})
+                rows = ((one.name, one.address, one.lacks) for one in connector.participants(ref_of(link, None)))
+        return _listing(rows)
 
 
 def grow(plan: SyncPlan, known: Mapping[str, LinkState], sources: Sources) -> Grown:
     """Give everybody on the plan's lists his links. A link that is written out in YAML goes before a generated one."""
     links, shadows = dict(plan.links), dict(plan.shadows)
     problems: list[str] = []
+    unlinked: list[Unlinked] = []
     for generated in plan.generated:
         before = _known(generated, known, plan)
         try:
-            people = sources.read(plan, generated)
+            listing = sources.read(plan, generated)
+            people, target = listing.addresses, next((link.target for link in generated.links), "")
+            unlinked += [Unlinked(generated.rule, target, row, reason) for row, reason in listing.lacking]
             problem = _refused(generated, people, before)
         except ExsyncError as error:
             people, problem = before, f"{generated.rule}: the list of users cannot be read: {error}"
@@ -80,7 +109,22 @@ def grow(plan: SyncPlan, known: Mapping[str, LinkState], sources: Sources) -> Gr
                 else:
                     shadows[link.name] = tried
     grown = replace(plan, links=MappingProxyType(links), shadows=MappingProxyType(shadows))
-    return Grown(grown, tuple(problems))
+    return Grown(grown, tuple(problems), tuple(unlinked))
+
+
+def _listing(rows: Iterable[tuple[str, str | None, str]]) -> Listing:
+    """A list of (row, address, what it lacks when it has no address)."""
+    found: set[str] = set()
+    lacking: list[tuple[str, str]] = []
+    for row, given, lacks in rows:
+        address = (given or "").strip().lower()
+        if not address:
+            lacking.append((row, lacks or "it has no address"))
+        elif not _ADDRESS.fullmatch(address):
+            lacking.append((row, f"{given!r} is no e-mail address"))
+        else:
+            found.add(address)
+    return Listing(sorted(found), tuple(lacking))
 
 
 def _refused(generated: GeneratedLinks, people: list[str], before: list[str]) -> str | None:
@@ -110,7 +154,8 @@ def _link(template: LinkPlan, address: str) -> LinkPlan:
     return replace(template, name=name, user=address, digest=digest)
 
 
-def _csv(file: Path, rule: str) -> Iterable[str]:
+def _csv(file: Path, rule: str) -> list[tuple[str, str | None, str]]:
+    """(line, address, what it lacks) of each row of the file that has anything in it."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             rows = csv.DictReader(lines)
@@ -119,7 +164,11 @@ def _csv(file: Path, rule: str) -> Iterable[str]:
                 raise UsageError(
                     f"{rule}: {file.name} has no column email", remedy="give its first line the word email"
                 )
-            return [row[column] for row in rows if row[column]]
+            return [
+                (f"line {rows.line_num} of {file.name}", row[column], f"column {column} is empty")
+                for row in rows
+                if any(row.values())
+            ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(
             f"{rule}: {file} cannot be read: {error}", remedy="correct csv: in YAML, or the file"

@@ -37,6 +37,16 @@ class UserShown:
 
 
 @dataclass(frozen=True, slots=True)
+class Participant:
+    """A user who takes part. ``name`` is his log-on name, his DN where he has none; ``address`` his main address, lower case,
+    None where he lacks what a link needs: ``lacks`` says what."""
+
+    name: str
+    address: str | None
+    lacks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DirectoryShown:
     """A directory at one moment. ``unknown`` are rules that no group answers to, each with its place."""
 

@@ -45,6 +45,13 @@ class Metrics:
         self.config = Info("exsync_config", "The configuration in use", registry=registry)
         self.links = gauge("exsync_links", "Links by condition", "target", "folder", "condition")
         self.growing = gauge("exsync_links_growing", "Links whose first sync is still growing", "target")
+        self.links_given_up = gauge(
+            "exsync_links_given_up", "Links that were tried in vain and have not had their first sync", "target"
+        )
+        self.rows_unlinked = gauge("exsync_list_rows_unlinked", "Rows of lists of users that give no link", "target")
+        self.lists_not_followed = gauge(
+            "exsync_lists_not_followed", "Lists of users that could not be read, were empty or over their limit"
+        )
         self.passes = counter("exsync_sync", "Passes by outcome", "target", "folder", "outcome")
         self.pass_seconds = Histogram(
             "exsync_sync_duration_seconds",

@@ -14,7 +14,7 @@ from runner.engine.runs import exit_code
 from runner.engine.selection import select_links
 from runner.model.diagnostics import Diagnostic
 from runner.model.errors import Transient, UsageError
-from runner.model.queueing import Cause, Message, MessageState, Order
+from runner.model.queueing import Cause, Message, Order
 from runner.model.state import Commit, Scope
 from runner.model.terms import Operation
 from runner.reconcile.changeset import ChangeSet
@@ -28,6 +28,7 @@ from runner.service.configuration import Look, Outcome
 from runner.service.copies import on_a_copy
 from runner.service.directories import directory_view
 from runner.service.follower import jobs_for
+from runner.service.newcomers import measure_newcomers, newcomers_view
 from runner.service.service import Service
 from runner.service.views import Data, text_of
 
@@ -63,20 +64,9 @@ class Desk:
                 "healthy": service.supervisor.alive,
             },
             "targets": self._targets(),
-            "failed": self._failed(),
+            **newcomers_view(service),
             **self._links(),
         }
-
-    def _failed(self) -> list[Data]:
-        """Links that were given up before they had their first sync (B-73)."""
-        plan, store = self.service.generations.current.plan, self.service.store
-        return [
-            {"link": message.link, "message": message.id, "attempts": message.attempts, "reason": message.reason}
-            for message in self.service.queue.messages()
-            if message.state is MessageState.BLOCKED
-            and message.link in plan.links
-            and not store.link(message.link).matched
-        ]
 
     def _links(self) -> Data:
         """Links and runs, each link with what its target tells of it."""
@@ -132,6 +122,7 @@ class Desk:
         """Everything measured, in Prometheus' text format."""
         self.service.timekeeper.measure()
         self.service.notifications.measure()
+        measure_newcomers(self.service)
         return self.service.metrics.text()
 
     def directory(self, name: str) -> Data:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from runner.config.plan import SyncPlan
-from runner.engine.growing import Sources, grow
+from runner.engine.growing import Grown, Sources, Unlinked, grow
 from runner.model.errors import ExsyncError, StateError
 from runner.model.ports import Clock
 from runner.service.connections import Connections
@@ -46,18 +46,30 @@ class Lists:
     stopping: threading.Event
     declared: Callable[[], SyncPlan]
     take_up: Callable[[SyncPlan, SyncPlan], None]
+    problems: tuple[str, ...] = field(default=(), init=False)
+    """What kept lists from being followed when they were last read."""
+    unlinked: tuple[Unlinked, ...] = field(default=(), init=False)
+    """Rows of the lists that gave no link then."""
 
     def grown(self, plan: SyncPlan) -> SyncPlan:
         """A plan with links for everybody on its lists."""
         if not plan.generated:
+            self._tell(Grown(plan, ()))
             return plan
         sources = Sources(
             lambda: self.connections.crm(plan.crm), lambda name: self.connections.target(plan.targets[name])
         )
         grown = grow(plan, self.store.links(), sources)
+        self._tell(grown)
+        return grown.plan
+
+    def _tell(self, grown: Grown) -> None:
         for problem in grown.problems:
             log.warning("links.not_followed", problem=problem)
-        return grown.plan
+        for row in grown.unlinked:
+            if row not in self.unlinked:  # once: what stands in the status is not repeated every time
+                log.warning("links.unlinked", row=row.row, reason=row.reason, rule=row.rule)
+        self.problems, self.unlinked = grown.problems, grown.unlinked
 
     def keep(self) -> None:
         """Look from time to time until the service stops."""

@@ -127,6 +127,8 @@ ANSWERS: Mapping[tuple[str, str], Schema] = MappingProxyType(
             service=_SERVICE,
             targets=some(_STATUS_TARGET),
             failed=some(record(link="text", message="whole", attempts="whole", reason="text?")),
+            unlinked=some(record(rule="text", target="text", row="text", reason="text")),
+            lists=some("text"),
             links=some(_STATUS_LINK),
             runs=some(_STATUS_RUN),
             suspensions=some(ref("Suspension")),

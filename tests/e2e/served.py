@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -94,6 +96,16 @@ class Served:
     def status(self) -> dict[str, Any]:
         told: dict[str, Any] = self.remote.get("/api/v1/status")
         return told
+
+    def metrics(self) -> bytes:
+        """What ``/metrics`` gives out."""
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(str(self.socket))
+        connection.request("GET", "/metrics")
+        answer = connection.getresponse().read()
+        connection.close()
+        return answer
 
     def log(self, event: str) -> list[dict[str, Any]]:
         """Every line of the log with this event."""

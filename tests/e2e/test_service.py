@@ -82,7 +82,7 @@ def test_changes_travel_by_themselves_and_commands_go_through_the_service(operat
         assert "only one runner" in second.err
         assert operator.exsync("serve").code == 64
 
-        metrics = _metrics(served).decode()
+        metrics = served.metrics().decode()
         for told in (
             'exsync_requests_total{code="NoError",operation="UpdateItem",target="sandbox"} ',
             'exsync_request_duration_seconds_count{operation="UpdateItem",target="sandbox"} ',
@@ -216,7 +216,7 @@ def test_new_yaml_is_taken_while_it_runs_and_bad_yaml_is_not(operator: Operator,
         assert operator.exsync("reload").code == 0  # unchanged since it was rejected
         rename(operator, one_of(operator, 2), "On the last good plan")
         until("passes go on", lambda: "On the last good plan" in titles(operator, BOB))
-        assert b"exsync_config_last_reload_successful 0.0" in _metrics(served)
+        assert b"exsync_config_last_reload_successful 0.0" in served.metrics()
 
         served.kill()
         served.start()
@@ -226,19 +226,6 @@ def test_new_yaml_is_taken_while_it_runs_and_bad_yaml_is_not(operator: Operator,
         operator.replace(TARGET, "endpont:", "endpoint:")
         until("the mended file is taken", lambda: served.status()["service"]["configuration"]["outcome"] == "applied")
         assert served.stop() == 0
-
-
-def _metrics(served: Served) -> bytes:
-    import http.client
-    import socket
-
-    connection = http.client.HTTPConnection("localhost")
-    connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.connect(str(served.socket))
-    connection.request("GET", "/metrics")
-    answer = connection.getresponse().read()
-    connection.close()
-    return answer
 
 
 @pytest.mark.parametrize("token", [None, "0123456789abcdef0123456789abcdef"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from abc import ABC, abstractmethod
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -210,6 +212,18 @@ class Firm(Office):
 
 def _revealed(value: Any) -> str:
     return value if isinstance(value, str) else str(os.environ[value.name])
+
+
+def typed(firm: Office, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command as an operator types it."""
+    firm.close()
+    environ = {
+        **os.environ,
+        "EXSYNC_CONFIG": str(firm.home),
+        "EXSYNC_STATE": str(firm.home / "state" / "exsync.duckdb"),
+    }
+    command = [sys.executable, "-m", "runner", *arguments]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
 
 def code(report: PassReport) -> int:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from runner.model.errors import ContainerGone
 from runner.model.state import PairingStatus
 from tests.ldap.conftest import Opening
-from tests.ldap.firm import GROUPS, USERS, Firm, code
+from tests.ldap.firm import GROUPS, USERS, Firm, code, typed
 from tests.ldap.test_users import counts
 from tests.support import slapd
 
@@ -188,18 +185,6 @@ def test_groups_come_in_with_what_the_configuration_says_of_them(firm: Found) ->
 
 
 # -- for people --------------------------------------------------------------------------------------------------------
-
-
-def typed(corp: Firm, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A command as an operator types it."""
-    corp.close()
-    environ = {
-        **os.environ,
-        "EXSYNC_CONFIG": str(corp.home),
-        "EXSYNC_STATE": str(corp.home / "state" / "exsync.duckdb"),
-    }
-    command = [sys.executable, "-m", "runner", *arguments]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
 
 def test_the_tree_shows_who_would_be_in_and_why(firm: Found) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
 from runner.config.plan import SyncPlan
 from runner.engine.growing import Grown, Sources, grow
 from runner.model.state import Commit, LinkCondition, LinkState
-from tests.ldap.firm import Firm
+from tests.ldap.firm import Firm, typed
 
 Found = Callable[..., Firm]
 EXCHANGE = """\
@@ -64,6 +65,60 @@ def test_everybody_who_takes_part_in_the_directory_gets_his_links(firm: Found) -
     )
     assert found.plan.links["hq/boss@test.internal/calendar"].rules.direction == "inbound"
     assert users(Grown(plan, ())) == ["boss@test.internal"]
+
+
+def unlinked(found: Grown) -> list[tuple[str, str, str]]:
+    return [(one.target, one.row, one.reason) for one in found.unlinked]
+
+
+def test_a_row_that_gives_no_link_is_told_until_it_is_mended(firm: Found) -> None:
+    """B-73: who has no address or no log-on name is left out with his name and the reason; the others get theirs."""
+    corp = firm()
+    corp.hire("ann")
+    corp.hire("mute", mail="")
+    nameless = f"cn=Nameless,{corp.people}"
+    corp.server.add(f"dn: {nameless}\nobjectClass: inetOrgPerson\ncn: Nameless\nsn: N\nmail: n@test.internal")
+    plan = listed(corp, "{from: {ldap: corp}}")
+    found = grown(corp, plan)
+    assert sorted(unlinked(found)) == [
+        ("hq", nameless, "no log-on name (attribute uid)"),
+        ("hq", "mute", "no e-mail address (attribute mail or mailAlternateAddress or mailLocalAddress)"),
+    ]
+    assert {one.rule for one in found.unlinked} == {"targets.d/hq.yaml:13:13"}
+    assert found.problems == ()
+    assert users(found) == ["boss@test.internal", "ann@test.internal"]
+    corp.change("mute", "mail", "mute@test.internal")
+    corp.server.delete(nameless)
+    mended = grown(corp, plan)
+    assert unlinked(mended) == []
+    assert "mute@test.internal" in users(mended)
+
+
+def test_rows_of_files_and_of_the_crm_that_give_no_link_are_told(firm: Found) -> None:
+    """B-73: by the line of the file, or by what the CRM has for an address."""
+    corp = firm()
+    (corp.home / "users.csv").write_text("name,email\nAnn,ann@test.internal\n\nBob,\nEve,eve at home\n")
+    assert unlinked(grown(corp, listed(corp, "{from: {csv: users.csv}}"))) == [
+        ("hq", "line 4 of users.csv", "column email is empty"),
+        ("hq", "line 5 of users.csv", "'eve at home' is no e-mail address"),
+    ]
+    corp.sql("UPDATE crm_user SET email = 'bob' WHERE email LIKE 'bob%'")
+    assert unlinked(grown(corp, listed(corp, "{from: {crm: users}}"))) == [
+        ("hq", "a user of the CRM", "'bob' is no e-mail address")
+    ]
+
+
+def test_the_status_lists_rows_that_give_no_link(firm: Found) -> None:
+    """B-73: other commands say how many there are and where to look."""
+    corp = firm()
+    corp.hire("ann")
+    corp.hire("mute", mail="")
+    listed(corp, "{from: {ldap: corp}}")
+    said = typed(corp, "status").stderr
+    assert "warning[no-link]: 1 row(s) of lists of users give no link: `exsync status` tells each" in said
+    assert "targets.d/hq.yaml:13:13: mute gives no link to hq: no e-mail address (attribute mail or" in said
+    [row] = json.loads(typed(corp, "status", "-o", "json").stdout)["unlinked"]
+    assert (row["row"], row["target"]) == ("mute", "hq")
 
 
 def test_who_leaves_the_list_has_no_link_and_keeps_his_state(firm: Found) -> None:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from runner.config.plan import ExchangePlan, GeneratedLinks, LinkPlan, SyncPlan
-from runner.engine.growing import Sources, grow
+from runner.engine.growing import Listing, Sources, grow
 from runner.model.errors import UsageError
 from runner.model.ports import CrmConnector, TargetConnector
 
@@ -74,8 +74,8 @@ class _Listed(Sources):
 
     users: tuple[str, ...]
 
-    def read(self, plan: SyncPlan, generated: GeneratedLinks) -> list[str]:
-        return list(self.users)
+    def read(self, plan: SyncPlan, generated: GeneratedLinks) -> Listing:
+        return Listing(list(self.users))
 
 
 def _unpaused(links: Mapping[str, LinkPlan], users: tuple[str, ...]) -> Mapping[str, LinkPlan]:

@@ -35,6 +35,10 @@ def examine_here(examined: Examined) -> Iterator[Diagnosis]:
         problems = examined.grown.problems
         for problem in problems:
             yield doubtful("links", "lists of users", problem, "see the reason; nobody on it is looked at here")
+        for row in examined.grown.unlinked:
+            yield doubtful(
+                "links", "lists of users", f"{row.rule}: {row.row} gives no link: {row.reason}", "correct it there"
+            )
         if not problems:
             yield sound(
                 "links", "lists of users", f"{len(examined.grown.plan.links) - len(plan.links)} links from lists"

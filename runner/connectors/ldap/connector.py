@@ -18,7 +18,7 @@ from runner.connectors.ldap.reading import Described, Reading, Seen, short, vers
 from runner.connectors.ldap.records import UserRecords, group_record
 from runner.connectors.ldap.showing import shown
 from runner.connectors.ldap.watermark import Watermark, is_young, moment, parsed
-from runner.model.directory import DirectoryShown
+from runner.model.directory import DirectoryShown, Participant
 from runner.model.errors import OUT_OF_SCOPE, ConnectorError, ContainerGone, Gone, Invalid, UsageError
 from runner.model.items import Capabilities, ChangePage, Found, Identity, Item, LinkRef, Ref, Write, WriteResult
 from runner.model.ports import Clock
@@ -208,14 +208,14 @@ class LdapConnector:
         groups = self.groups(anew=True)
         return shown(groups, self._people(link, groups))
 
-    def participants(self, link: LinkRef) -> Iterator[tuple[str, str | None]]:
-        """(log-on name, main address) of every user who takes part. Complete only when the iterator ends by itself."""
+    def participants(self, link: LinkRef) -> Iterator[Participant]:
+        """Every user who takes part. Complete only when the iterator ends by itself."""
         groups = self.groups(anew=True)
         demand_known(groups, self.plan.name)
         records = self._records(link, self._described().kind)
         for entry, login, effect in self._people(link, groups):
-            if effect.takes_part and login is not None:
-                yield login, records.main_address(entry)
+            if effect.takes_part:
+                yield records.participant(entry, login)
 
     def _people(self, link: LinkRef, groups: Groups) -> Iterator[tuple[Entry, str | None, Effect]]:
         kind = self._described().kind

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from runner.connectors.ldap.kinds import Kind
 from runner.connectors.ldap.port import Entry
+from runner.model.directory import Participant
 from runner.model.errors import Invalid
 from runner.model.items import LinkRef
 from runner.model.record import Fields, Value
@@ -44,16 +45,20 @@ class UserRecords:
         text = self._text(entry, "login")
         return text.lower() if text else None
 
-    def main_address(self, entry: Entry) -> str | None:
-        """The main e-mail address, lower case."""
-        return next((address for address, word in self._emails(entry).items() if word == "main"), None)
+    def participant(self, entry: Entry, login: str | None) -> Participant:
+        """A user who takes part, by his main address, or with what he lacks for a link (B-73)."""
+        if login is None:
+            return Participant(entry.dn, None, f"no log-on name (attribute {self._named('login')})")
+        emails = self._emails(entry)
+        address = next((address for address, word in emails.items() if word == "main"), None)
+        lacks = "" if address else f"no e-mail address (attribute {self._named('emails')})"
+        return Participant(login, address, lacks)
 
     def record(self, entry: Entry, effect: Effect) -> Fields:
         """The record with the fields that the link needs. Raises ``Invalid`` for an entry that is no user to the CRM."""
         login = self.login(entry)
         if login is None:
-            names = " or ".join(self.attributes.get("login", ()))
-            raise Invalid(f"{entry.dn} has no log-on name (attribute {names})", code="no-login")
+            raise Invalid(f"{entry.dn} has no log-on name (attribute {self._named('login')})", code="no-login")
         emails = self._emails(entry) if self.link.record_fields & _EMAILS else {}
         computed: dict[str, Value] = {
             "login": login,
@@ -69,6 +74,9 @@ class UserRecords:
             name: computed[name] if name in computed else self._text(entry, name)
             for name in sorted(self.link.record_fields)
         }
+
+    def _named(self, field: str) -> str:
+        return " or ".join(self.attributes.get(field, ()))
 
     def _text(self, entry: Entry, field: str) -> str | None:
         return _first(entry, self.attributes.get(field, ()))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from runner.model.directory import DirectoryShown
+from runner.model.directory import DirectoryShown, Participant
 from runner.model.errors import ConnectorError
 from runner.model.items import (
     Capabilities,
@@ -88,8 +88,8 @@ class DirectoryConnector(TargetConnector, Protocol):
         """What people look at: its groups under the rules, and who takes part for which reason (B-82)."""
         ...
 
-    def participants(self, link: LinkRef) -> Iterator[tuple[str, str | None]]:
-        """(log-on name, main address) of everybody who takes part; whole only when the iterator ends by itself."""
+    def participants(self, link: LinkRef) -> Iterator[Participant]:
+        """Everybody who takes part; whole only when the iterator ends by itself."""
         ...
 
 

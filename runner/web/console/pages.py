@@ -16,6 +16,7 @@ from runner.service.candidates import candidates_view
 from runner.service.desk import Desk
 from runner.service.looking import run_view, runs_view
 from runner.service.masking import masked
+from runner.service.newcomers import newcomers_view
 from runner.store.history import History
 from runner.web.console.access import Visitor
 from runner.web.console.charts import over_time
@@ -69,6 +70,7 @@ def sync(pages: Pages, request: Request, visitor: Visitor) -> Told:
         "candidate": _candidate(pages, chosen),
         "query": query,
         "listed": listed,
+        "newcomers": newcomers_view(pages.desk.service),
         "link": _link(pages, link) if link else None,
         "standings": STANDINGS,
     }

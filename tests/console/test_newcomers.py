@@ -1,0 +1,56 @@
+"""Who is on a list of users and does not take part, as the page Synchronization shows it (B-73)."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from runner.service.board import STANDINGS, LinkQuery
+from runner.testing.clock import START
+from runner.web.console.access import Visitor
+from runner.web.console.rendering import rendered
+from runner.web.console.sessions import Session
+from runner.web.console.users import Role
+from tests.console.test_access import request
+
+EVIL = "<script>document.title='owned'</script>"
+ROW = {"rule": "targets.d/hq.yaml:13:3", "target": "hq", "row": "mute", "reason": f"no e-mail address {EVIL}"}
+LINK = {"link": "hq/zoe@example.com/calendar", "message": 7, "attempts": 5, "reason": "there is no such mailbox"}
+NOBODY: dict[str, Any] = {"failed": [], "unlinked": [], "lists": []}
+
+
+def page(role: Role = Role.OPERATOR, **newcomers: Any) -> str:
+    visitor = Visitor("olga", role, Session("id", "olga", "proof", 0.0))
+    told = {
+        "visitor": visitor,
+        "notice": None,
+        "counts": SimpleNamespace(conflicts=0, aside=0, mails=0, blocked=0),
+        "generation": 1,
+        "configuration": "applied",
+        "crm_down": None,
+        "everything_suspended": None,
+        "targets": [],
+        "target": None,
+        "candidate": None,
+        "query": LinkQuery(),
+        "listed": {"links": [], "standings": {}},
+        "newcomers": {**NOBODY, **newcomers},
+        "link": None,
+        "standings": STANDINGS,
+    }
+    return rendered(request(), "sync.html", START, told)
+
+
+def test_rows_and_links_that_do_not_take_part_are_listed_with_their_reasons() -> None:
+    text = page(unlinked=[ROW], failed=[LINK], lists=["targets.d/hq.yaml:20:3: the list is empty"])
+    for told in ("mute", "targets.d/hq.yaml:13", "there is no such mailbox", "the list is empty", LINK["link"]):
+        assert str(told) in text
+    assert ">5<" in text
+    assert EVIL not in text
+    assert "/act/retry?message=7" in text
+    assert "/act/retry" not in page(Role.VIEWER, failed=[LINK])
+
+
+def test_without_them_the_page_says_nothing_of_lists() -> None:
+    assert "On a list of users" in page(unlinked=[ROW])
+    assert "On a list of users" not in page()
