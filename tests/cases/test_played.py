@@ -94,7 +94,7 @@ def test_a_fault_after_its_effect_makes_no_duplicate(play: Play) -> None:
     )
 
 
-def test_a_server_that_is_busy_and_one_that_is_away_end_the_pass_with_their_exit_codes(play: Play) -> None:
+def test_a_server_that_is_busy_away_or_refuses_the_log_on_ends_the_pass_with_its_exit_code(play: Play) -> None:
     holds(
         play,
         GIVEN + "  steps:\n"
@@ -103,7 +103,9 @@ def test_a_server_that_is_busy_and_one_that_is_away_end_the_pass_with_their_exit
         "  - fault: {target: hq, operation: SyncFolderItems, http: 503}\n"
         "  - clock: 1h\n"
         "  - pass: {exit: 75}\n"
+        "  - fault: {target: hq, operation: SyncFolderItems, http: 401}\n"
         "  - clock: 2026-03-27T12:00:00Z\n"
+        "  - pass: {exit: 77}\n"
         "  - pass: {}\n"
         f"  expect: {{target: {{{CALENDAR}: [{{item: board}}]}}}}\n",
     )

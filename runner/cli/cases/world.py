@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -40,6 +40,8 @@ class World:
     crm: CrmHand
     mailboxes: Mapping[str, MailboxHand]
     sandboxes: Mapping[str, Sandbox]
+    ended: Callable[[], None]
+    """Called when exsync has ended, as a command does: it logs on anew the next time."""
     faults: list[tuple[str, Fault]] = field(default_factory=list)
 
     mailed: int = 0
@@ -54,6 +56,7 @@ class World:
         try:
             yield
         finally:
+            self.ended()
             self.mailed += self._addressed() - before
             for sandbox in self.sandboxes.values():
                 sandbox.clear_faults()
@@ -77,16 +80,17 @@ def world(plan: SyncPlan, users: tuple[str, ...], start: datetime, defaults: Def
         connector.apply_ddl()
         hands = opened_up(crm)
         theirs_crm = connector if hands == crm else _connected(stack, hands, clock)
-        opened, theirs = (_targets(stack, here) for _ in range(2))
+        ours, theirs = (stack.enter_context(closing(_Targets(targets))) for _ in range(2))
         owners = {address: user.key for address, user in connector.users(users).items()}
         yield World(
             plan=here,
             clock=clock,
             store=store,
-            runner=Runner(here, store, connector, opened.__getitem__, clock, rng),
+            runner=Runner(here, store, connector, ours, clock, rng),
             crm=CrmHand(theirs_crm, hands, file, rng, owners, defaults),
-            mailboxes={name: MailboxHand(theirs[link.target], link) for name, link in here.links.items()},
+            mailboxes={name: MailboxHand(theirs(link.target), link) for name, link in here.links.items()},
             sandboxes=sandboxes,
+            ended=ours.close,
         )
 
 
@@ -120,9 +124,19 @@ def _connected(stack: ExitStack, plan: CrmPlan, clock: FakeClock) -> SqlCrmConne
     return connector
 
 
-def _targets(stack: ExitStack, plan: SyncPlan) -> dict[str, TargetConnector]:
-    plans = {name: target for name, target in plan.targets.items() if isinstance(target, ExchangePlan)}
-    opened: dict[str, TargetConnector] = {name: exchange.connect(target, PASSWORD) for name, target in plans.items()}
-    for connector in opened.values():
-        stack.callback(connector.close)
-    return opened
+@dataclass(slots=True)
+class _Targets:
+    """Connectors by target, opened on first use, and anew after they were closed."""
+
+    plans: Mapping[str, ExchangePlan]
+    _opened: dict[str, TargetConnector] = field(default_factory=dict)
+
+    def __call__(self, name: str) -> TargetConnector:
+        if name not in self._opened:
+            self._opened[name] = exchange.connect(self.plans[name], PASSWORD)
+        return self._opened[name]
+
+    def close(self) -> None:
+        """Close them all."""
+        while self._opened:
+            self._opened.popitem()[1].close()
