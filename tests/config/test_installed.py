@@ -1,9 +1,10 @@
-"""What an installed wheel has without the repository around it: the schemas, and commands that use them."""
+"""What an installed wheel has without the repository around it: the schemas, and commands that use them, cases too."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -43,6 +44,12 @@ def test_a_wheel_brings_its_schemas_along(tmp_path: Path) -> None:
     found = run(python, "-m", "runner", "validate", root, cwd=tmp_path)
     assert found.returncode == 78
     assert "did you mean 'access'?" in found.stdout + found.stderr
+    alone = tmp_path / "yaml-alone"
+    for name in ("targets.d", "mappings", "cases"):
+        shutil.copytree(REPOSITORY / name, alone / name)
+    played = run(python, "-m", "runner", "test", "cases/calendar.yaml", cwd=alone)
+    assert (played.returncode, played.stderr) == (0, "")
+    assert played.stdout.endswith("in 1 file(s): all hold\n")
 
 
 def test_nothing_installed_makes_every_start_slow() -> None:
