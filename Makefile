@@ -13,7 +13,7 @@ demo: .venv/.run
 demo-stop: .venv/.run
 	@$(BIN)/python -m runner.cli.story --stop
 
-test: .venv/.dev debs lint
+test: .venv/.dev .venv/sbom/.made debs lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: .venv/.dev
@@ -42,8 +42,9 @@ sequences: .venv/.dev
 	$(PYTHON) -m venv .venv/sbom
 	.venv/sbom/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $< && touch $@
 
+SBOM ?= sbom.json
 sbom: .venv/sbom/.made
-	.venv/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json requirements.txt
+	.venv/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o $(SBOM) requirements.txt
 
 screenshots: .venv/.dev debs
 	$(BIN)/python -m tests.console.screenshots

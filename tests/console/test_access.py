@@ -38,6 +38,24 @@ def request(client: str = "127.0.0.1", method: str = "GET", **headers: str) -> R
     return Request({**scope, "scheme": "http", "server": ("127.0.0.1", 8460)})
 
 
+def answered(plan: ConsolePlan, asked: Request) -> tuple[int, dict[str, str]]:
+    """The status and the headers of what the defence lets through, or refuses."""
+    told: list[Any] = []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    asyncio.run(Defence(inner, lambda: plan)(asked.scope, receive, send))
+    return told[0]["status"], {name.decode(): value.decode() for name, value in told[0]["headers"]}
+
+
 @pytest.fixture(scope="module")
 def users(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("users") / "users"
@@ -161,21 +179,8 @@ def test_a_secure_cookie_goes_with_an_encrypted_connection_only(clock: FakeClock
 )
 def test_other_sites_and_rebound_names_are_refused(method: str, headers: dict[str, str], status: int) -> None:
     plan = replace(LOCAL, hosts=frozenset({"console.example.com"}))
-    told: list[Any] = []
-
-    async def inner(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    async def send(message: Any) -> None:
-        told.append(message)
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    asyncio.run(Defence(inner, lambda: plan)(request("127.0.0.1", method, **headers).scope, receive, send))
-    assert told[0]["status"] == status
-    sent = {name.decode(): value.decode() for name, value in told[0]["headers"]}
+    given, sent = answered(plan, request("127.0.0.1", method, **headers))
+    assert given == status
     assert sent["content-security-policy"].startswith("default-src 'self'")
     assert "unsafe" not in sent["content-security-policy"]
     assert sent["x-frame-options"] == "DENY"

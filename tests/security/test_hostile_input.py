@@ -1,4 +1,7 @@
-"""Hostile input, one named test for each attack E1 to E15 that there is a way in for (docs/threat-model.md lists all)."""
+"""Hostile input, one named test for each attack E1 to E15 that there is a way in for (docs/threat-model.md lists all).
+
+E2, E8, E9 and E11 are in test_doors.py, E7 is in test_secrets.py.
+"""
 
 from __future__ import annotations
 
