@@ -24,7 +24,7 @@ def _exchange(
 def _ldap(plan: LdapPlan, reveal: Reveal, clock: Clock, places: Places | None, meter: Meter | None) -> TargetConnector:
     from runner.connectors.ldap import connect
 
-    return connect(plan, reveal(plan.auth.password) if plan.auth.password else None, clock=clock)
+    return connect(plan, reveal(plan.auth.password) if plan.auth.password else None, clock=clock, meter=meter)
 
 
 _KINDS: Mapping[type, Callable[[Any, Reveal, Clock, Places | None, Meter | None], TargetConnector]] = MappingProxyType(

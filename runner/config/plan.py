@@ -297,6 +297,11 @@ class LdapPlan:
         """Where the server is."""
         return self.url
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether the log-on is sent over TLS."""
+        return self.start_tls or self.url.startswith("ldaps:")
+
 
 TargetPlan = ExchangePlan | LdapPlan
 

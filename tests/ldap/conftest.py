@@ -11,6 +11,7 @@ import pytest
 from runner.config.plan import DirectoryScope, LdapAuth, LdapPlan
 from runner.config.secrets import SecretRef
 from runner.connectors.ldap.directory import LdapDirectory
+from runner.model.ports import Meter
 from tests.ldap.branch import Branch
 from tests.ldap.firm import Firm
 from tests.support import active_directory, slapd
@@ -56,8 +57,14 @@ def directory(server: Slapd) -> Iterator[Opening]:
     """Opens directories that are closed at the end: over TLS, as the reader, unless said otherwise."""
     opened: list[LdapDirectory] = []
 
-    def _open(password: str | None = READER_PASSWORD, *, url: str = server.tls_url, **changed: Any) -> LdapDirectory:
-        made = LdapDirectory(plan_for(url, **{"ca_file": str(server.ca), **changed}), password)
+    def _open(
+        password: str | None = READER_PASSWORD,
+        *,
+        url: str = server.tls_url,
+        meter: Meter | None = None,
+        **changed: Any,
+    ) -> LdapDirectory:
+        made = LdapDirectory(plan_for(url, **{"ca_file": str(server.ca), **changed}), password, meter)
         opened.append(made)
         return made
 

@@ -84,6 +84,11 @@ def test_who_is_hired_gets_a_crm_user_and_a_calendar_and_who_leaves_keeps_his(se
         try:
             with Served(operator) as served:
                 until("who takes part is in the CRM and has had a pass", lambda: logins() == ["ann"] and passed("ann"))
+                shown = metrics(served)
+                assert shown['exsync_sync_total{folder="users",outcome="done",target="corp"}'] >= 1
+                assert shown['exsync_changes_total{action="create",folder="users",side="crm",target="corp"}'] == 1
+                assert shown['exsync_requests_total{code="success",operation="search",target="corp"}'] > 1
+                assert shown['exsync_target_up{target="corp"}'] == 1
                 server.modify(f"dn: cn=Sales,{teams}\nchangetype: modify\nadd: member\nmember: uid=eve,{people}")
                 until("who joined has a CRM user and a calendar", lambda: logins() == ["ann", "eve"] and passed("eve"))
                 operator.replace(DIRECTORY, "group: Sales", "group: Stock")

@@ -32,8 +32,8 @@ class Made:
         )
 
 
-def authority(name: str) -> Made:
-    """An authority that strict verification accepts (key usage included)."""
+def authority(name: str, *, home_made: bool = False) -> Made:
+    """An authority that strict verification accepts (key usage included); a home-made one has no key usage."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     usage = x509.KeyUsage(
@@ -50,9 +50,10 @@ def authority(name: str) -> Made:
     builder = (
         _builder(subject, subject, key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
+    if not home_made:
+        builder = builder.add_extension(usage, critical=True)
     return Made(builder.sign(key, hashes.SHA256()), key)
 
 

@@ -47,6 +47,7 @@ from runner.connectors.exchange.faults import CONNECTION_BROKEN, of_exception, o
 from runner.connectors.exchange.names import Element
 from runner.connectors.exchange.text import mended
 from runner.connectors.exchange.tokens import BearerAuth, Tokens
+from runner.connectors.metering import Answered, metered
 from runner.model.errors import AuthRefused, ConnectorError, OutcomeUnknown, ProtocolFault, Transient, UsageError
 from runner.model.ports import Meter
 
@@ -59,12 +60,6 @@ SENDING_FAILS = (requests.RequestException, PermissionError, KeyError, SpnegoErr
 _CHUNK = 1 << 16
 _AUTH_TYPES = {"basic": BASIC, "ntlm": NTLM}
 """What exchangelib takes a password for. Bearer tokens and Kerberos are put on sessions here."""
-
-
-class Answered:
-    """What became of a request, for whoever counts: ``code`` is set once the answer is known."""
-
-    code = "NoError"
 
 
 class EwsProtocol(BaseProtocol):  # type: ignore[misc]
@@ -131,15 +126,8 @@ class EwsProtocol(BaseProtocol):  # type: ignore[misc]
     @contextmanager
     def metered(self, operation: str) -> Iterator[Answered]:
         """Inside, one request is sent and its answer read."""
-        seen, begun = Answered(), monotonic()
-        try:
+        with metered(self._meter, self._target, operation, "NoError") as seen:
             yield seen
-        except ConnectorError as error:
-            seen.code = error.code
-            raise
-        finally:
-            if self._meter is not None:
-                self._meter(self._target, operation, seen.code, monotonic() - begun)
 
     def demand_log_on(self) -> None:
         """Raise ``AuthRefused`` when a log-on was refused before."""

@@ -12,9 +12,12 @@ from __future__ import annotations
 from runner.config.plan import LdapPlan
 from runner.connectors.ldap.connector import LdapConnector
 from runner.connectors.ldap.directory import LdapDirectory
-from runner.model.ports import Clock
+from runner.model.ports import Clock, Meter
 
 
-def connect(plan: LdapPlan, password: str | None, *, clock: Clock) -> LdapConnector:
-    """A connector for one directory. Nothing is sent before the first call. Raises ``UsageError`` for an empty password."""
-    return LdapConnector(plan, LdapDirectory(plan, password), clock)
+def connect(plan: LdapPlan, password: str | None, *, clock: Clock, meter: Meter | None = None) -> LdapConnector:
+    """A connector for one directory; ``meter`` is told of its requests. Nothing is sent before the first call.
+
+    Raises ``UsageError`` for an empty password.
+    """
+    return LdapConnector(plan, LdapDirectory(plan, password, meter), clock)

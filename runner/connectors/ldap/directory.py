@@ -30,9 +30,19 @@ from ldap3.protocol.rfc2696 import paged_search_control
 
 from runner.config.plan import LdapPlan
 from runner.config.secrets import resumption
-from runner.connectors.ldap.faults import NO_SUCH_OBJECT, SUCCESS, of_bind, of_exception, of_result, unpaged
+from runner.connectors.ldap.faults import (
+    NO_SUCH_OBJECT,
+    SUCCEEDED,
+    SUCCESS,
+    of_bind,
+    of_exception,
+    of_result,
+    unpaged,
+)
 from runner.connectors.ldap.port import BY_GUID, Attributes, Entry, Search
+from runner.connectors.metering import metered
 from runner.model.errors import AuthRefused, ConnectorError, Invalid, ProtocolFault, UsageError
+from runner.model.ports import Meter
 
 PAGED = "1.2.840.113556.1.4.319"
 PASSWORD_POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"  # noqa: S105 - an OID
@@ -47,13 +57,14 @@ _ANY = "(objectClass=*)"
 class LdapDirectory:
     """One server, logged on as one account. Safe to share between threads."""
 
-    def __init__(self, plan: LdapPlan, password: str | None) -> None:
+    def __init__(self, plan: LdapPlan, password: str | None, meter: Meter | None = None) -> None:
+        """Nothing is sent yet. ``meter`` is told of log-ons (``bind``) and of every ``search``."""
         if plan.auth.type == "simple" and not password:
             # RFC 4513, 5.1.2: a bind with a name and no password succeeds, as nobody.
             raise UsageError(f"{plan.rule}: the password of {plan.auth.username} is empty", remedy="set the secret")
         self.plan = plan
         self.url = plan.url
-        self._password = password
+        self._password, self._meter = password, meter
         self._lock = threading.Lock()
         self._idle: list[tuple[float, Connection]] = []
         self._refused: AuthRefused | None = None
@@ -128,15 +139,16 @@ class LdapDirectory:
         _demand_sound(search.base)
         if search.deleted:
             controls = [*(controls or ()), (SHOW_DELETED, True, None)]
-        try:
-            connection.search(
-                search.base, search.filter, _SCOPES[search.scope], attributes=list(search.attributes), controls=controls
-            )
-        except (LDAPException, OSError) as error:
-            raise of_exception(error, self.url, opening=False) from None
-        result: Mapping[str, Any] = connection.result
-        if not result or "result" not in result:
-            raise ProtocolFault(f"{self.url} ended a search without a result", code="no-result")
+        scope, wanted = _SCOPES[search.scope], list(search.attributes)
+        with metered(self._meter, self.plan.name, "search", SUCCEEDED) as seen:
+            try:
+                connection.search(search.base, search.filter, scope, attributes=wanted, controls=controls)
+            except (LDAPException, OSError) as error:
+                raise of_exception(error, self.url, opening=False) from None
+            result: Mapping[str, Any] = connection.result
+            if not result or "result" not in result:
+                raise ProtocolFault(f"{self.url} ended a search without a result", code="no-result")
+            seen.code = str(result.get("description") or result["result"])
         found = connection.response or []
         return result, [_entry(each) for each in found if each["type"] == "searchResEntry"]
 
@@ -205,13 +217,9 @@ class LdapDirectory:
         connection = self._made()
         ready = False
         try:
-            connection.open(read_server_info=False)
-            if self.plan.start_tls:
-                connection.start_tls(read_server_info=False)
-            self._log_on(connection)
+            with metered(self._meter, self.plan.name, "bind", SUCCEEDED):
+                self._begin(connection)
             ready = True
-        except (LDAPException, OSError) as error:
-            raise of_exception(error, self.url, opening=True) from None
         except AuthRefused as error:
             self._refused = error
             raise
@@ -219,6 +227,15 @@ class LdapDirectory:
             if not ready:
                 _end(connection)
         return connection
+
+    def _begin(self, connection: Connection) -> None:
+        try:
+            connection.open(read_server_info=False)
+            if self.plan.start_tls:
+                connection.start_tls(read_server_info=False)
+            self._log_on(connection)
+        except (LDAPException, OSError) as error:
+            raise of_exception(error, self.url, opening=True) from None
 
     def _made(self) -> Connection:
         plan, split = self.plan, urlsplit(self.plan.url)
@@ -262,8 +279,7 @@ class LdapDirectory:
         result = connection.result
         if result["result"] != SUCCESS:
             policy = (result.get("controls") or {}).get(PASSWORD_POLICY)
-            account = self.plan.auth.username or "the Kerberos account"
-            error = of_bind(result, self.url, account, expired=_is_expired(policy))
+            error = of_bind(result, self.plan, expired=_is_expired(policy))
             if isinstance(error, AuthRefused):
                 resumed = resumption(self.plan.auth.password, self.plan.name)
                 error.remedy = "; ".join(filter(None, (error.remedy, resumed)))

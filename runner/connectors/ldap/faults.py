@@ -18,6 +18,7 @@ from ldap3.core.exceptions import (
     LDAPStartTLSError,
 )
 
+from runner.config.plan import LdapPlan
 from runner.model.errors import (
     AccessDenied,
     AuthRefused,
@@ -28,7 +29,8 @@ from runner.model.errors import (
     Unreachable,
 )
 
-SUCCESS = 0
+SUCCESS, SUCCEEDED = 0, "success"
+"""The result code, and its name."""
 NO_SUCH_OBJECT = 32
 _LIMITS = {3: "time limit", 4: "size limit", 11: "administrative limit"}
 _BUSY = {51, 52}
@@ -46,13 +48,27 @@ _AD_REASONS = {
     "773": "its password must be changed before it can be used",
     "775": "the account is locked",
 }
+_STRONGER = {
+    "simple": "TLS is on already, so name and password are not enough for this server, or a proxy before it takes the TLS "
+    "off: name the server itself in url, or use type: kerberos",
+    "kerberos": "the server wants log-ons by Kerberos signed or sealed although TLS protects them (sign or seal): let it "
+    "take them over TLS (Samba: ldap server require strong auth = allow_sasl_over_tls), or use type: simple",
+}
+"""RFC 4513, 5.1.2 and 6.3: what a server may still want when the connection is encrypted."""
 
 
-def of_bind(result: Mapping[str, Any], url: str, account: str, *, expired: bool = False) -> ConnectorError:
+def of_bind(result: Mapping[str, Any], plan: LdapPlan, *, expired: bool = False) -> ConnectorError:
     """The error of a bind that did not succeed. ``expired``: the server's password policy says so in a control."""
+    url, account = plan.url, plan.auth.username or "the Kerberos account"
     code, text = int(result["result"]), str(result.get("message") or "").strip("\0 \n")
     if code in _BUSY:
         return Transient(f"{url} is busy: {_said(result)}", code="busy")
+    if code in _NEEDS_TLS and plan.encrypted:
+        return AuthRefused(
+            f"{url} wants a stronger log-on than {plan.auth.type} over TLS: {_said(result)}",
+            code="stronger-auth-required",
+            remedy=_STRONGER[plan.auth.type],
+        )
     if code in _NEEDS_TLS:
         return AuthRefused(
             f"{url} takes no log-on without TLS: {_said(result)}",
