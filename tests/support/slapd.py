@@ -150,8 +150,13 @@ def _first() -> str:
 
 
 @contextmanager
-def running(more: Iterable[str] = ()) -> Iterator[Slapd]:
-    """Start a server that also has these entries (LDIF), yield it, stop it and remove its files."""
+def running(
+    more: Iterable[str] = (), *, configuration: str = _CONFIGURATION, first: str | None = None
+) -> Iterator[Slapd]:
+    """Start a server with these first entries and these further ones (LDIF), yield it, stop it and remove its files.
+
+    ``configuration`` is a ``slapd.conf`` with places for the server's files, names and passwords, as the built-in one.
+    """
     slapd = shutil.which("slapd", path="/usr/sbin:/usr/bin:/sbin:/bin")
     if slapd is None or shutil.which("ldapadd") is None:
         raise RuntimeError("these tests need OpenLDAP's server and tools: apt-get install slapd ldap-utils")
@@ -164,9 +169,9 @@ def running(more: Iterable[str] = ()) -> Iterator[Slapd]:
         (base / "server.key").write_bytes(server.key_pem)
         (base / "db").mkdir()
         names = {"suffix": SUFFIX, "admin": ADMIN, "password": ADMIN_PASSWORD, "reader": READER, "capped": CAPPED}
-        (base / "slapd.conf").write_text(_CONFIGURATION.format(base=base, **names))
+        (base / "slapd.conf").write_text(configuration.format(base=base, **names))
         with (base / "first.ldif").open("w") as ldif:
-            ldif.write(_first())
+            ldif.write(_first() if first is None else first)
             ldif.writelines(f"\n{entry}\n" for entry in more)
         slapadd = shutil.which("slapadd", path="/usr/sbin:/usr/bin") or "slapadd"
         command = [slapadd, "-q", "-f", base / "slapd.conf", "-l", base / "first.ldif"]
