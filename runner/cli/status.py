@@ -26,6 +26,8 @@ HEADERS = (
     "PROVEN EQUAL (UTC)",
     "REASON",
 )
+MOST = 20
+"""Rows of lists without a link that are told one by one."""
 _FIGURES = ("active", "detached", "marks", "open_conflicts", "quarantined", "open_intents")
 
 
@@ -46,8 +48,11 @@ def status(context: Context, output: str) -> None:
         return
     if "service" in told:
         _show_service(told)
-    for row in told["unlinked"]:
+    unlinked = told["unlinked"]
+    for row in unlinked[:MOST]:
         click.echo(f"{row['rule']}: {row['row']} gives no link to {row['target']}: {row['reason']}", err=True)
+    if len(unlinked) > MOST:
+        click.echo(f"and {len(unlinked) - MOST} more rows like these: `exsync status -o json` lists all", err=True)
     for one in told["suspensions"]:
         what = " ".join(filter(None, (one["scope"], one["name"])))
         why = f": {one['reason']}" if one["reason"] else ""

@@ -22,6 +22,8 @@ from runner.store import DuckStore
 TICK = 1.0
 OTHERWISE = 900.0
 """Seconds between two looks at a list that lies in no directory."""
+NAMED = 10
+"""Rows that a line of the log names; the status lists all."""
 
 log = structlog.get_logger("exsync.service")
 
@@ -66,9 +68,11 @@ class Lists:
     def _tell(self, grown: Grown) -> None:
         for problem in grown.problems:
             log.warning("links.not_followed", problem=problem)
-        for row in grown.unlinked:
-            if row not in self.unlinked:  # once: what stands in the status is not repeated every time
-                log.warning("links.unlinked", row=row.row, reason=row.reason, rule=row.rule)
+        known = set(self.unlinked)
+        fresh = [row for row in grown.unlinked if row not in known]
+        if fresh:  # once: what stands in the status is not repeated every time
+            named = [f"{row.row}: {row.reason}" for row in fresh[:NAMED]]
+            log.warning("links.unlinked", rows=len(fresh), named=named)
         self.problems, self.unlinked = grown.problems, grown.unlinked
 
     def keep(self) -> None:

@@ -34,10 +34,12 @@ def unlinked_view(rows: Iterable[Unlinked]) -> list[Data]:
 
 def measure_newcomers(service: Service) -> None:
     """Bring their gauges up to date, for each target of the configuration."""
-    told = newcomers_view(service)
+    told, metrics = newcomers_view(service), service.metrics
     failed = Counter(one["link"].partition("/")[0] for one in told["failed"])
     unlinked = Counter(row["target"] for row in told["unlinked"])
+    metrics.links_given_up.clear()  # a target that left the configuration has no sample any more
+    metrics.rows_unlinked.clear()
     for target in service.generations.current.plan.targets:
-        service.metrics.links_given_up.labels(target).set(failed[target])
-        service.metrics.rows_unlinked.labels(target).set(unlinked[target])
-    service.metrics.lists_not_followed.set(len(told["lists"]))
+        metrics.links_given_up.labels(target).set(failed[target])
+        metrics.rows_unlinked.labels(target).set(unlinked[target])
+    metrics.lists_not_followed.set(len(told["lists"]))

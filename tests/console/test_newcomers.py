@@ -51,6 +51,14 @@ def test_rows_and_links_that_do_not_take_part_are_listed_with_their_reasons() ->
     assert "/act/retry" not in page(Role.VIEWER, failed=[LINK])
 
 
+def test_a_list_of_thousands_is_cut_short_and_says_so() -> None:
+    rows = [{**ROW, "row": f"service{n}"} for n in range(1_050)]
+    text = page(unlinked=rows)
+    assert "service49" in text
+    assert "service50" not in text
+    assert "and 1,000 more" in text or "and 1 000 more" in text.replace("\u202f", " ").replace("\xa0", " ")
+
+
 def test_without_them_the_page_says_nothing_of_lists() -> None:
     assert "On a list of users" in page(unlinked=[ROW])
     assert "On a list of users" not in page()

@@ -6,6 +6,9 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
+from runner.cli.context import Context
+from runner.cli.examination.asked import Asked, Examined
+from runner.cli.examination.here import examine_here
 from runner.config.plan import SyncPlan
 from runner.engine.growing import Grown, Sources, grow
 from runner.model.state import Commit, LinkCondition, LinkState
@@ -117,8 +120,16 @@ def test_the_status_lists_rows_that_give_no_link(firm: Found) -> None:
     said = typed(corp, "status").stderr
     assert "warning[no-link]: 1 row(s) of lists of users give no link: `exsync status` tells each" in said
     assert "targets.d/hq.yaml:13:13: mute gives no link to hq: no e-mail address (attribute mail or" in said
-    [row] = json.loads(typed(corp, "status", "-o", "json").stdout)["unlinked"]
-    assert (row["row"], row["target"]) == ("mute", "hq")
+    corp.hire(*(f"service{n:02}" for n in range(21)), mail="")
+    said = typed(corp, "status").stderr
+    assert said.count("gives no link to hq") == 20
+    assert "and 2 more rows like these: `exsync status -o json` lists all" in said
+    rows = json.loads(typed(corp, "status", "-o", "json").stdout)["unlinked"]
+    assert (len(rows), {row["target"] for row in rows}) == (22, {"hq"})
+    context = Context(corp.home, corp.home / "other.duckdb", corp.home / "no.sock")
+    looked = [one for one in examine_here(Examined(context, corp.plan(), Asked())) if one.check == "lists of users"]
+    assert [one.level.value for one in looked] == ["warning", "ok"]
+    assert "22 row(s) give no link, the first: targets.d/hq.yaml:13:13: " in looked[0].message
 
 
 def test_who_leaves_the_list_has_no_link_and_keeps_his_state(firm: Found) -> None:

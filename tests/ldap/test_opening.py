@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from runner.config import load
-from runner.config.plan import LdapAuth
+from runner.config.plan import LdapAuth, LdapPlan
+from runner.connectors.ldap.directory import LdapDirectory
 from runner.connectors.ldap.faults import of_bind
 from runner.model.errors import AuthRefused, Unreachable
 from runner.sandbox.directory import FakeLdap
@@ -29,6 +30,13 @@ SHORT = timedelta(seconds=1)
 
 
 # -- waiting -----------------------------------------------------------------------------------------------------------
+
+
+def test_there_is_a_limit_to_each_wait_though_nobody_sets_one() -> None:
+    """The library has none: 10 s to connect, 30 s for an answer."""
+    plan = LdapPlan("corp", "ldaps://dc1.example.com", LdapAuth("simple", READER), "here", plan_for("ldap://x").users)
+    connection = LdapDirectory(plan, "secret")._made()
+    assert (connection.server.connect_timeout, connection.receive_timeout) == (10, 30)
 
 
 def test_a_host_that_takes_no_connection_is_given_up(directory: Opening) -> None:

@@ -35,10 +35,10 @@ def examine_here(examined: Examined) -> Iterator[Diagnosis]:
         problems = examined.grown.problems
         for problem in problems:
             yield doubtful("links", "lists of users", problem, "see the reason; nobody on it is looked at here")
-        for row in examined.grown.unlinked:
-            yield doubtful(
-                "links", "lists of users", f"{row.rule}: {row.row} gives no link: {row.reason}", "correct it there"
-            )
+        if unlinked := examined.grown.unlinked:
+            row, several = unlinked[0], f"{len(unlinked)} row(s) give no link, the first: "
+            told = f"{several}{row.rule}: {row.row}: {row.reason}"
+            yield doubtful("links", "lists of users", told, "mend the rows, or leave them out; `status` lists them")
         if not problems:
             yield sound(
                 "links", "lists of users", f"{len(examined.grown.plan.links) - len(plan.links)} links from lists"
