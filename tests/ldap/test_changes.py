@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import cast
+from uuid import UUID
 
 import pytest
 
 from runner.connectors.ldap.connector import LdapConnector
 from runner.connectors.ldap.kinds import ACTIVE_DIRECTORY
 from runner.connectors.ldap.port import Directory, Entry, Search
-from runner.model.errors import WatermarkInvalid
+from runner.model.errors import Gone, WatermarkInvalid
 from runner.model.items import ChangePage, LinkRef
 from runner.model.terms import Entity, Folder, Operation
 from runner.testing.clock import FakeClock
@@ -20,6 +21,8 @@ from tests.ldap.firm import USERS, Firm
 from tests.ldap.test_users import counts
 
 Found = Callable[..., Firm]
+LOGIN = frozenset({"login"})
+LINK = LinkRef(USERS, "corp", "", Folder.USERS, Entity.USER, "UTC", record_fields=LOGIN, crm_fields=LOGIN)
 
 
 def read(corp: Firm, since: str | None) -> tuple[set[str], bool, str]:
@@ -81,10 +84,42 @@ def test_a_watermark_never_passes_what_the_server_had_committed(since: str | Non
     """MS-ADTS 3.1.1.1.9: numbers are given before they are committed; what was committed late is read the next time."""
     clock = FakeClock(datetime(2026, 11, 27, 1, tzinfo=UTC))
     connector = LdapConnector(plan_for("ldap://x"), cast(Directory, Hasty()), clock)
-    fields = frozenset({"login"})
-    link = LinkRef("corp/users", "corp", "", Folder.USERS, Entity.USER, "UTC", record_fields=fields, crm_fields=fields)
-    *_, last = connector.changes(link, since)
+    *_, last = connector.changes(LINK, since)
     assert '"at":"100"' in last.watermark
+
+
+class Noting:
+    """An Active Directory without anybody in it, which notes what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def root(self) -> Entry:
+        return Entry("", {"supportedcapabilities": [ACTIVE_DIRECTORY.encode()]})
+
+    def pages(self, search: Search) -> Iterator[Sequence[Entry]]:
+        self.asked.append((search.base, search.filter))
+        yield []
+
+    def find(self, search: Search) -> Sequence[Entry]:
+        self.asked.append((search.base, search.filter))
+        return []
+
+    def read(self, dn: str, attributes: Sequence[str]) -> Entry | None:
+        self.asked.append((dn, ""))
+        return None
+
+
+def test_identities_go_into_no_filter_on_active_directory() -> None:
+    """The library mangles a GUID with a byte 5C before two hex digits in a filter, one in 1,800: nobody filters by it, and
+    that somebody is gone is the server's word for his very GUID."""
+    mangled = [str(UUID(bytes_le=bytes([n]) * 6 + b"\\41" + bytes(7))) for n in range(3)]
+    noting = Noting()
+    connector = LdapConnector(plan_for("ldap://x"), cast(Directory, noting), FakeClock())
+    found = connector.get(LINK, mangled)
+    assert {type(found[key]) for key in mangled} == {Gone}
+    assert {base for base, _ in noting.asked} == {f"<GUID={key}>" for key in mangled}
+    assert not any("guid" in filter_.lower() or "\\5c" in filter_.lower() for _, filter_ in noting.asked)
 
 
 def test_another_server_or_a_foreign_watermark_is_never_gone_on_with(firm: Found) -> None:

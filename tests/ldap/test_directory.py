@@ -371,14 +371,6 @@ def test_a_value_list_with_a_gap_is_an_error(directory: Opening) -> None:
         everyone(directory(url=fake.url), replace(EVERYBODY, attributes=("member",)))
 
 
-def test_identities_go_into_no_filter_on_active_directory() -> None:
-    """The library mangles one objectGUID in 1,800: entries are read by <GUID=…>, and this is what no filter is made of."""
-    rooms = sorted(Path("runner/connectors/ldap").glob("*.py"))
-    source = "".join(room.read_text(encoding="utf-8") for room in rooms)
-    assert 'f"{BY_GUID}{key}>"' in source
-    assert "(objectGUID=" not in source
-
-
 def test_people_are_read_as_they_are(server: Slapd, directory: Opening) -> None:
     server.add(person("ann", mail=["ann@test.internal", "a.lee@test.internal"]))
     try:
