@@ -36,6 +36,7 @@ mutants: .venv/.dev
 COUNT ?= 2000
 sequences: .venv/.dev
 	$(BIN)/python -m tests.exchange.sequences --count $(COUNT) --from $(FROM)
+	$(BIN)/python -m tests.crm.sequences --count $(COUNT) --from $(FROM)
 
 # In an environment of its own: with what cyclonedx brings along, jsonschema takes a second to import.
 .venv/sbom/.made: .ci/requirements-sbom.txt | .venv/.made

@@ -95,13 +95,16 @@ def _settle_creates(
 
 def _joined(parts: Parts, ref: LinkRef, intent: Intent) -> Pairing | None:
     """The pair of an item whose create found that its record was there already, and made this user one of its holders: no
-    token of ours leads to such a record, its native identity does (B-41). Its first merge makes the base."""
+    token of ours leads to such a record, its native identity does (B-41). Its first merge makes the base. A record that is
+    not his was never joined: the create is sent again."""
     if intent.side is not Side.CRM or intent.native is None or intent.source_key is None:
         return None
     store = parts.store
     found = parts.crm.find(ref, [Identity(native=intent.native)])
     key = next((hit.key for hit in found if hit.place is Place.FOLDER and hit.key), None)
     if key is None or store.pairings(ref.name, crm_keys=[key], target_keys=[intent.source_key]):
+        return None
+    if not isinstance(parts.crm.get(ref, [key])[key], Item):
         return None
     return Pairing(intent.link, ref.entity, key, intent.source_key, native=native_of(ref, intent.native))
 

@@ -307,17 +307,15 @@ class FakeCrm:
                     continue
                 same_token = identity.stamp is not None and identity.stamp == noted.token
                 if same_token or (identity.native is not None and identity.native == noted.identity):
-                    found.append(self._holder(link, identity, noted))
+                    found.append(self._holder(identity, noted))
         return found
 
-    def _holder(self, link: LinkRef, identity: Identity, noted: Key) -> Found:
+    def _holder(self, identity: Identity, noted: Key) -> Found:
+        """Whoever holds it: the key table knows of no owners."""
         row = self._tables.rows.get(noted.key)
-        if row is None:
-            return Found(identity, Place.TOMBSTONE)
-        if row.deleted:
-            return Found(identity, Place.DELETED, row.key, str(row.version))
-        place = Place.FOLDER if link.owner in row.holders else Place.ELSEWHERE
-        return Found(identity, place, row.key, str(row.version))
+        if row is None or row.deleted:
+            return Found(identity, Place.TOMBSTONE, noted.key)
+        return Found(identity, Place.FOLDER, row.key, str(row.version))
 
     def _write(self, link: LinkRef, write: Write) -> WriteResult:
         given = {name: write.values[name] for name in write.fields}
@@ -334,6 +332,8 @@ class FakeCrm:
             self._tables.keys[token] = Key(token, link.entity, write.native, row.key)
             return WriteResult(row.key, str(row.version))
         if write.operation is Operation.DELETE:
+            if link.owner and link.owner not in row.holders:
+                raise VersionMoved("the record is in other hands by now")
             if link.owner in row.holders and len(row.holders) > 1 and not write.whole:
                 if self.binding:
                     raise Invalid(f"record {row.key} stays {link.user}'s", code=STILL_OWNED)

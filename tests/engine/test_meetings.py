@@ -231,6 +231,28 @@ def test_a_copy_whose_joining_was_cut_short_is_not_made_a_second_time(world: Wor
     world.quiet()
 
 
+def test_a_joining_that_was_never_sent_is_sent_again(world: World) -> None:
+    """B-41 (seed 476): Bob's process died before his create went out, and Ann's pass made the record meanwhile. He is none of
+    its users, and what he organizes must reach it all the same."""
+    ann, bob, _ = world.links
+    world.links = [bob]
+    world.sync()
+    copy = copy_of(world, BOB, BOB, "organizer")
+    world.disturb(Nth("crm", "create", Fault(Form.CRASH_BEFORE)))
+    with pytest.raises(Crash):
+        world.run()
+    world.disturb(lambda call: None)
+    world.links = [ann]
+    copy_of(world, ANN, BOB)
+    run_all(world, 2)
+    world.target.user_edit(copy, title="Bob's words")
+    world.links = [ann, bob]
+    world.settled()
+    assert the_record(world)["subject"] == "Bob's words"
+    assert len(world.crm.items(OWNERS[BOB])) == 1
+    world.quiet()
+
+
 def test_a_meeting_that_the_crm_gives_to_an_attendee_is_not_made_beside_the_copy_that_came_by_mail(
     world: World,
 ) -> None:

@@ -8,8 +8,6 @@ each side's own: items go by the name that the sequence gave them, versions coun
 
 from __future__ import annotations
 
-import argparse
-import random
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -24,6 +22,7 @@ from runner.testing.contract import TargetBench
 from runner.testing.contract.words import summed
 from tests.exchange.canned import CONTACTS, TASKS, link_to, plan_for
 from tests.exchange.test_contract import ContactBench, ExchangeBench, TaskBench
+from tests.support.comparing import Compared, Differs, main
 from tests.testing.benches import FakeContactBench, FakeTargetBench, FakeTaskBench
 
 KINDS: tuple[tuple[type[FakeTargetBench], type[ExchangeBench], dict[str, Any]], ...] = (
@@ -32,10 +31,6 @@ KINDS: tuple[tuple[type[FakeTargetBench], type[ExchangeBench], dict[str, Any]], 
     (FakeContactBench, ContactBench, CONTACTS),
 )
 STEPS = 14
-
-
-class Differs(AssertionError):
-    """The two sides gave different answers."""
 
 
 @dataclass
@@ -102,20 +97,17 @@ class Seen:
         return sorted((str(each.place), self.name(each.key) or "") for each in found)
 
 
-class Sequence:
+class Sequence(Compared[Seen]):
     """One random sequence over both sides; every answer is compared at once."""
 
     def __init__(self, seed: int, fake: Seen, real: Seen, title: str) -> None:
-        self.rng = random.Random(seed)
-        self.sides = (fake, real)
+        super().__init__(seed, fake, real)
         self.title = title
         self.home: set[str] = set()
         self.away: set[str] = set()
         self.ours: set[str] = set()
         self.stamps: list[str] = []
         self.partly: set[str] = set()
-        self.trace: list[str] = []
-        self.count = 0
 
     def run(self) -> None:
         """Some random steps, then everything is looked at and read to its end."""
@@ -230,33 +222,6 @@ class Sequence:
         if stamp is not None:
             self._both(f"find {stamp}", lambda side: side.find(stamp))
 
-    def _both(self, step: str, effect: Callable[[Seen], Any], *, compared: bool = True) -> Any:
-        self.trace.append(step)
-        fake, real = (effect(side) for side in self.sides)
-        if not compared:
-            return fake, real
-        self._demand(step, fake, real)
-        return fake
-
-    def _demand(self, step: str, fake: object, real: object) -> None:
-        if fake != real:
-            raise Differs(f"{step}\n  fake: {fake}\n  real: {real}\n  after: " + "; ".join(self.trace))
-
-    def _named(self, step: str, name: str, effect: Callable[[Seen], str]) -> None:
-        self.trace.append(step)
-        for side in self.sides:
-            side.keys[name] = effect(side)
-
-    def _new(self) -> str:
-        self.count += 1
-        return f"Item {self.count}"
-
-    def _pick(self, names: set[str]) -> str | None:
-        return self.rng.choice(sorted(names)) if names else None
-
-    def _any(self) -> str | None:
-        return self._pick(set(self.sides[0].keys))
-
 
 class Pair:
     """One simulated Exchange and one connector to it; each sequence gets a mailbox of its own."""
@@ -302,22 +267,5 @@ def pair() -> Iterator[Pair]:
         yield Pair(sandbox, stack)
 
 
-def main() -> int:
-    """Carry out many sequences; 1 at the first difference."""
-    parser = argparse.ArgumentParser(description="Compare the fake target with the simulated Exchange.")
-    parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--from", type=int, default=0, dest="first")
-    asked = parser.parse_args()
-    with pair() as both:
-        for seed in range(asked.first, asked.first + asked.count):
-            try:
-                both.carry_out(seed)
-            except Differs as difference:
-                print(difference, file=sys.stderr)
-                return 1
-    print(f"{asked.count} sequences from {asked.first}: equal answers from the fake and the simulated Exchange")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(pair, "the fake target and the simulated Exchange"))

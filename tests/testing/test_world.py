@@ -230,7 +230,7 @@ def test_a_hard_deleted_record_leaves_a_tombstone() -> None:
     (made,) = bench.connector.write(bench.link, [create])
     bench.connector.user_delete(made.key or "", hard=True)
     assert [(hit.place, hit.key) for hit in bench.connector.find(bench.link, [Identity(stamp="token-1")])] == [
-        (Place.TOMBSTONE, None)
+        (Place.TOMBSTONE, made.key)
     ]
 
 

@@ -1,0 +1,385 @@
+"""Random sequences of operations, carried out on the fake CRM and on a real one in SQLite through the real connector.
+
+Whatever the simulation proves, it proves of the fake; so both must give equal answers. Keys, versions and watermarks are
+each side's own: records go by the name that the sequence gave them, versions count as "the one last seen" or "another one".
+
+``python -m tests.crm.sequences --count 2000 [--from 0]`` carries out many; the first difference ends it with its seed.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from runner.config.plan import OwnerRelation
+from runner.model.errors import ConnectorError
+from runner.model.items import Identity, Item, LinkRef, Write, WriteResult
+from runner.model.ports import CrmConnector
+from runner.model.record import Fields, Value
+from runner.model.terms import Entity, Operation
+from runner.testing.clock import FakeClock
+from runner.testing.crm import FakeCrm
+from runner.testing.rng import SeededRng
+from tests.crm.hands import FakeHands, Hands, SqlHands
+from tests.support.comparing import Compared, Differs, main
+from tests.support.crm import MEETING, PLAN, SERIES, World, sqlite_world
+
+RELATED = (
+    "CREATE TABLE appointment_user (appointment_id integer, user_id integer, PRIMARY KEY (appointment_id, user_id))"
+)
+SHARED = replace(SERIES, relations=(OwnerRelation("appointment_user", "appointment_id", "user_id"),))
+PEOPLE = ("ann", "bob")
+WEEKLY: Fields = {
+    **MEETING,
+    "starts_at": "2026-03-05T08:00:00Z",
+    "ends_at": "2026-03-05T09:00:00Z",
+    "recurrence_rule": "FREQ=WEEKLY;BYDAY=TH",
+}
+OCCURRENCES: tuple[Value, ...] = (
+    None,
+    {"2026-03-12": {"place": "Room 2"}},
+    {"2026-03-12": {"place": "Room 3", "subject": "Another day's"}, "2026-03-19": {"excluded": True}},
+)
+STEPS = 16
+
+
+@dataclass
+class Seen:
+    """One CRM: each name's key and the version last seen of it, where the feed stands, and who is who."""
+
+    connector: CrmConnector
+    hands: Hands
+    owners: dict[str, str]
+    links: dict[str, LinkRef]
+    keys: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str | None] = field(default_factory=dict)
+    watermark: str | None = None
+
+    def name(self, key: str | None) -> str | None:
+        """The name of a key."""
+        return next((name for name, known in self.keys.items() if known == key), "unnamed") if key else None
+
+    def write(self, who: str, write: Write, name: str) -> tuple[object, ...]:
+        """Carry out one write: what became of it."""
+        (result,) = self.connector.write(self.links[who], [write])
+        return self._noted(name, result)
+
+    def _noted(self, name: str, result: WriteResult) -> tuple[object, ...]:
+        if result.error is not None:
+            return type(result.error), result.error.code
+        if result.key is not None and not result.adopted:
+            self.keys[name] = result.key
+        known = self.name(result.key)
+        if result.version is not None:
+            self.versions[known or ""] = result.version
+        return known, result.version is not None, result.adopted, result.released
+
+    def look(self, who: str, made: Collection[str]) -> dict[str, object]:
+        """Every record by name: all values of what we made, the title of what users made."""
+        answers = self.connector.get(self.links[who], list(self.keys.values()))
+        told: dict[str, object] = {}
+        for name, key in self.keys.items():
+            answer = answers[key]
+            if not isinstance(answer, Item):
+                assert isinstance(answer, ConnectorError)
+                told[name] = type(answer), answer.code
+                continue
+            fields = (*WEEKLY, "occurrences") if name in made else ("subject",)
+            known = self.versions.get(name) == answer.version
+            self.versions[name] = answer.version
+            told[name] = ({each: answer.values.get(each) for each in fields}, answer.stamp, answer.native, known)
+        return told
+
+    def listing(self, who: str) -> dict[str | None, bool]:
+        """Whose records are whose, and whether their versions are those last seen."""
+        refs = [ref for page in self.connector.listing(self.links[who]) for ref in page.changed]
+        return {self.name(ref.key): self.versions.get(self.name(ref.key) or "") == ref.version for ref in refs}
+
+    def read(self) -> dict[str | None, set[str]]:
+        """The feed on from where it stands: which records changed, and who had to hear of it."""
+        rows: dict[str | None, set[str]] = {}
+        people = {owner: name for name, owner in self.owners.items()}
+        for page in self.connector.feed(self.watermark):
+            self.watermark = page.watermark
+            for row in page.rows:
+                rows.setdefault(self.name(row.key), set()).update(
+                    people[owner] for owner in row.owners if owner in people
+                )
+        return rows
+
+    def find(self, who: str, identity: Identity) -> object:
+        """Where the holders of a stamp or of an identity are."""
+        found = self.connector.find(self.links[who], [identity])
+        return sorted((str(each.place), self.name(each.key) or "") for each in found)
+
+
+class Sequence(Compared[Seen]):
+    """One random sequence over both CRMs."""
+
+    def __init__(self, seed: int, fake: Seen, real: Seen) -> None:
+        super().__init__(seed, fake, real)
+        self.seed = seed
+        self.owner: dict[str, str | None] = {}
+        """Live records and who owns them."""
+        self.others: dict[str, set[str]] = {}
+        self.dead: set[str] = set()
+        """Records that were deleted softly."""
+        self.ours: set[str] = set()
+        """Those that the key table knows of."""
+        self.series: set[str] = set()
+        self.stamps: dict[str, tuple[str, str | None]] = {}
+        """Stamp → for whom it was used, and for which meeting."""
+        self.made: dict[str, str] = {}
+        """Record → the stamp it was made with."""
+        self.former: dict[str, str | None] = {}
+        """Who owned a record that was deleted."""
+
+    def run(self) -> None:
+        """Some random steps, then everything is looked at and read to its end."""
+        steps = (
+            self.create, self.create, self.repeat, self.update, self.update, self.patch, self.delete, self.claim,
+            self.user_create, self.user_edit, self.user_edit, self.user_delete, self.user_restore, self.user_assign,
+            self.user_share, self.user_unshare, self.look, self.read, self.find,
+        )  # fmt: skip
+        self._both("read from now on", Seen.read)
+        for _ in range(STEPS):
+            self.rng.choice(steps)()
+        self.look()
+        self.read()
+        for who in PEOPLE:
+            self._both(f"listing of {who}", lambda side, who=who: side.listing(who))
+            for number in range(3):
+                identity = Identity(native=self._native(number))
+                self._both(f"find {identity}", lambda side, who=who, identity=identity: side.find(who, identity))
+
+    # -- what we do --------------------------------------------------------------------------------------------------
+
+    def create(self) -> None:
+        """We make a record: an item of one user's, or a meeting that may be there already."""
+        stamp = f"stamp-{self.seed}-{self.count}"
+        native = self._native(self.rng.randrange(3)) if self.rng.random() < 0.5 else None
+        self.stamps[stamp] = self._who(), native
+        self._create(stamp)
+
+    def repeat(self) -> None:
+        """A create whose answer was lost is sent once more."""
+        if self.stamps:
+            self._create(self.rng.choice(list(self.stamps)))
+
+    def _create(self, stamp: str) -> None:
+        name, (who, native) = self._new(), self.stamps[stamp]
+        recurs = self.rng.random() < 0.4
+        values = {**(WEEKLY if recurs else {**MEETING, "recurrence_rule": None}), "subject": name}
+        if recurs:
+            values["occurrences"] = self.rng.choice(OCCURRENCES)
+        write = Write(Operation.CREATE, None, None, values, frozenset(values), stamp, native)
+        told = self._both(f"create {name} for {who} {stamp} {native}", lambda side: side.write(who, write, name))
+        if isinstance(told[0], type):
+            return
+        if told[2]:
+            if self.owner.get(told[0]) != who and self.made.get(told[0]) != stamp:
+                self.others.setdefault(told[0], set()).add(who)
+            return
+        self.owner[name], self.others[name] = who, set()
+        self.ours.add(name)
+        self.series |= {name} if recurs else set()
+        self.made[name] = stamp
+
+    def update(self) -> None:
+        """We write the title over the version last seen, whatever has become of the record."""
+        name, who, title = self._any(), self._who(), self._new()
+        if name is not None:
+            self._write(f"update {name} {title}", who, name, {"subject": title}, {"subject"})
+
+    def patch(self) -> None:
+        """We write a series' occurrences."""
+        name, who = self._pick(self.series & self.owner.keys()), self._who()
+        if name is not None:
+            values = {**WEEKLY, "occurrences": self.rng.choice(OCCURRENCES)}
+            self._write(f"patch {name} {values['occurrences']}", who, name, values, {"occurrences"})
+
+    def _write(self, step: str, who: str, name: str, values: Fields, fields: set[str]) -> None:
+        self._both(
+            f"{step} by {who}",
+            lambda side: side.write(
+                who,
+                Write(Operation.UPDATE, side.keys[name], side.versions.get(name) or "0", values, frozenset(fields)),
+                name,
+            ),
+        )
+
+    def delete(self) -> None:
+        """We delete over the version last seen: the record, or one holder's part in it."""
+        name, who, whole = self._any(), self._who(), self.rng.random() < 0.3
+        if name is None:
+            return
+        told = self._both(
+            f"delete {name} by {who}, whole: {whole}",
+            lambda side: side.write(
+                who,
+                Write(Operation.DELETE, side.keys[name], side.versions.get(name) or "0", whole=whole),
+                name,
+            ),
+        )
+        if isinstance(told[0], type):
+            return
+        if told[3]:
+            self.others[name].discard(who)
+            self.owner[name] = None if self.owner[name] == who else self.owner[name]
+        else:
+            self._gone(name)
+
+    def claim(self) -> None:
+        """We note whose copy a user's own record is."""
+        name, who, stamp = self._pick(self.owner.keys() - self.ours), self._who(), f"claim-{self.seed}-{self.count}"
+        if name is None:
+            return
+        self.ours.add(name)
+        native = f"own-{self.seed}-{self._new()}"
+        self._both(
+            f"claim {name}",
+            lambda side: side.write(
+                who,
+                Write(
+                    Operation.UPDATE, side.keys[name], side.versions.get(name) or "0", {}, frozenset(), stamp, native
+                ),
+                name,
+            ),
+        )
+
+    # -- what people do ----------------------------------------------------------------------------------------------
+
+    def user_create(self) -> None:
+        """Somebody makes a record."""
+        name, who = self._new(), self._who()
+        self._named(f"user_create {name} of {who}", name, lambda side: side.hands.create(side.owners[who], name))
+        self.owner[name], self.others[name] = who, set()
+
+    def user_edit(self) -> None:
+        """Somebody changes a title."""
+        name, title = self._pick(self.owner), self._new()
+        if name is not None:
+            self._both(f"user_edit {name}", lambda side: side.hands.edit(side.keys[name], title))
+
+    def user_delete(self) -> None:
+        """Somebody deletes a record."""
+        name, hard = self._pick(self.owner), self.rng.random() < 0.3
+        if name is not None:
+            self._both(f"user_delete {name}, hard: {hard}", lambda side: side.hands.delete(side.keys[name], hard))
+            self._gone(name)
+            self.dead -= {name} if hard else set()
+
+    def user_restore(self) -> None:
+        """Somebody takes a soft delete back."""
+        name = self._pick(self.dead)
+        if name is not None:
+            self._both(f"user_restore {name}", lambda side: side.hands.restore(side.keys[name]))
+            self.dead.discard(name)
+            self.owner[name] = self.former[name]
+
+    def user_assign(self) -> None:
+        """A record changes hands."""
+        name, who = self._pick(self.owner), self._who()
+        if name is not None:
+            self._both(f"user_assign {name} {who}", lambda side: side.hands.assign(side.keys[name], side.owners[who]))
+            self.others[name] -= {self.owner[name] or ""} - {who}
+            self.owner[name] = who
+
+    def user_share(self) -> None:
+        """A second user is given a record."""
+        name, who = self._pick(self.owner), self._who()
+        if name is not None and who not in self.others[name] and self.owner[name] != who:
+            self._both(f"user_share {name} {who}", lambda side: side.hands.share(side.keys[name], side.owners[who]))
+            self.others[name].add(who)
+
+    def user_unshare(self) -> None:
+        """A second user is taken out of a record."""
+        name, who = self._pick(self.owner), self._who()
+        if name is not None and who in self.others[name] and self.owner[name] != who:
+            self._both(f"user_unshare {name} {who}", lambda side: side.hands.unshare(side.keys[name], side.owners[who]))
+            self.others[name].discard(who)
+
+    # -- what is looked at -------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Get every key that was ever given out, as either user."""
+        for who in PEOPLE:
+            self._both(f"look as {who}", lambda side, who=who: side.look(who, self.made))
+
+    def read(self) -> None:
+        """Read the feed to its end."""
+        self._both("read", Seen.read)
+
+    def find(self) -> None:
+        """Look one stamp up."""
+        stamp, who = self._pick(self.stamps), self._who()
+        if stamp is not None:
+            self._both(f"find {stamp} as {who}", lambda side: side.find(who, Identity(stamp=stamp)))
+
+    def _gone(self, name: str) -> None:
+        self.former[name] = self.owner.pop(name)
+        self.dead.add(name)
+
+    def _who(self) -> str:
+        return self.rng.choice(PEOPLE)
+
+    def _native(self, number: int) -> str:
+        return f"meeting-{self.seed}-{number}"
+
+
+class CrmPair:
+    """One SQLite file and a fake for each sequence; each has two users of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        plain = sqlite_world(directory, prepared=False)
+        plain.sql(RELATED)
+        plain.close()
+        self._world = World(plain.url, replace(PLAN, entities={Entity.SCHEDULE_ITEM: SHARED}))
+        self._world.crm.apply_ddl()
+
+    def carry_out(self, seed: int) -> None:
+        """The sequence of this seed; raises :class:`Differs` where the sides do."""
+        fake = FakeCrm(FakeClock(), SeededRng(seed), page=(1, 2, 100)[seed % 3])
+        fake.related = True
+        owners: list[dict[str, str]] = [{}, {}]
+        for number, name in enumerate(PEOPLE):
+            address = f"{name}-{seed}@example.com"
+            fake.add_user(str(90 + number), address)
+            ((key,),) = self._world.sql(
+                "INSERT INTO crm_user (name, email) VALUES (:name, :address) RETURNING id", name=name, address=address
+            )
+            owners[0][name], owners[1][name] = str(90 + number), str(key)
+        sides = [
+            Seen(connector, hands, mine, {name: self._world.link(owner) for name, owner in mine.items()})
+            for connector, hands, mine in zip(
+                (fake, self._world.crm), (FakeHands(fake), SqlHands(self._world)), owners, strict=True
+            )
+        ]
+        try:
+            Sequence(seed, *sides).run()
+        except Differs as difference:
+            raise Differs(f"seed {seed}: {difference}") from None
+
+    def close(self) -> None:
+        """Close the database."""
+        self._world.close()
+
+
+@contextmanager
+def pair() -> Iterator[CrmPair]:
+    """Both sides, for as many sequences as one likes."""
+    memory = Path("/dev/shm")  # noqa: S108 - a directory of our own in it: what is compared is no disk
+    place = memory if memory.is_dir() else None
+    with (
+        tempfile.TemporaryDirectory(prefix="exsync-crm-", dir=place) as directory,
+        closing(CrmPair(Path(directory))) as both,
+    ):
+        yield both
+
+
+if __name__ == "__main__":
+    sys.exit(main(pair, "the fake CRM and SQLite"))
