@@ -111,7 +111,8 @@ class Demo:
         shutil.rmtree(self.home, ignore_errors=True)
         shutil.copytree(self.source / "targets.d", self.home / "targets.d")
         shutil.copytree(self.source / "mappings", self.home / "mappings")
-        shutil.copytree(self.source / "cases", self.home / "cases")
+        (self.home / "tests").mkdir()
+        shutil.copy(self.source / "tests" / "calendar.cases.yaml", self.home / "tests")
         create_demo_crm(self.crm_file)
         self.port = _free_port()
         with closing(sqlite3.connect(self.crm_file)) as connection:

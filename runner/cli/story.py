@@ -23,7 +23,7 @@ def tell(demo: Demo) -> None:
     demo.say("The operator's YAML holds: one CRM, one Exchange, two users with calendar, tasks and contacts.")
     demo.exsync("validate")
     demo.say("Its cases are played, before anything real is touched: each in an Exchange and a CRM of its own.")
-    demo.exsync("test", str(demo.home / "cases" / "calendar.yaml"))
+    demo.exsync("test", str(demo.home / "tests" / "calendar.cases.yaml"))
     demo.say("The CRM gets its triggers and its key table (printed without --apply).")
     demo.exsync("target", "ddl", "crm", "--apply")
     demo.say("What would the first sync do? A plan writes nothing.")

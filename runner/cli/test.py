@@ -15,7 +15,7 @@ from runner.cli.junit import junit
 from runner.cli.mapping_cases import Difference
 from runner.cli.mapping_tests import run_tests, test_files
 from runner.cli.suites import Outcome, Suite
-from runner.config.files import CASES, MAPPINGS, is_test
+from runner.config.files import MAPPINGS, TESTS, is_test
 from runner.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ FAILED = 1
 def test(ctx: click.Context, paths: tuple[Path, ...], report_file: Path | None, output: str) -> None:
     """Run the tests of mappings, and play the end-to-end cases. Asks none of your servers and databases, reads no clock.
 
-    PATHS are configuration roots, mapping tests (mappings/NAME.test.yaml) or case files (cases/NAME.yaml), whose servers
-    are sandboxes on loopback. Exit codes: 0 all cases hold, 1 a case does not, 78 a test file or what it tests is invalid
-    (then nothing is run).
+    PATHS are configuration roots, mapping tests (mappings/NAME.test.yaml) or case files (tests/NAME.cases.yaml), whose
+    servers are sandboxes on loopback. Exit codes: 0 all cases hold, 1 a case does not, 78 a test file or what it tests is
+    invalid (then nothing is run).
     """
     selected = _selected(paths or (ctx.obj.root,))
     for root, _ in selected:
@@ -75,7 +75,7 @@ def _selected(paths: Sequence[Path]) -> list[tuple[Path, frozenset[str] | None]]
         elif not path.exists():
             raise UsageError(f"{path}: no such file or directory", remedy="name a configuration root or a test file")
         elif not _is_tests(path):
-            remedy = f"tests lie beside their mapping, {MAPPINGS}/NAME.test.yaml, and cases in {CASES}/NAME.yaml"
+            remedy = f"tests lie beside their mapping, {MAPPINGS}/NAME.test.yaml, and cases in {TESTS}/NAME.cases.yaml"
             raise UsageError(f"{path} is neither a mapping test nor a case file", remedy=remedy)
         else:
             root = path.parent.parent if len(path.parts) > 1 else path.absolute().parent.parent
@@ -92,7 +92,7 @@ def _prepared(root: Path, only: frozenset[str] | None) -> Prepared:
 
 def _is_tests(path: Path) -> bool:
     directory = path.absolute().parent.name
-    return (directory == MAPPINGS and is_test(path.name)) or (directory == CASES and is_case(path.name))
+    return (directory == MAPPINGS and is_test(path.name)) or (directory == TESTS and is_case(path.name))
 
 
 def _demand_tests(root: Path) -> None:
@@ -100,7 +100,7 @@ def _demand_tests(root: Path) -> None:
         raise UsageError(
             f"there are no mapping tests below {root}, and no cases",
             remedy=f"write {MAPPINGS}/NAME.test.yaml (`exsync schema mapping-test` prints what belongs in it)"
-            f" or {CASES}/NAME.yaml (`exsync schema cases`)",
+            f" or {TESTS}/NAME.cases.yaml (`exsync schema cases`)",
         )
 
 

@@ -21,8 +21,8 @@ from runner.model.diagnostics import Diagnostic, Span
 
 TARGETS = "targets.d"
 MAPPINGS = "mappings"
-CASES = "cases"
-"""Where end-to-end cases lie; they are no part of the configuration."""
+TESTS = "tests"
+"""Where end-to-end cases lie, as ``*.cases.yaml``; nothing in it is part of the configuration."""
 SERVICE = "service.yaml"
 """The one file at the top of a root: what the service says of itself."""
 SUFFIXES = (".yaml", ".yml")

@@ -90,7 +90,7 @@ def repository(tmp_path: Path) -> Path:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    (tmp_path / "cases").mkdir()
+    (tmp_path / "tests").mkdir()
     return tmp_path
 
 
@@ -99,7 +99,7 @@ def play(repository: Path) -> Play:
     """Play these cases in the repository."""
 
     def _play(cases: str) -> Result:
-        (repository / "cases/c.yaml").write_text(HEAD + cases, encoding="utf-8")
+        (repository / "tests/c.cases.yaml").write_text(HEAD + cases, encoding="utf-8")
         return CliRunner().invoke(command.test, [], obj=SimpleNamespace(root=repository))
 
     return _play
@@ -108,4 +108,4 @@ def play(repository: Path) -> Play:
 def told(result: Result) -> list[str]:
     """What came out otherwise, with its place: the lines beneath a failed case, without the repository's path."""
     lines = [line.strip() for line in result.output.splitlines() if line.startswith("    ")]
-    return ["cases/c.yaml" + line.partition("cases/c.yaml")[2] for line in lines]
+    return ["tests/c.cases.yaml" + line.partition("tests/c.cases.yaml")[2] for line in lines]

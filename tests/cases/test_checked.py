@@ -164,7 +164,7 @@ def test_a_spoilt_case_is_a_finding_at_its_place(
     before = (HEAD + cases).partition("¶")[0]
     place = f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
     result = play(cases.replace("¶", ""))
-    assert f"{repository}/cases/c.yaml:{place}: error[{code}]: {says}" in result.output, result.output
+    assert f"{repository}/tests/c.cases.yaml:{place}: error[{code}]: {says}" in result.output, result.output
     assert hint in result.output
     assert result.exit_code == 78
     assert "case(s)" not in result.output
@@ -174,15 +174,16 @@ def test_without_a_sound_configuration_nothing_is_played(play: Play, repository:
     (repository / "mappings/visit.yaml").write_text("version: 1\nkind: mapping\nname: visit\nentity: schedule_item\n")
     result = play(GIVEN + EXPECT)
     assert "mappings/visit.yaml:1:1: error[missing-key]" in result.output
-    assert "cases/c.yaml:1:1: error[configuration-invalid]" in result.output
+    assert "tests/c.cases.yaml:1:1: error[configuration-invalid]" in result.output
     assert result.exit_code == 78
 
 
 def test_a_case_file_is_named_by_its_path_and_validated_alone(play: Play, repository: Path) -> None:
     play(GIVEN + EXPECT)
-    assert _run(["validate", str(repository / "cases/c.yaml")]) == 0
-    (repository / "notes.yaml").write_text(HEAD)
-    for wrong in ("notes.yaml", "cases/none.yaml"):
+    assert _run(["validate", str(repository / "tests/c.cases.yaml")]) == 0
+    for notes in ("notes.yaml", "tests/notes.yaml"):
+        (repository / notes).write_text(HEAD)
+    for wrong in ("notes.yaml", "tests/notes.yaml", "tests/none.cases.yaml"):
         call = CliRunner().invoke(command.test, [str(repository / wrong)], obj=SimpleNamespace(root=repository))
         assert isinstance(call.exception, UsageError)
 

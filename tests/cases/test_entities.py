@@ -121,7 +121,7 @@ def test_every_entity_has_its_cases(cases: str, tmp_path: Path, capsys: pytest.C
             for old, new in changes.items():
                 text = text.replace(old, new)
             (tmp_path / file).write_text(text, encoding="utf-8")
-    (tmp_path / "cases").mkdir()
-    (tmp_path / "cases/c.yaml").write_text(HEAD + cases, encoding="utf-8")
-    code = _run(["test", str(tmp_path / "cases/c.yaml")])
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/c.cases.yaml").write_text(HEAD + cases, encoding="utf-8")
+    code = _run(["test", str(tmp_path / "tests/c.cases.yaml")])
     assert (code, capsys.readouterr().out) == (0, "2 case(s) in 1 file(s): all hold\n")

@@ -26,7 +26,7 @@ def holds(play: Play, case: str) -> None:
 
 def test_a_repository_of_yaml_alone_is_played_by_the_real_command(repository: Path) -> None:
     """No secret is set, no server reached, and nothing is left behind."""
-    (repository / "cases/c.yaml").write_text(
+    (repository / "tests/c.cases.yaml").write_text(
         HEAD + GIVEN + "  steps: [pass: {}, pass: {}]\n"
         f"  expect: {{target: {{{CALENDAR}: [{{item: board, fields: {{title: Board, start: 2026-03-30T10:00:00}}}}]}}, "
         "writes: {}}\n"
@@ -165,23 +165,23 @@ def test_every_expectation_that_fails_is_told_with_its_place(play: Play) -> None
         "    writes: {crm: {update: 1}}\n"
     )
     assert result.exit_code == 1
-    assert f"{result.output.partition('cases/c.yaml')[0]}cases/c.yaml:8:3: failed: a\n" in result.output
+    assert f"{result.output.partition('tests/c.cases.yaml')[0]}tests/c.cases.yaml:8:3: failed: a\n" in result.output
     lines = told(result)
     unexpected = lines.pop(3)
-    assert unexpected.startswith(f'cases/c.yaml:17:7: {CALENDAR}: expected "nothing", got {{"')
+    assert unexpected.startswith(f'tests/c.cases.yaml:17:7: {CALENDAR}: expected "nothing", got {{"')
     assert '"title": "Board"' in unexpected
     assert unexpected.endswith("(nobody expected this item)")
     assert lines == [
-        'cases/c.yaml:14:9: crm schedule_item what: expected "Bord", got "Board"',
-        'cases/c.yaml:14:9: crm schedule_item owners: expected ["bob@example.com"], got ["ann@example.com"]',
-        'cases/c.yaml:15:9: crm schedule_item: expected {"what": "Lunch"}, got "nothing" (no such item)',
-        'cases/c.yaml:19:9: hq/bob@example.com/calendar: expected "board", got "nothing" (no item here is \'board\')',
-        'cases/c.yaml:20:16: conflicts: expected ["title"], got []',
-        'cases/c.yaml:21:11: held: expected ["title"], got []',
-        'cases/c.yaml:22:17: quarantine: expected ["too-long"], got []',
-        "cases/c.yaml:23:12: mails sent: expected 1, got 0",
-        "cases/c.yaml:24:13: writes crm.update: expected 1, got 0",
-        "cases/c.yaml:24:13: writes target.create: expected 0, got 1",
+        'tests/c.cases.yaml:14:9: crm schedule_item what: expected "Bord", got "Board"',
+        'tests/c.cases.yaml:14:9: crm schedule_item owners: expected ["bob@example.com"], got ["ann@example.com"]',
+        'tests/c.cases.yaml:15:9: crm schedule_item: expected {"what": "Lunch"}, got "nothing" (no such item)',
+        'tests/c.cases.yaml:19:9: hq/bob@example.com/calendar: expected "board", got "nothing" (no item here is \'board\')',
+        'tests/c.cases.yaml:20:16: conflicts: expected ["title"], got []',
+        'tests/c.cases.yaml:21:11: held: expected ["title"], got []',
+        'tests/c.cases.yaml:22:17: quarantine: expected ["too-long"], got []',
+        "tests/c.cases.yaml:23:12: mails sent: expected 1, got 0",
+        "tests/c.cases.yaml:24:13: writes crm.update: expected 1, got 0",
+        "tests/c.cases.yaml:24:13: writes target.create: expected 0, got 1",
     ]
 
 
@@ -194,22 +194,22 @@ def test_a_pass_that_ends_otherwise_and_a_fault_that_met_nothing_fail_the_case(p
         "  expect: {conflicts: []}\n"
     )
     pass_, fault = told(result)
-    assert pass_.startswith(f"cases/c.yaml:13:11: pass exit code: expected 0, got 75 ({CALENDAR}: ")
-    assert fault == "cases/c.yaml:11:12: fault: this fault met no request: the case does not show what it says"
+    assert pass_.startswith(f"tests/c.cases.yaml:13:11: pass exit code: expected 0, got 75 ({CALENDAR}: ")
+    assert fault == "tests/c.cases.yaml:11:12: fault: this fault met no request: the case does not show what it says"
 
 
 def test_a_step_that_cannot_be_done_ends_the_case(play: Play) -> None:
     result = play(GIVEN + "  steps: [{edit: {target: board, fields: {title: x}}}]\n  expect: {conflicts: [title]}\n")
     assert told(result) == [
-        "cases/c.yaml:10:18: edit: 'board' is not there on the side target: no pass has brought it, or it went again"
+        "tests/c.cases.yaml:10:18: edit: 'board' is not there on the side target: no pass has brought it, or it went again"
     ]
     result = play(
         f"- name: a\n  given: {{target: {{{CALENDAR}: [{{fields: {{title: x}}}}]}}}}\n  expect: {{conflicts: []}}\n"
     )
-    assert told(result) == ["cases/c.yaml:9:50: given: this cannot be done: an appointment needs a start"]
+    assert told(result) == ["tests/c.cases.yaml:9:50: given: this cannot be done: an appointment needs a start"]
     result = play(GIVEN + "  steps: [{clock: 2026-03-26T08:00:00Z}]\n  expect: {conflicts: []}\n")
     assert told(result)[0].startswith(
-        'cases/c.yaml:10:19: clock: expected "2026-03-26T08:00:00Z", got "2026-03-27T08:00'
+        'tests/c.cases.yaml:10:19: clock: expected "2026-03-26T08:00:00Z", got "2026-03-27T08:00'
     )
 
 
@@ -261,16 +261,16 @@ def test_json_and_junit_tell_the_places_too(play: Play, repository: Path, tmp_pa
     play(GIVEN + "  expect: {target: {hq/ann@example.com/calendar: [{item: board}]}}\n")
     call = CliRunner().invoke(
         command.test,
-        [str(repository / "cases/c.yaml"), "-o", "json", "--junit", str(tmp_path / "r.xml")],
+        [str(repository / "tests/c.cases.yaml"), "-o", "json", "--junit", str(tmp_path / "r.xml")],
         obj=SimpleNamespace(root=tmp_path / "elsewhere"),
     )
     assert call.exit_code == 1
     suite = json.loads(call.output)["suites"][0]
-    assert (suite["file"], suite["mapping"], suite["cases"][0]["line"]) == ("cases/c.yaml", None, 8)
+    assert (suite["file"], suite["mapping"], suite["cases"][0]["line"]) == ("tests/c.cases.yaml", None, 8)
     assert suite["cases"][0]["differences"] == [
         {"what": CALENDAR, "expected": "board", "got": "nothing", "note": "no item here is 'board'", "line": 10,
          "column": 51}
     ]  # fmt: skip
     (case,) = etree.fromstring((tmp_path / "r.xml").read_bytes()).iter("testcase")
     assert case.get("classname") == "c"
-    assert case[0].get("message", "").startswith(f"cases/c.yaml:10:51: {CALENDAR}: expected")
+    assert case[0].get("message", "").startswith(f"tests/c.cases.yaml:10:51: {CALENDAR}: expected")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.cli.cases.found import case_files
 from runner.config import files, load, load_plan
 from runner.model.errors import ConfigurationInvalid
+from runner.service.filewatch import places
 from tests.config.conftest import HQ, VALID, Write
 
 
@@ -43,6 +45,17 @@ def test_the_digest_is_over_paths_and_bytes_only(write: Write, tmp_path: Path) -
     renamed = load_plan(root).digest
     (root / "targets.d/hq2.yaml").write_text(HQ + "# a comment\n")
     assert len({first, renamed, load_plan(root).digest}) == 3
+
+
+def test_what_lies_under_tests_is_no_part_of_a_configuration(write: Write) -> None:
+    """An operator's tests/ is his own: cases in it change no digest, hint at no reload and are no finding (B-102)."""
+    root = write()
+    digest, watched = load_plan(root).digest, places(root)
+    (root / "tests/targets.d").mkdir(parents=True)
+    for name in ("tests/calendar.cases.yaml", "tests/notes.yaml", "tests/targets.d/hq.yaml"):
+        (root / name).write_text("nonsense: [")
+    assert (load_plan(root).digest, places(root)) == (digest, watched)
+    assert case_files(root) == ["tests/calendar.cases.yaml"]
 
 
 def test_no_directory_or_an_empty_one_is_never_an_empty_plan(tmp_path: Path) -> None:

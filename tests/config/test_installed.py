@@ -45,9 +45,12 @@ def test_a_wheel_brings_its_schemas_along(tmp_path: Path) -> None:
     assert found.returncode == 78
     assert "did you mean 'access'?" in found.stdout + found.stderr
     alone = tmp_path / "yaml-alone"
-    for name in ("targets.d", "mappings", "cases"):
+    for name in ("targets.d", "mappings"):
         shutil.copytree(REPOSITORY / name, alone / name)
-    played = run(python, "-m", "runner", "test", "cases/calendar.yaml", cwd=alone)
+    cases = "tests/calendar.cases.yaml"
+    (alone / "tests").mkdir()
+    shutil.copy(REPOSITORY / cases, alone / cases)
+    played = run(python, "-m", "runner", "test", cases, cwd=alone)
     assert (played.returncode, played.stderr) == (0, "")
     assert played.stdout.endswith("in 1 file(s): all hold\n")
 

@@ -20,9 +20,9 @@ def test_the_example_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     for part in ("targets.d", "mappings"):
         shutil.copytree(REPOSITORY / part, tmp_path / part)
     (example,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    (tmp_path / "cases").mkdir()
-    (tmp_path / "cases/calendar.yaml").write_text(example, encoding="utf-8")
-    assert _run(["test", str(tmp_path / "cases/calendar.yaml")]) == 0, capsys.readouterr().out
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/calendar.cases.yaml").write_text(example, encoding="utf-8")
+    assert _run(["test", str(tmp_path / "tests/calendar.cases.yaml")]) == 0, capsys.readouterr().out
 
 
 def test_every_key_is_in_the_reference() -> None:

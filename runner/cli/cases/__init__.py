@@ -1,4 +1,4 @@
-"""End-to-end cases of an operator's own configuration (``cases/*.yaml``), which ``exsync test`` runs.
+"""End-to-end cases of an operator's own configuration (``tests/*.cases.yaml``), which ``exsync test`` runs.
 
 What it is: his targets, mappings and links as they lie in git, with every server replaced by a sandbox on loopback and the
 CRM by an SQLite stand-in made from its description; real passes over real EWS in between.

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.config.files import CASES, SUFFIXES
+from runner.config.files import SUFFIXES, TESTS
 
 
 def case_files(root: Path) -> list[str]:
-    """The case files of a root, by their paths below it."""
-    directory = root / CASES
+    """The case files of a root, by their paths below it. What else lies beside them is another's."""
+    directory = root / TESTS
     if not directory.is_dir():
         return []
     names = sorted(path.name for path in directory.iterdir() if is_case(path.name))
-    return [f"{CASES}/{name}" for name in names]
+    return [f"{TESTS}/{name}" for name in names]
 
 
 def is_case(name: str) -> bool:
     """Whether a file name is that of a case file."""
-    return name.endswith(SUFFIXES) and not name.startswith(".")
+    return not name.startswith(".") and any(name.endswith(f".cases{suffix}") for suffix in SUFFIXES)
