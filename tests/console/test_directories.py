@@ -9,11 +9,10 @@ import pytest
 
 from runner.config.plan import DirectoryScope, LdapAuth, LdapPlan
 from runner.model.errors import Unreachable
-from runner.testing.clock import START
 from runner.web.console.access import Visitor
 from runner.web.console.directories import ldap, tree_of
-from runner.web.console.rendering import rendered
 from runner.web.console.users import Role
+from tests.console.framed import framed
 from tests.console.test_access import request
 
 EVIL = "<script>alert(1)</script>"
@@ -63,21 +62,13 @@ def page(found: Any, **asked: str) -> str:
     service = SimpleNamespace(generations=SimpleNamespace(current=SimpleNamespace(plan=plan)))
     seen = request()
     seen.scope["query_string"] = "&".join(f"{name}={value}" for name, value in asked.items()).encode()
+    visitor = Visitor("olga", Role.OPERATOR)
     told = ldap(
         SimpleNamespace(desk=SimpleNamespace(service=service, directory=directory)),
         seen,
-        Visitor("olga", Role.OPERATOR),
+        visitor,
     )
-    frame = {
-        "visitor": Visitor("olga", Role.OPERATOR),
-        "notice": None,
-        "counts": SimpleNamespace(conflicts=0, aside=0, mails=0, blocked=0),
-        "generation": 1,
-        "configuration": "applied",
-        "crm_down": None,
-        "everything_suspended": None,
-    }
-    return rendered(seen, told["template"], START, {**frame, **told})
+    return framed(seen, told["template"], visitor, told)
 
 
 SALES = {"template": "standard", "priority": 10, "users": 1, "rule": "targets.d/corp.yaml:20:3", "description": EVIL}

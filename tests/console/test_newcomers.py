@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 from runner.service.board import STANDINGS, LinkQuery
-from runner.testing.clock import START
 from runner.web.console.access import Visitor
-from runner.web.console.rendering import rendered
 from runner.web.console.sessions import Session
 from runner.web.console.users import Role
+from tests.console.framed import framed
 from tests.console.test_access import request
 
 EVIL = "<script>document.title='owned'</script>"
@@ -22,13 +20,6 @@ NOBODY: dict[str, Any] = {"failed": [], "unlinked": [], "lists": []}
 def page(role: Role = Role.OPERATOR, **newcomers: Any) -> str:
     visitor = Visitor("olga", role, Session("id", "olga", "proof", 0.0))
     told = {
-        "visitor": visitor,
-        "notice": None,
-        "counts": SimpleNamespace(conflicts=0, aside=0, mails=0, blocked=0),
-        "generation": 1,
-        "configuration": "applied",
-        "crm_down": None,
-        "everything_suspended": None,
         "targets": [],
         "target": None,
         "candidate": None,
@@ -38,7 +29,7 @@ def page(role: Role = Role.OPERATOR, **newcomers: Any) -> str:
         "link": None,
         "standings": STANDINGS,
     }
-    return rendered(request(), "sync.html", START, told)
+    return framed(request(), "sync.html", visitor, told)
 
 
 def test_rows_and_links_that_do_not_take_part_are_listed_with_their_reasons() -> None:

@@ -15,29 +15,25 @@ from runner.model.errors import AuthRefused
 from tests.ldap.conftest import PASSWORD, plan_for
 from tests.ldap.firm import REPOSITORY
 from tests.support import slapd
-from tests.support.slapd import ADMIN, ADMIN_PASSWORD, GROUPS, PEOPLE, SUFFIX, Slapd, group, person, uid
+from tests.support.slapd import (
+    ADMIN,
+    ADMIN_PASSWORD,
+    DATABASE,
+    GROUPS,
+    PEOPLE,
+    PREAMBLE,
+    SUFFIX,
+    Slapd,
+    group,
+    person,
+    uid,
+)
 
-BARE = """\
-include /etc/ldap/schema/core.schema
-include /etc/ldap/schema/cosine.schema
-include /etc/ldap/schema/inetorgperson.schema
-modulepath /usr/lib/ldap
-moduleload back_mdb
-pidfile {base}/pid
-TLSCACertificateFile {base}/ca.pem
-TLSCertificateFile {base}/server.pem
-TLSCertificateKeyFile {base}/server.key
-sizelimit 10
+BARE = f"""\
+{PREAMBLE}sizelimit 10
 database config
-rootpw {password}
-database mdb
-suffix "{suffix}"
-rootdn "{admin}"
-rootpw {password}
-directory {base}/db
-maxsize 104857600
-dbnosync
-access to attrs=userPassword by self write by anonymous auth by * none
+rootpw {{password}}
+{DATABASE}access to attrs=userPassword by self write by anonymous auth by * none
 access to * by self read by * none
 index objectClass eq
 """

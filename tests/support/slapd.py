@@ -27,21 +27,20 @@ CAPPED, CAPPED_PASSWORD = f"cn=capped,{SUFFIX}", "capped-secret"
 EXPIRED, EXPIRED_PASSWORD = f"cn=expired,ou=policed,{SUFFIX}", "expired-secret"
 START_SECONDS = 30
 _TRIES = 5
-_CONFIGURATION = """\
+PREAMBLE = """\
 include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
 include /etc/ldap/schema/nis.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
-moduleload memberof
-moduleload refint
-moduleload ppolicy
 pidfile {base}/pid
 TLSCACertificateFile {base}/ca.pem
 TLSCertificateFile {base}/server.pem
 TLSCertificateKeyFile {base}/server.key
-sizelimit 500
+"""
+"""What every ``slapd.conf`` begins with."""
+DATABASE = """\
 database mdb
 suffix "{suffix}"
 rootdn "{admin}"
@@ -49,6 +48,14 @@ rootpw {password}
 directory {base}/db
 maxsize 1073741824
 dbnosync
+"""
+_MORE = """\
+moduleload memberof
+moduleload refint
+moduleload ppolicy
+sizelimit 500
+"""
+_RULES = """\
 limits dn.exact="{reader}" size.soft=500 size.hard=500 size.pr=1000 size.prtotal=unlimited
 limits dn.exact="{capped}" size.soft=500 size.hard=500 size.pr=500 size.prtotal=500
 access to attrs=userPassword by anonymous auth by * none
@@ -63,6 +70,7 @@ overlay refint
 refint_attributes member memberOf
 overlay ppolicy
 """
+_CONFIGURATION = f"{PREAMBLE}{_MORE}{DATABASE}{_RULES}"
 
 
 @dataclass(frozen=True, slots=True)
