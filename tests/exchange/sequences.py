@@ -16,20 +16,43 @@ from typing import Any
 
 from runner.connectors.exchange import ExchangeConnector, connect
 from runner.model.items import ChangePage, Identity, Item, Write, WriteResult
+from runner.model.overrides import OVERRIDES
+from runner.model.record import Fields, Value
 from runner.model.terms import Operation
 from runner.sandbox.exchange import Sandbox
 from runner.testing.contract import TargetBench
 from runner.testing.contract.words import summed
 from tests.exchange.canned import CONTACTS, TASKS, link_to, plan_for
 from tests.exchange.test_contract import ContactBench, ExchangeBench, TaskBench
+from tests.exchange.test_series import CHANGES, SERIES
 from tests.support.comparing import Compared, Differs, main
-from tests.testing.benches import FakeContactBench, FakeTargetBench, FakeTaskBench
+from tests.testing.benches import FakeContactBench, FakeTargetBench, FakeTaskBench, record
+
+
+class FakeSeriesBench(FakeTargetBench):
+    """The fake's calendar; what we make in it recurs."""
+
+    def sample(self, title: str, place: str = "Room 4") -> dict[str, Value]:
+        return {**SERIES, "title": title, "location": place}
+
+    def user_create(self, title: str) -> str:
+        return self.connector.user_create(self.link.user, record(title), folder=self.folder)
+
+
+class SeriesBench(ExchangeBench):
+    """The mailbox's calendar; what we make in it recurs."""
+
+    def sample(self, title: str, place: str = "Room 4") -> dict[str, Value]:
+        return {**SERIES, "title": title, "location": place}
+
 
 KINDS: tuple[tuple[type[FakeTargetBench], type[ExchangeBench], dict[str, Any]], ...] = (
     (FakeTargetBench, ExchangeBench, {}),
     (FakeTaskBench, TaskBench, TASKS),
     (FakeContactBench, ContactBench, CONTACTS),
+    (FakeSeriesBench, SeriesBench, {}),
 )
+DAYS: tuple[Value, ...] = (None, {"2026-10-22": {"location": "Elsewhere"}}, CHANGES)
 STEPS = 14
 
 
@@ -52,6 +75,19 @@ class Seen:
         """Carry out one write: what became of it."""
         (result,) = self.bench.connector.write(self.bench.link, [write])
         return self._noted(name, result)
+
+    def patch(self, name: str, values: Fields) -> object:
+        """Write a series' occurrences over the version last seen. Several requests make one such write, so Exchange tells no
+        version of it: what is there then counts as seen."""
+        key, version = self.keys[name], self.versions.get(name) or "none"
+        (result,) = self.bench.connector.write(
+            self.bench.link, [Write(Operation.UPDATE, key, version, values, frozenset({OVERRIDES}))]
+        )
+        if result.error is not None:
+            return type(result.error)
+        held = self.bench.connector.get(self.bench.link, [key])[key]
+        self.versions[name] = held.version if isinstance(held, Item) else None
+        return self.name(result.key), result.adopted, result.unfinished
 
     def _noted(self, name: str, result: WriteResult) -> object:
         if result.error is not None:
@@ -108,6 +144,8 @@ class Sequence(Compared[Seen]):
         self.ours: set[str] = set()
         self.stamps: list[str] = []
         self.partly: set[str] = set()
+        self.days: dict[str, Value] = {}
+        """What was written last of single occurrences, by series."""
 
     def run(self) -> None:
         """Some random steps, then everything is looked at and read to its end."""
@@ -116,6 +154,8 @@ class Sequence(Compared[Seen]):
             self.user_create, self.user_edit, self.user_edit, self.user_delete, self.user_move, self.user_copy,
             self.look, self.read, self.read_partly, self.find,
         )  # fmt: skip
+        if OVERRIDES in self.sides[0].bench.sample(""):
+            steps = (*steps, self.patch, self.patch, self.patch)
         for _ in range(STEPS):
             self.rng.choice(steps)()
         self.look()
@@ -147,6 +187,15 @@ class Sequence(Compared[Seen]):
                     name,
                 ),
             )
+
+    def patch(self) -> None:
+        """We write what single occurrences of a series have of their own, when it is something else than before: for nothing
+        new the real one sends nothing."""
+        name, days = self._pick(self.ours & self.home), self.rng.choice(DAYS)
+        if name is not None and self.days.get(name) != days:
+            self.days[name] = days
+            values = {**self.sides[0].bench.sample(name), OVERRIDES: days}
+            self._both(f"patch {name} {days}", lambda side: side.patch(name, values))
 
     def delete(self) -> None:
         """We delete over the version last seen."""
@@ -197,6 +246,7 @@ class Sequence(Compared[Seen]):
             self._named(f"user_copy {name} {copy}", copy, lambda side: side.bench.user_copy(side.keys[name]))
             self.home.add(copy)
             self.ours |= {copy} if name in self.ours else set()
+            self.days[copy] = self.days.get(name)
 
     def look(self) -> None:
         """Get every id that was ever given out."""
@@ -238,9 +288,9 @@ class Pair:
         fake, link = fake_kind(), link_to(user, **changes)
         fake.link = link
         fake.connector.add_mailbox(user)
-        real = _on_mailbox(real_kind, self._sandbox, user, self._connectors[seed // 3 % 3])
+        real = _on_mailbox(real_kind, self._sandbox, user, self._connectors[seed // len(KINDS) % 3])
         real.link = link
-        fake.connector.page = (1, 2, 512)[seed // 9 % 3]
+        fake.connector.page = (1, 2, 512)[seed // (3 * len(KINDS)) % 3]
         away: list[str] = []
 
         def move(key: str) -> str:
