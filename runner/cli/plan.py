@@ -51,7 +51,9 @@ class _Asked:
 )
 @click.option("--personal", is_flag=True, help="With --base and in HTML: show titles and personal values, too.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the plan, for `apply --plan`.")
-@click.option("--exit-code", "differences", is_flag=True, help="Exit 2 when there is anything to do.")
+@click.option(
+    "--exit-code", "differences", is_flag=True, help="Exit 2 when anything is left to do, or held with its mail."
+)
 @pass_context
 def plan(
     context: Context,
@@ -95,7 +97,7 @@ def plan(
     changes = ChangeSet(tuple(report.as_changes() for report in reports))
     hidden = masked(changes) if output == "html" and not personal else changes
     click.echo({"text": text, "json": as_json, "markdown": markdown, "html": page}[output](hidden), nl=False)
-    return exit_code(reports) or (2 if differences and changes else 0)
+    return exit_code(reports) or (2 if differences and changes.outstanding else 0)
 
 
 def _rehearsed(session: Session, runner: Runner, links: tuple[str, ...]) -> list[PassReport]:
@@ -118,7 +120,7 @@ def _compared(context: Context, asked: _Asked, base: str, differences: bool) -> 
         old, new, brought = masked(old), masked(new), masked(brought)
     click.echo(_RENDERINGS[asked.output](comparison, old, new, brought, online), nl=False)
     failed = any(link.error for link in new.links)
-    return 1 if failed else 2 if differences and (brought or comparison.changed or comparison.added) else 0
+    return 1 if failed else 2 if differences and (brought.outstanding or comparison.changed or comparison.added) else 0
 
 
 def _sound(loaded: Loaded) -> Loaded:

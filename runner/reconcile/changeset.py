@@ -139,6 +139,11 @@ class ChangeSet:
     def __bool__(self) -> bool:
         return any(link.writes() for link in self.links)
 
+    @property
+    def outstanding(self) -> bool:
+        """Whether anything is left to do: writes, now or as soon as a person has decided about their mail (B-42)."""
+        return bool(self) or self.mails_held > 0
+
     def total(self, operation: Operation) -> int:
         """Writes of one operation over all links."""
         return sum(link.writes().get(operation, 0) for link in self.links)

@@ -52,8 +52,7 @@ def summary(changes: ChangeSet) -> str:
     tail += f" {_count(aside, 'item')} quarantined." if aside else ""
     tail += f" Stopped by {', '.join(sorted({trip.code for trip in changes.trips}))}." if changes.trips else ""
     if not changes and changes.mails_held:
-        waits = f"mail to {_count(changes.mails_held, 'attendee')} is held and holds its writes (`exsync mail list`)"
-        return f"No changes now: {waits}.{tail}"
+        return f"No changes now: {_held_mail(changes.mails_held)}.{tail}"
     if not changes and not conflicts and not changes.trips:
         return f"No changes: {_count(len(changes.links) - failed, 'link')} in step.{tail}"
     parts = [f"{changes.total(operation)} to {operation}" for operation in Operation]
@@ -118,7 +117,8 @@ def _link_text(link: LinkChanges) -> Iterator[str]:
     if link.remedy:
         yield f"  = what to do: {printable(link.remedy)}"
     if link.quiet:
-        yield "  nothing to do"
+        held = link.counts.get("mail_held", 0)
+        yield f"  {_held_mail(held)}" if held else "  nothing to do"
     for planned in link.changes:
         yield from _change_text(planned, link.stopped.get(planned.change.operation))
     if link.omitted:
@@ -147,6 +147,10 @@ def _link_text(link: LinkChanges) -> Iterator[str]:
     for trip in link.trips:
         yield f"  stopped: {trip}"
         yield f"           {trip.remedy}"
+
+
+def _held_mail(attendees: int) -> str:
+    return f"mail to {_count(attendees, 'attendee')} is held and holds its writes (`exsync mail list`)"
 
 
 def _change_text(planned: Planned, stopped: str | None) -> Iterator[str]:

@@ -336,7 +336,7 @@ class Desk:
             watermarks = {report.link: runner.store.link(report.link).target_watermark or "" for report in reports}
         changes = ChangeSet(tuple(report.as_changes() for report in reports))
         told = {"configuration": plan.digest, "watermarks": watermarks, "html": page(masked(changes))}
-        return {**rendered(run, reports), **told}
+        return {**rendered(run, reports), **told, "different": changes.outstanding}
 
 
 def _touches(scope: Scope, name: str, ended: Iterable[str], link: LinkPlan) -> bool:

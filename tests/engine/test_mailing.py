@@ -27,7 +27,7 @@ from runner.model.record import FieldType, Value
 from runner.model.terms import Operation
 from runner.reconcile.changeset import ChangeSet
 from runner.reconcile.firewall import MailPolicy
-from runner.reconcile.rendering import summary
+from runner.reconcile.rendering import summary, text
 from runner.sandbox.exchange import Sandbox
 from tests.engine.conftest import MakeWorld
 from tests.engine.world import ANN, BOB, CRM_TYPES, MAPPING, OWNERS, World, event, link_plan, row, sync_plan
@@ -160,11 +160,15 @@ def test_over_budget_the_write_waits_with_its_mail_until_it_is_released(started:
     assert len(world.target.items(ANN)) == 1, "held until a person decides"
     [held] = world.store.mails(open_only=True)
     assert (held.status, held.addressees, held.title) == (MailStatus.HELD, 2, "Second")
-    said = summary(ChangeSet((world.sync(rehearse=True).as_changes(),)))
-    assert said == "No changes now: mail to 2 attendees is held and holds its writes (`exsync mail list`)."
+    changes = ChangeSet((world.sync(rehearse=True).as_changes(),))
+    said = "mail to 2 attendees is held and holds its writes (`exsync mail list`)"
+    assert summary(changes) == f"No changes now: {said}."
+    assert f"  {said}\n" in text(changes)
+    assert (bool(changes), changes.outstanding) == (False, True), "nothing would be written, and the sides differ"
     decide_mail(world.store, held.id[:10], "release", world.clock.now())
     world.sync()
     world.sync()
+    assert not ChangeSet((world.sync(rehearse=True).as_changes(),)).outstanding
     assert sorted(str(item.values["title"]) for item in world.target.items(ANN)) == ["First", "Second"]
     assert mailed(world) == [Operation.CREATE, Operation.CREATE]
     assert not world.store.mails(open_only=True)
