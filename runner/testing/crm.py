@@ -231,7 +231,8 @@ class FakeCrm:
 
     def _take_out(self, row: Row, user: str) -> None:
         row.others -= {user}
-        row.owner = "" if row.owner == user else row.owner
+        if row.owner == user:  # a column of the record, so its version moves
+            row.owner, row.version = "", row.version + 1
         self._note(row, user)
 
     def _live(self, key: str) -> Row:
