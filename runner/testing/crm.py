@@ -354,7 +354,7 @@ class FakeCrm:
                 continue
             row = self._tables.rows.get(noted.key)
             if row is not None and not row.deleted:
-                if self.related and not same_token:
+                if self.related and not same_token and self._owner(link) not in row.holders:
                     row.others.add(self._owner(link))
                     self._note(row)
                 return WriteResult(row.key, str(row.version), adopted=True)
