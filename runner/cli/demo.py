@@ -16,7 +16,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 
@@ -41,28 +40,6 @@ CALENDARS = {
 """Real calendars (Outlook, Google, RFC samples) that the library icalendar ships."""
 
 
-PEOPLE_TABLES = """
-ALTER TABLE appointment ADD COLUMN organizer VARCHAR(254);
-CREATE TABLE appointment_user (appointment_id INTEGER NOT NULL, user_id INTEGER NOT NULL, invited_as VARCHAR(254),
-  role VARCHAR(20), answer VARCHAR(20), PRIMARY KEY (appointment_id, user_id));
-CREATE TABLE appointment_guest (id INTEGER PRIMARY KEY, appointment_id INTEGER NOT NULL, email VARCHAR(254),
-  name VARCHAR(100), role VARCHAR(20), answer VARCHAR(20));
-"""
-_PEOPLE = """\
-    owners:
-    - {column: owner_id}
-    - {table: appointment_user, item: appointment_id, user: user_id, defaults: {role: holder}}
-    participants:
-      organizer: organizer
-      users: {table: appointment_user, item: appointment_id, user: user_id, address: invited_as, role: role, response: answer}
-      external: {table: appointment_guest, item: appointment_id, address: email, name: name, role: role, response: answer}
-"""
-_PEOPLE_ENTRIES = """
-- {crm: participants, record: participants}
-- {crm: participant_names, record: participant_names, direction: inbound}
-- {crm: responses, record: responses, direction: inbound}
-- {crm: organizer, record: organizer, direction: inbound}
-"""
 _OTHER_FOLDERS = """\
     tasks: {entity: task, mapping: task, direction: both}
     contacts: {entity: contact, mapping: contact, direction: outbound}
@@ -70,20 +47,11 @@ _OTHER_FOLDERS = """\
 links:
 """
 EDITS = {
-    "targets.d/crm.yaml": {
-        "    owner: owner_id\n": _PEOPLE,
-        "      notes: text\n      place:": "      organizer: text\n      notes: text\n      place:",
-    },
-    "targets.d/sandbox.yaml": {
-        "window: {past: 30d, future: 365d}": "window: {past: 20000d, future: 3650d}",
-        "links:\n": _OTHER_FOLDERS,
-        "  folders: {calendar: {conflict: target_wins}}\n": "",
-    },
-    "mappings/schedule_item.yaml": {
-        "- {crm: categories, record: keywords}\n": f"- {{crm: categories, record: keywords}}{_PEOPLE_ENTRIES}"
-    },
+    "window: {past: 30d, future: 365d}": "window: {past: 20000d, future: 3650d}",
+    "links:\n": _OTHER_FOLDERS,
+    "  folders: {calendar: {conflict: target_wins}}\n": "",
 }
-"""What the demo adds to the sample files: tasks, contacts, private items, and who takes part in meetings."""
+"""What the demo adds to the sample target: tasks, contacts and private items."""
 
 
 class Demo:
@@ -115,19 +83,16 @@ class Demo:
         shutil.copy(self.source / "tests" / "calendar.cases.yaml", self.home / "tests")
         create_demo_crm(self.crm_file)
         self.port = _free_port()
-        with closing(sqlite3.connect(self.crm_file)) as connection:
-            connection.executescript(PEOPLE_TABLES)
-        for file, edits in EDITS.items():
-            for old, new in edits.items():
-                self._edit(file, old, new)
-        self._edit("targets.d/sandbox.yaml", "127.0.0.1:8025", f"127.0.0.1:{self.port}")
+        for old, new in EDITS.items():
+            self._edit(old, new)
+        self._edit("127.0.0.1:8025", f"127.0.0.1:{self.port}")
         self._start_sandbox()
 
-    def _edit(self, file: str, old: str, new: str) -> None:
-        path = self.home / file
+    def _edit(self, old: str, new: str) -> None:
+        path = self.home / "targets.d/sandbox.yaml"
         text = path.read_text(encoding="utf-8")
         if old not in text:
-            raise click.ClickException(f"{file} no longer has {old!r}")
+            raise click.ClickException(f"{path} no longer has {old!r}")
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     def _start_sandbox(self) -> None:

@@ -27,7 +27,7 @@ from runner.model.errands import Undo
 from runner.model.errors import ConnectorError, ExsyncError, Gone, Invalid
 from runner.model.files import ATTACHMENTS
 from runner.model.items import Item, LinkRef
-from runner.model.record import Fields
+from runner.model.record import SCHEMAS, Fields
 from runner.model.state import Base, Commit, LedgerEntry, Mark, Pairing, PairingStatus, RunRecord
 from runner.model.terms import Operation, Side
 from runner.reconcile.decision import Decision
@@ -67,6 +67,8 @@ class _Undo:
         self.writer.undo()
         units = tuple(unit for unit in link.rules.units if ATTACHMENTS not in unit.fields)
         self.rules = replace(link.rules, units=units)
+        specs = SCHEMAS[link.entity]
+        self.fixed = frozenset(name for name in self.rules.fields if not specs[name].writable)
         self.started = parts.clock.now()
         self.later: dict[tuple[Side, str], int] = {}
         """Items that were written after the run began, by anything else: the newest entry of each."""
@@ -166,7 +168,8 @@ class _Undo:
             return _Taken(effect, pairing, subject, Takeback(left=left))
         base = pairing.base.of(effect.side) if pairing and pairing.base else None
         agreed = None if self.later.get((effect.side, effect.key), 0) > effect.last.id else base
-        takeback = take_back(effect, now, agreed, self.rules, self.undone, self.rules.rule)
+        fixed = self.fixed if effect.side is Side.TARGET else frozenset[str]()
+        takeback = take_back(effect, now, agreed, self.rules, self.undone, self.rules.rule, fixed)
         taken = _Taken(effect, pairing, subject, takeback)
         if takeback.change is not None or takeback.clashes:
             taken.item = self._decided(taken, now)

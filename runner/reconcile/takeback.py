@@ -7,13 +7,13 @@
 - What somebody changed since is not overwritten: unit by unit for an update, as a whole for an item that the run made. It
   is a conflict of the policy ``undo``, whose losing value is the one from before the run.
 - An item that the run made goes, and its counterpart stays, left alone for good. One that the run deleted is made again
-  with all that the ledger knows of it, and left alone likewise.
+  with all that the ledger knows of it and that its side lets others say, and left alone likewise.
 - What became private since is not known any more, so it stays as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from runner.model.record import Fields, Value
@@ -94,10 +94,16 @@ class Takeback:
 
 
 def take_back(
-    effect: Effect, now: Fields | None, agreed: Fields | None, rules: ItemRules, undone: str, rule: str
+    effect: Effect,
+    now: Fields | None,
+    agreed: Fields | None,
+    rules: ItemRules,
+    undone: str,
+    rule: str,
+    fixed: Set[str] = frozenset(),
 ) -> Takeback:
     """Decide one effect. ``now`` is what its side holds, ``agreed`` its base if nothing was written to the item since the
-    run (None: something was)."""
+    run (None: something was), ``fixed`` the fields that only the effect's side itself can say (a meeting's organizer)."""
     if effect.forgotten:
         return Takeback(left="what it held before is not known any more: it became private, or was purged")
     match effect.takes:
@@ -106,7 +112,7 @@ def take_back(
         case Operation.DELETE:
             return _removed(effect, now, agreed, rules, undone, rule)
         case Operation.CREATE:
-            return _made_again(effect, now, rules, undone, rule)
+            return _made_again(effect, now, rules, undone, rule, fixed)
         case None:
             return Takeback(left="nothing is left to take back")
 
@@ -163,11 +169,13 @@ def _removed(
     return Takeback(Change(effect.side, Operation.DELETE, {}, frozenset(), now, undone, rule))
 
 
-def _made_again(effect: Effect, now: Fields | None, rules: ItemRules, undone: str, rule: str) -> Takeback:
+def _made_again(
+    effect: Effect, now: Fields | None, rules: ItemRules, undone: str, rule: str, fixed: Set[str]
+) -> Takeback:
     if now is not None:
         return Takeback(left="it is there again already")
     before = effect.before or {}
-    values = {name: before.get(name) for name in rules.fields}
+    values = {name: before.get(name) for name in rules.fields if name not in fixed}
     return Takeback(Change(effect.side, Operation.CREATE, values, frozenset(values), None, undone, rule))
 
 

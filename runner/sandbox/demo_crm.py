@@ -68,6 +68,7 @@ CREATE TABLE appointment (
   show_as VARCHAR(20) NOT NULL DEFAULT 'Busy',
   categories TEXT,
   alarm_minutes INTEGER,
+  organizer VARCHAR(254),
   owner_id INTEGER REFERENCES crm_user (id),
   deleted BOOLEAN NOT NULL DEFAULT 0,
   row_version INTEGER NOT NULL DEFAULT 1,
@@ -92,6 +93,31 @@ CREATE TABLE appointment_occurrence (
   categories TEXT
 );
 CREATE UNIQUE INDEX appointment_occurrence_day ON appointment_occurrence (appointment_id, original_day);
+CREATE TABLE appointment_user (
+  appointment_id INTEGER NOT NULL REFERENCES appointment (id),
+  user_id INTEGER NOT NULL REFERENCES crm_user (id),
+  invited_as VARCHAR(254),
+  role VARCHAR(20),
+  answer VARCHAR(20),
+  PRIMARY KEY (appointment_id, user_id)
+);
+CREATE TABLE appointment_guest (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  appointment_id INTEGER NOT NULL REFERENCES appointment (id),
+  email VARCHAR(254),
+  name VARCHAR(100),
+  role VARCHAR(20),
+  answer VARCHAR(20)
+);
+CREATE INDEX appointment_guest_of ON appointment_guest (appointment_id);
+CREATE TABLE appointment_file (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  appointment_id INTEGER NOT NULL REFERENCES appointment (id),
+  file_name VARCHAR(255),
+  content BLOB,
+  source VARCHAR(20)
+);
+CREATE INDEX appointment_file_of ON appointment_file (appointment_id);
 CREATE TABLE task (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   subject VARCHAR(255),
@@ -149,6 +175,14 @@ CREATE TABLE person (
   deleted BOOLEAN NOT NULL DEFAULT 0,
   row_version INTEGER NOT NULL DEFAULT 1,
   changed_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE appointment_person (
+  appointment_id INTEGER NOT NULL REFERENCES appointment (id),
+  person_id INTEGER NOT NULL REFERENCES person (id),
+  invited_as VARCHAR(254),
+  role VARCHAR(20),
+  answer VARCHAR(20),
+  PRIMARY KEY (appointment_id, person_id)
 );
 CREATE TABLE person_cover (
   person_id INTEGER NOT NULL REFERENCES person (id),

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import socket
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
-from runner.cli.demo import EDITS, PEOPLE_TABLES
+from runner.cli.demo import EDITS
 from runner.sandbox.exchange import Sandbox
 from runner.web.console.users import hashed
 from tests.e2e.operator import ANN, BOB, Operator
@@ -33,15 +31,12 @@ class Stage:
         self.operator = Operator(home, sandbox)
         self.sandbox = sandbox
         self.port = free_port()
-        for file, edits in EDITS.items():
-            for old, new in edits.items():
-                self.operator.replace(file, old, new)
+        for old, new in EDITS.items():
+            self.operator.replace(TARGET, old, new)
         self.operator.replace(
             TARGET, "  conflict: crm_wins\n", "  conflict: manual\n  mail: {send: [invitations], per_run: 0}\n"
         )
         self.operator.replace(TARGET, "access: impersonation", "access: impersonation\nnotifications: {poll: 1m}")
-        with closing(sqlite3.connect(self.operator.crm_file)) as crm:
-            crm.executescript(PEOPLE_TABLES)
         (home / "secrets").mkdir()
         (home / "secrets/users").write_text(f"olga:operator:{_HASH}\nvera:viewer:{_HASH}\n")
         (home / "service.yaml").write_text(

@@ -16,7 +16,7 @@ from runner.model.record import Value
 from runner.model.terms import Entity, Operation
 from tests.support.crm import ANN, APPOINTMENT, MEETING, PLAN, World, delete, feed_rows, update
 
-TABLE = CrmAttachments("appointment_file", "appointment_id", "file_name", "content", "id", {"source": "us"})
+TABLE = CrmAttachments("attached_file", "appointment_id", "file_name", "content", "id", {"source": "us"})
 ITEM = replace(APPOINTMENT, attachments=TABLE, soft_delete=None)
 RULES = FileRules(one=10, total=15, blocked=frozenset({"exe"}))
 
@@ -27,7 +27,7 @@ def desk(world: World) -> Iterator[World]:
     lite = world.dialect == "sqlite"
     integer, content = ("INTEGER", "BLOB") if lite else ("bigint", "bytea")
     world.sql(
-        f"CREATE TABLE appointment_file (id {'TEXT' if lite else 'uuid'} PRIMARY KEY, appointment_id {integer}"
+        f"CREATE TABLE attached_file (id {'TEXT' if lite else 'uuid'} PRIMARY KEY, appointment_id {integer}"
         f" REFERENCES appointment (id), file_name VARCHAR(220), content {content}, source VARCHAR(10) NOT NULL)"
     )
     made = World(world.url, replace(PLAN, entities={Entity.SCHEDULE_ITEM: ITEM}), world.clock)
@@ -70,14 +70,14 @@ def _make(world: World, files: Mapping[str, bytes]) -> WriteResult:
 
 
 def _rows(world: World) -> list[tuple[str, bytes, str]]:
-    found = world.sql("SELECT file_name, content, source FROM appointment_file ORDER BY file_name")
+    found = world.sql("SELECT file_name, content, source FROM attached_file ORDER BY file_name")
     return [(name, bytes(content), source) for name, content, source in found]
 
 
 def _insert(world: World, key: str | None, name: str, content: bytes) -> None:
     identifier = f"00000000-0000-0000-0000-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
     world.sql(
-        "INSERT INTO appointment_file VALUES (:i, :k, :n, :c, 'crm')", i=identifier, k=int(key or 0), n=name, c=content
+        "INSERT INTO attached_file VALUES (:i, :k, :n, :c, 'crm')", i=identifier, k=int(key or 0), n=name, c=content
     )
 
 
@@ -94,7 +94,7 @@ def test_files_are_written_with_their_record_and_read_back_by_name_and_content(d
 
 def test_only_what_is_lacking_is_asked_for_and_only_what_differs_is_written(desk: World) -> None:
     made = _make(desk, {"a.txt": b"aa", "b.txt": b"bb"})
-    before = desk.sql("SELECT id FROM appointment_file WHERE file_name = 'a.txt'")
+    before = desk.sql("SELECT id FROM attached_file WHERE file_name = 'a.txt'")
     source = Source({"c.txt": b"cc"})
     wanted = _value({"a.txt": b"aa", "c.txt": b"cc"})
     write = replace(update(made, **{ATTACHMENTS: wanted}), contents=source)
@@ -102,7 +102,7 @@ def test_only_what_is_lacking_is_asked_for_and_only_what_differs_is_written(desk
     assert result.error is None
     assert source.asked == [_key("c.txt", b"cc")]
     assert [name for name, _, _ in _rows(desk)] == ["a.txt", "c.txt"]
-    assert desk.sql("SELECT id FROM appointment_file WHERE file_name = 'a.txt'") == before
+    assert desk.sql("SELECT id FROM attached_file WHERE file_name = 'a.txt'") == before
     assert result.version != made.version
 
 
@@ -171,12 +171,12 @@ def test_a_deleted_record_takes_its_files_along(desk: World) -> None:
 
 def test_a_name_that_its_column_cannot_hold_sets_its_item_aside(desk: World) -> None:
     """B-23: on PostgreSQL a column's length binds."""
-    desk.sql("DROP TABLE appointment_file") if desk.dialect == "sqlite" else desk.sql(
-        "ALTER TABLE appointment_file ALTER COLUMN file_name TYPE varchar(5)"
+    desk.sql("DROP TABLE attached_file") if desk.dialect == "sqlite" else desk.sql(
+        "ALTER TABLE attached_file ALTER COLUMN file_name TYPE varchar(5)"
     )
     if desk.dialect == "sqlite":
         desk.sql(
-            "CREATE TABLE appointment_file (id TEXT PRIMARY KEY, appointment_id INTEGER, file_name TEXT"
+            "CREATE TABLE attached_file (id TEXT PRIMARY KEY, appointment_id INTEGER, file_name TEXT"
             " CHECK (length(file_name) <= 5), content BLOB, source TEXT NOT NULL)"
         )
         desk.crm.apply_ddl()
@@ -192,7 +192,7 @@ def test_a_name_that_its_column_cannot_hold_sets_its_item_aside(desk: World) -> 
     [
         ({"content": "file_name"}, "must hold bytes"),
         ({"name": "nmae"}, "no column 'nmae'"),
-        ({"table": "appointment_fiel"}, "did you mean 'appointment_file'?"),
+        ({"table": "attached_fiel"}, "did you mean 'attached_file'?"),
         ({"item": "file_name"}, "the key of 'appointment' is"),
     ],
 )
@@ -204,8 +204,8 @@ def test_a_table_that_cannot_hold_files_is_refused(desk: World, changes: dict[st
 
 
 def test_without_its_triggers_the_table_is_not_complete(desk: World) -> None:
-    on = "" if desk.dialect == "sqlite" else " ON appointment_file"
+    on = "" if desk.dialect == "sqlite" else " ON attached_file"
     desk.sql(f"DROP TRIGGER exsync_file_schedule_item_update{on}")
-    with pytest.raises(ContainerGone, match="exsync_file_schedule_item_update on appointment_file") as refused:
+    with pytest.raises(ContainerGone, match="exsync_file_schedule_item_update on attached_file") as refused:
         desk.crm.check()
     assert refused.value.code == "ddl-missing"

@@ -22,12 +22,6 @@ from tests.crm.test_participants import _prepared
 from tests.engine.world import ANN, BOB, CRM_TYPES, MAPPING, event, link_plan, sync_plan
 from tests.support.crm import World
 
-ENTRIES = """
-- {crm: participants, record: participants}
-- {crm: participant_names, record: participant_names, direction: inbound}
-- {crm: responses, record: responses, direction: inbound}
-- {crm: organizer, record: organizer, direction: inbound}
-"""
 ADDRESSES = CrmFieldType(FieldType.ADDRESSES)
 GUESTS: dict[str, Value] = {
     "robert.ray@example.com": "optional",
@@ -40,17 +34,14 @@ GUESTS: dict[str, Value] = {
 def _link(user: str) -> LinkPlan:
     text = MAPPING.read_text()
     data = yaml.safe_load(text)
-    # This CRM knows neither series nor reminders.
-    data["fields"] = [e for e in data["fields"] if e.get("record") not in {"alert", "recurrence_overrides"}]
+    # This CRM knows neither series nor reminders nor files.
+    without = {"alert", "recurrence_overrides", "attachments"}
+    data["fields"] = [entry for entry in data["fields"] if entry.get("record") not in without]
     for entry in data["fields"]:
         if entry.get("codec") == "interval":
             entry["crm"].pop("rule", None)
-    known = {entry.get("record") for entry in data["fields"]}
-    data["fields"] += [entry for entry in yaml.safe_load(ENTRIES) if entry["record"] not in known]
-    types = CRM_TYPES | dict.fromkeys(("participants", "participant_names", "responses"), ADDRESSES)
-    types |= {"organizer": CrmFieldType(FieldType.TEXT)}
     span = Span("mappings/schedule_item.yaml", 1, 1, 1, 2)
-    compiled, findings = compile_mapping(MappingSource(data, lambda path: span, text), types)
+    compiled, findings = compile_mapping(MappingSource(data, lambda path: span, text), CRM_TYPES)
     assert compiled is not None, findings
     return link_plan(user, compiled=compiled)
 
@@ -119,7 +110,7 @@ def test_a_meeting_that_comes_in_is_never_written_back(desk: Desk) -> None:
     )
     desk.settle()
     assert desk.sent == []
-    assert desk.world.sql("SELECT user_id, role FROM appointment_user ORDER BY user_id") == [
+    assert desk.world.sql("SELECT user_id, role FROM attendee_user ORDER BY user_id") == [
         (1, "Holder"),
         (2, "Optional"),
     ]
@@ -144,14 +135,14 @@ def test_after_a_lost_state_nobody_is_invited(desk: Desk) -> None:
 def test_the_crms_user_adds_one_and_only_that_one_goes_out(desk: Desk) -> None:
     key = desk.target.user_create(ANN, event("Review", participants=GUESTS, organizer=ANN))
     desk.settle()
-    desk.world.sql("INSERT INTO appointment_external (appointment_id, email) SELECT id, 'New@z.com' FROM appointment")
-    desk.world.sql("DELETE FROM appointment_contact WHERE person_id = 1")
+    desk.world.sql("INSERT INTO attendee_external (appointment_id, email) SELECT id, 'New@z.com' FROM appointment")
+    desk.world.sql("DELETE FROM attendee_contact WHERE person_id = 1")
     desk.target.user_edit(key, participants={**GUESTS, "late@z.com": "optional"})
     desk.settle()
     expected = {**GUESTS, "new@z.com": "required", "late@z.com": "optional"}
     del expected["eva.novak@y.com"]
     assert desk.guests() == expected
-    assert desk.world.sql("SELECT count(*) FROM appointment_external") == [(3,)]
+    assert desk.world.sql("SELECT count(*) FROM attendee_external") == [(3,)]
 
 
 def test_a_meeting_that_the_crm_makes_goes_out_with_its_people(desk: Desk) -> None:
@@ -160,8 +151,8 @@ def test_a_meeting_that_the_crm_makes_goes_out_with_its_people(desk: Desk) -> No
         "INSERT INTO appointment (subject, owner_id, starts_at, ends_at, time_zone) VALUES"
         " ('Made here', 1, '2026-03-03 09:00:00', '2026-03-03 10:00:00', 'Europe/Vienna')"
     )
-    desk.world.sql("INSERT INTO appointment_user (appointment_id, user_id) SELECT id, 2 FROM appointment")
-    desk.world.sql("INSERT INTO appointment_contact (appointment_id, person_id) SELECT id, 2 FROM appointment")
+    desk.world.sql("INSERT INTO attendee_user (appointment_id, user_id) SELECT id, 2 FROM appointment")
+    desk.world.sql("INSERT INTO attendee_contact (appointment_id, person_id) SELECT id, 2 FROM appointment")
     desk.settle()
     assert desk.guests() == {"bob.ray@example.com": "required", "desk@y.com": "required"}
     assert [operation for operation, _ in desk.sent] == [Operation.CREATE]

@@ -20,12 +20,12 @@ from runner.reconcile.attendees import AttendeeRules
 from tests.support.crm import ANN, APPOINTMENT, BOB, MEETING, PLAN, World, delete, feed_rows, sqlite_world, update
 
 TABLES = """
-ALTER TABLE appointment ADD COLUMN organizer TEXT;
-CREATE TABLE appointment_user (appointment_id {0}, user_id {0}, invited_as TEXT, role TEXT, answer TEXT,
+ALTER TABLE appointment ADD COLUMN called_by TEXT;
+CREATE TABLE attendee_user (appointment_id {0}, user_id {0}, invited_as TEXT, role TEXT, answer TEXT,
   UNIQUE (appointment_id, user_id));
-CREATE TABLE appointment_contact (appointment_id {0}, person_id {0}, invited_as TEXT, role TEXT, answer TEXT,
+CREATE TABLE attendee_contact (appointment_id {0}, person_id {0}, invited_as TEXT, role TEXT, answer TEXT,
   UNIQUE (appointment_id, person_id));
-CREATE TABLE appointment_external (appointment_id {0}, email TEXT, name TEXT, role TEXT, answer TEXT);
+CREATE TABLE attendee_external (appointment_id {0}, email TEXT, name TEXT, role TEXT, answer TEXT);
 CREATE TABLE client (id INTEGER PRIMARY KEY, name TEXT, email TEXT, email_2 TEXT, owner_id {0}, deleted BOOLEAN, v INTEGER)
 """
 PEOPLE = """
@@ -35,19 +35,19 @@ INSERT INTO client VALUES (1, 'Eva', 'Eva@y.com', 'eva.novak@y.com', 1, {no}, 1)
 """
 WORDS = {"needs_action": "open", "accepted": "yes", "tentative": "maybe", "declined": "no"}
 WHO = CrmParticipants(
-    organizer="organizer",
-    users=ParticipantTable("appointment_user", "appointment_id", "user_id", "invited_as", "role", "answer"),
-    contacts=ParticipantTable("appointment_contact", "appointment_id", "person_id", "invited_as", "role", "answer"),
+    organizer="called_by",
+    users=ParticipantTable("attendee_user", "appointment_id", "user_id", "invited_as", "role", "answer"),
+    contacts=ParticipantTable("attendee_contact", "appointment_id", "person_id", "invited_as", "role", "answer"),
     emails=("email", "email_2"),
-    external=ParticipantTable("appointment_external", "appointment_id", None, "email", "role", "answer", "name"),
+    external=ParticipantTable("attendee_external", "appointment_id", None, "email", "role", "answer", "name"),
     rules=AttendeeRules(blacklist=("@lists[.]",)),
     roles={"required": "Required", "optional": "Optional", "resource": "Room"},
     responses=WORDS,
 )
-HOLDING = OwnerRelation("appointment_user", "appointment_id", "user_id", defaults={"role": "Holder"})
+HOLDING = OwnerRelation("attendee_user", "appointment_id", "user_id", defaults={"role": "Holder"})
 ITEM = replace(
     APPOINTMENT,
-    fields={**APPOINTMENT.fields, "organizer": CrmField("organizer", "organizer", FieldType.TEXT)},
+    fields={**APPOINTMENT.fields, "organizer": CrmField("organizer", "called_by", FieldType.TEXT)},
     relations=(HOLDING,),
     participants=WHO,
 )
@@ -129,16 +129,16 @@ def test_an_address_goes_to_a_user_else_to_every_contact_else_stays_external(mee
     }
     made = _make(meetings, wanted, participant_names={"zoe@z.com": "Zoe Zed", "desk@y.com": "Desk"})
     assert made.error is None
-    assert _rows(meetings, "appointment_user", "user_id, invited_as, role") == [
+    assert _rows(meetings, "attendee_user", "user_id, invited_as, role") == [
         (1, None, "Holder"), (2, "robert.ray@example.com", "Required"),
     ]  # fmt: skip
-    assert _rows(meetings, "appointment_contact", "person_id, invited_as, role") == [
+    assert _rows(meetings, "attendee_contact", "person_id, invited_as, role") == [
         (1, "eva.novak@y.com", "Required"), (2, "desk@y.com", "Optional"), (3, "desk@y.com", "Optional"),
     ]  # fmt: skip
-    assert _rows(meetings, "appointment_external", "email, role") == [
+    assert _rows(meetings, "attendee_external", "email, role") == [
         ("gone@y.com", "Required"), ("room 4", "Room"), ("zoe@z.com", "Optional"),
     ]  # fmt: skip
-    assert ("Zoe Zed",) in _rows(meetings, "appointment_external", "name")
+    assert ("Zoe Zed",) in _rows(meetings, "attendee_external", "name")
     assert _read(meetings, made.key)["participants"] == wanted
     assert _read(meetings, made.key, BOB)["participants"] == wanted
 
@@ -147,7 +147,7 @@ def test_a_blacklisted_address_reaches_nobody(meetings: World) -> None:
     """B-32."""
     meetings.sql("UPDATE crm_user SET email = 'all@lists.example.com' WHERE id = 2")
     made = _make(meetings, {"all@lists.example.com": "required"})
-    assert _rows(meetings, "appointment_external", "email") == [("all@lists.example.com",)]
+    assert _rows(meetings, "attendee_external", "email") == [("all@lists.example.com",)]
     assert [r.key for page in meetings.crm.listing(_link(meetings, BOB)) for r in page.changed] == []
     assert _read(meetings, made.key)["participants"] == {"all@lists.example.com": "required"}
 
@@ -167,7 +167,7 @@ def test_threshold_and_visibility_keep_contacts_external(
     """B-33, B-34."""
     meetings = _prepared(world, replace(WHO, rules=rules))
     made = _make(meetings, {"bob.ray@example.com": "required", "desk@y.com": "required"})
-    assert _rows(meetings, "appointment_contact", "person_id, invited_as") == contacts
+    assert _rows(meetings, "attendee_contact", "person_id, invited_as") == contacts
     assert _read(meetings, made.key)["participants"] == {"bob.ray@example.com": "required", "desk@y.com": "required"}
     meetings.close()
 
@@ -177,7 +177,7 @@ def test_answers_come_in_beside_the_participants(meetings: World) -> None:
     answers: Value = {"bob.ray@example.com": "accepted", "desk@y.com": "declined", "zoe@z.com": "needs_action"}
     made = _make(meetings, invited, responses=answers)
     assert _read(meetings, made.key)["responses"] == answers
-    assert _rows(meetings, "appointment_contact", "answer") == [("no",), ("no",)]
+    assert _rows(meetings, "attendee_contact", "answer") == [("no",), ("no",)]
     later: Value = {"bob.ray@example.com": "tentative", "zoe@z.com": "accepted", "stranger@z.com": "accepted"}
     result = _edit(meetings, made, responses=later)
     assert (result.error, _read(meetings, made.key)["participants"]) == (None, invited)
@@ -231,13 +231,13 @@ def test_what_is_read_back_is_exactly_what_was_written(
 
 def test_rows_of_the_crms_own_users_are_participants_by_their_main_addresses(meetings: World) -> None:
     made = _make(meetings, None)
-    meetings.sql("INSERT INTO appointment_user (appointment_id, user_id) VALUES (:k, 2)", k=int(made.key or 0))
+    meetings.sql("INSERT INTO attendee_user (appointment_id, user_id) VALUES (:k, 2)", k=int(made.key or 0))
     meetings.sql(
-        "INSERT INTO appointment_contact (appointment_id, person_id, role) VALUES (:k, 1, 'Optional'), (:k, 6, NULL)",
+        "INSERT INTO attendee_contact (appointment_id, person_id, role) VALUES (:k, 1, 'Optional'), (:k, 6, NULL)",
         k=int(made.key or 0),
     )
     meetings.sql(
-        "INSERT INTO appointment_external (appointment_id, email) VALUES (:k, ' Zoe@Z.com '), (:k, NULL)",
+        "INSERT INTO attendee_external (appointment_id, email) VALUES (:k, ' Zoe@Z.com '), (:k, NULL)",
         k=int(made.key or 0),
     )
     expected = {"bob.ray@example.com": "required", "eva@y.com": "optional", "zoe@z.com": "required"}
@@ -246,21 +246,21 @@ def test_rows_of_the_crms_own_users_are_participants_by_their_main_addresses(mee
     result = _edit(meetings, held, participants={**expected, "new@z.com": "optional"})
     assert result.error is None
     assert _read(meetings, made.key)["participants"] == {**expected, "new@z.com": "optional"}
-    assert (None,) in _rows(meetings, "appointment_external", "email")
+    assert (None,) in _rows(meetings, "attendee_external", "email")
 
 
 def test_the_organizer_takes_no_part_in_his_own_meeting(meetings: World) -> None:
     """Whichever table names him: as the owner where no organizer is named, by any alias where one is."""
     made = _make(meetings, None)
-    meetings.sql("UPDATE appointment_user SET role = NULL")
+    meetings.sql("UPDATE attendee_user SET role = NULL")
     assert _read(meetings, made.key)["participants"] is None
-    meetings.sql("INSERT INTO appointment_user (appointment_id, user_id) VALUES (:k, 2)", k=int(made.key or 0))
+    meetings.sql("INSERT INTO attendee_user (appointment_id, user_id) VALUES (:k, 2)", k=int(made.key or 0))
     meetings.sql(
-        "INSERT INTO appointment_external (appointment_id, email) VALUES (:k, 'host@z.com')", k=int(made.key or 0)
+        "INSERT INTO attendee_external (appointment_id, email) VALUES (:k, 'host@z.com')", k=int(made.key or 0)
     )
-    meetings.sql("UPDATE appointment SET organizer = 'Robert.Ray@example.com'")
+    meetings.sql("UPDATE appointment SET called_by = 'Robert.Ray@example.com'")
     assert _read(meetings, made.key)["participants"] == {"ann.lee@example.com": "required", "host@z.com": "required"}
-    meetings.sql("UPDATE appointment SET organizer = 'host@z.com'")
+    meetings.sql("UPDATE appointment SET called_by = 'host@z.com'")
     assert _read(meetings, made.key)["participants"] == {
         "ann.lee@example.com": "required", "bob.ray@example.com": "required",
     }  # fmt: skip
@@ -282,9 +282,9 @@ def test_a_participant_who_comes_or_goes_moves_the_records_version_on(meetings: 
     made = _make(meetings, {"zoe@z.com": "required"})
     _, watermark = feed_rows(meetings, None)
     for statement in (
-        "INSERT INTO appointment_contact (appointment_id, person_id) VALUES (:k, 1)",
-        "UPDATE appointment_external SET role = 'Room' WHERE appointment_id = :k",
-        "DELETE FROM appointment_contact WHERE appointment_id = :k",
+        "INSERT INTO attendee_contact (appointment_id, person_id) VALUES (:k, 1)",
+        "UPDATE attendee_external SET role = 'Room' WHERE appointment_id = :k",
+        "DELETE FROM attendee_contact WHERE appointment_id = :k",
     ):
         before = _item(meetings, made.key).version
         meetings.sql(statement, k=int(made.key or 0))
@@ -301,8 +301,8 @@ def test_only_what_changes_is_touched(meetings: World) -> None:
     held = _item(meetings, made.key)
     assert held.values["participants"] == {"zoe@z.com": "required", "eva@y.com": "required"}
     _edit(meetings, held, participants={"zoe@z.com": "optional", "eva@y.com": "required"})
-    assert _rows(meetings, "appointment_external", "email, role") == [("zoe@z.com", "Optional")]
-    assert _rows(meetings, "appointment_contact", "person_id") == [(1,)]
+    assert _rows(meetings, "attendee_external", "email, role") == [("zoe@z.com", "Optional")]
+    assert _rows(meetings, "attendee_contact", "person_id") == [(1,)]
 
 
 def test_a_user_who_is_no_longer_invited_does_not_hold_the_record(meetings: World) -> None:
@@ -319,7 +319,7 @@ def test_who_lets_go_of_a_meeting_stays_invited(meetings: World) -> None:
     assert left.released
     assert _read(meetings, made.key)["participants"] == {"bob.ray@example.com": "optional"}
     assert _read(meetings, made.key)["responses"] == {"bob.ray@example.com": "declined"}
-    assert _rows(meetings, "appointment_user", "user_id") == [(1,)]
+    assert _rows(meetings, "attendee_user", "user_id") == [(1,)]
 
 
 def test_eight_hundred_participants_are_written_and_read(meetings: World) -> None:
@@ -334,12 +334,12 @@ def test_tables_that_are_not_as_described_are_refused_with_their_place(meetings:
     who = replace(
         WHO,
         users=replace(WHO.users, address="invited"),
-        external=replace(WHO.external, table="appointment_externals"),
+        external=replace(WHO.external, table="attendee_externals"),
         emails=("mail",),
-        organizer="organiser",
+        organizer="called_bye",
     )
     plan = replace(MEETINGS, entities={**MEETINGS.entities, Entity.SCHEDULE_ITEM: replace(ITEM, participants=who)})
     with pytest.raises(ContainerGone) as caught:
         meetings.connector(plan).check()
-    for word in ("'invited'", "did you mean 'appointment_external'?", "'mail'", "did you mean 'organizer'?"):
+    for word in ("'invited'", "did you mean 'attendee_external'?", "'mail'", "did you mean 'called_by'?"):
         assert word in str(caught.value)

@@ -20,7 +20,16 @@ from tests.mapping.yamls import CRM, stock
 from tests.support.crm import MEETING, World, create, sqlite_world
 from tests.support.expansion import expanded, expanded_rows
 
-CARRIED = frozenset(CRM) - {"alarm"}
+CARRIED = frozenset(CRM) - {
+    *(
+        "alarm",
+        "organizer",
+        "participants",
+        "participant_names",
+        "responses",
+        "attachments",
+    ),  # of which this CRM has no tables
+}
 """This CRM knows no reminders."""
 
 RULES = (
@@ -118,16 +127,16 @@ def test_b36_rows_become_a_record_and_the_same_rows_again(
     assert record_in_order(record) == rows_in_order(crm, int(item.key), rule, zone)
 
     # and back in: written again as a target would, the rows give the very same record
-    back = mapping.inbound(record)
-    (result,) = crm.create(Write(Operation.UPDATE, item.key, item.version, back, CARRIED & frozenset(back)))
+    back = {name: value for name, value in mapping.inbound(record).items() if name in CARRIED}
+    (result,) = crm.create(Write(Operation.UPDATE, item.key, item.version, back, frozenset(back)))
     assert result.error is None
     again = crm.item(item.key)
     assert mapping.outbound(again.values) == record
-    assert mapping.inbound(mapping.outbound(again.values)) == back
+    assert mapping.inbound(mapping.outbound(again.values)).items() >= back.items()
     assert rows_in_order(crm, int(item.key), rule, zone) == record_in_order(record)
 
     # a third write changes no row
     rows = crm.sql("SELECT * FROM appointment_occurrence WHERE appointment_id = :id", id=int(item.key))
-    (third,) = crm.create(Write(Operation.UPDATE, again.key, again.version, back, CARRIED & frozenset(back)))
+    (third,) = crm.create(Write(Operation.UPDATE, again.key, again.version, back, frozenset(back)))
     assert third.error is None
     assert crm.sql("SELECT * FROM appointment_occurrence WHERE appointment_id = :id", id=int(item.key)) == rows

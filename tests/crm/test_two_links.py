@@ -19,7 +19,7 @@ from tests.mapping.yamls import entries
 from tests.support.crm import APPOINTMENT, PLAN, World
 
 TABLE = """
-CREATE TABLE appointment_user (appointment_id {0} NOT NULL, user_id {0} NOT NULL, PRIMARY KEY (appointment_id, user_id))
+CREATE TABLE holder (appointment_id {0} NOT NULL, user_id {0} NOT NULL, PRIMARY KEY (appointment_id, user_id))
 """
 MAPPING = entries(
     """
@@ -30,7 +30,7 @@ MAPPING = entries(
       crm: {start: starts_at, end: ends_at, zone: time_zone, all_day: all_day}
     """
 )
-SHARED = replace(APPOINTMENT, relations=(OwnerRelation("appointment_user", "appointment_id", "user_id"),))
+SHARED = replace(APPOINTMENT, relations=(OwnerRelation("holder", "appointment_id", "user_id"),))
 
 
 class Pair:
@@ -92,10 +92,10 @@ def test_one_record_with_two_holders_lives_and_ends_in_both_mailboxes(pair: Pair
     pair.target.user_create(ANN, event("Call"))
     pair.settle()
     ((key,),) = sql("SELECT id FROM appointment")
-    assert sql("SELECT user_id FROM appointment_user") == [(1,)]
+    assert sql("SELECT user_id FROM holder") == [(1,)]
     assert pair.titles(BOB) == []
 
-    sql("INSERT INTO appointment_user VALUES (:k, 2)", k=key)
+    sql("INSERT INTO holder VALUES (:k, 2)", k=key)
     pair.settle()
     assert pair.titles(BOB) == ["Call"]
 
@@ -122,13 +122,13 @@ def test_who_is_taken_out_keeps_his_copy_out_of_step_until_he_is_back(pair: Pair
     pair.target.user_create(ANN, event("Call"))
     pair.settle()
     ((key,),) = sql("SELECT id FROM appointment")
-    sql("INSERT INTO appointment_user VALUES (:k, 2)", k=key)
+    sql("INSERT INTO holder VALUES (:k, 2)", k=key)
     pair.settle()
-    sql("DELETE FROM appointment_user WHERE user_id = 2")
+    sql("DELETE FROM holder WHERE user_id = 2")
     sql("UPDATE appointment SET subject = 'Meanwhile'")
     pair.settle()
     assert (pair.titles(ANN), pair.titles(BOB)) == (["Meanwhile"], ["Call"])
-    sql("INSERT INTO appointment_user VALUES (:k, 2)", k=key)
+    sql("INSERT INTO holder VALUES (:k, 2)", k=key)
     pair.settle()
     assert pair.titles(BOB) == ["Meanwhile"]
 
@@ -139,7 +139,7 @@ def test_one_meeting_of_two_mailboxes_is_one_record_that_both_hold(pair: Pair) -
         pair.target.user_create(user, event("Meeting"), native="uid-1", shared=True)
     pair.settle()
     ((key,),) = pair.world.sql("SELECT id FROM appointment")
-    assert pair.world.sql("SELECT user_id FROM appointment_user ORDER BY user_id") == [(1,), (2,)]
+    assert pair.world.sql("SELECT user_id FROM holder ORDER BY user_id") == [(1,), (2,)]
     pair.world.sql("UPDATE appointment SET subject = 'Moved' WHERE id = :k", k=key)
     pair.settle()
     assert pair.titles(ANN) == pair.titles(BOB) == ["Moved"]

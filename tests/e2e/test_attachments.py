@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -21,17 +20,6 @@ from runner.sandbox.wire import Fragment
 from tests.e2e.operator import ANN, BOB, Operator
 from tests.support import xsd
 
-TABLE = """
-CREATE TABLE appointment_file (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, appointment_id INTEGER NOT NULL REFERENCES appointment (id),
-  file_name VARCHAR(255), content BLOB, source VARCHAR(20)
-);
-DELETE FROM appointment;
-"""
-DESCRIBED = """\
-    attachments: {table: appointment_file, item: appointment_id, name: file_name, content: content, key: id,
-      defaults: {source: exsync}}
-    occurrences:"""
 LIMITS = "attachments: {max_bytes: 2000, max_total_bytes: 3000}"
 INTO = "INSERT INTO appointment_file (appointment_id, file_name, content) SELECT id, ?, ? FROM appointment"
 START = (datetime.now(UTC) + timedelta(days=2)).replace(microsecond=0)
@@ -108,14 +96,8 @@ def operator(tmp_path: object, hands: Hands) -> Iterator[Operator]:
 
 @pytest.fixture
 def described(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> Operator:
-    """A CRM with a table of files that the mapping carries; no link keeps them in step yet."""
-    operator.replace("targets.d/crm.yaml", "    occurrences:", DESCRIBED)
-    mapping = operator.home / "mappings" / "schedule_item.yaml"
-    text = mapping.read_text(encoding="utf-8").rstrip()
-    mapping.write_text(f"{text}\n- {{crm: attachments, record: attachments}}\n", encoding="utf-8")
-    (operator.home / "mappings" / "schedule_item.test.yaml").unlink()
-    with closing(sqlite3.connect(operator.crm_file)) as connection:
-        connection.executescript(TABLE)
+    """The shipped configuration, in which no link keeps files in step yet, over a CRM without appointments."""
+    operator.sql("DELETE FROM appointment")
     for name in ("EXSYNC_CRM_URL", "EXSYNC_SANDBOX_PASSWORD"):
         monkeypatch.setenv(name, operator.environ[name])
     return operator

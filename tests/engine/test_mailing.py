@@ -5,32 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 
 import pytest
-import yaml
 
 from runner.connectors.exchange import connect
 from runner.engine.held import decide_mail
 from runner.engine.passes import Orders
 from runner.engine.runs import Runner
-from runner.mapping import compile_mapping
-from runner.mapping.compiled import CompiledMapping
-from runner.mapping.source import CrmFieldType, MappingSource
-from runner.model.diagnostics import Span
 from runner.model.errands import Undo
 from runner.model.errors import OutcomeUnknown, UsageError
 from runner.model.items import ChangePage, WriteResult
 from runner.model.meetings import MailKind, MailStatus
-from runner.model.record import FieldType, Value
+from runner.model.record import Value
 from runner.model.terms import Operation
 from runner.reconcile.changeset import ChangeSet
 from runner.reconcile.firewall import MailPolicy
 from runner.reconcile.rendering import summary, text
 from runner.sandbox.exchange import Sandbox
 from tests.engine.conftest import MakeWorld
-from tests.engine.world import ANN, BOB, CRM_TYPES, MAPPING, OWNERS, World, event, link_plan, row, sync_plan
+from tests.engine.world import ANN, BOB, OWNERS, World, event, link_plan, row, sync_plan
 from tests.exchange.canned import plan_for
 
 EVE = "eve@customer.example"
@@ -38,20 +32,8 @@ PEOPLE: dict[str, Value] = {BOB: "required", EVE: "optional"}
 ON = MailPolicy(send=frozenset(MailKind), rule="targets.d/sandbox.yaml:9:3")
 
 
-@lru_cache(maxsize=1)
-def with_people() -> CompiledMapping:
-    """The shipped mapping, and who takes part."""
-    text = f"{MAPPING.read_text()}- {{crm: people, record: participants}}\n"
-    data: dict[str, Any] = yaml.safe_load(text)
-    span = Span("mappings/schedule_item.yaml", 1, 1, 1, 2)
-    types = {**CRM_TYPES, "people": CrmFieldType(FieldType.ADDRESSES)}
-    compiled, findings = compile_mapping(MappingSource(data, lambda path: span, text), types)
-    assert compiled is not None, findings
-    return compiled
-
-
 def calendars(mail: MailPolicy, *users: str) -> list[Any]:
-    return [link_plan(user, compiled=with_people(), mail=mail) for user in users or (ANN,)]
+    return [link_plan(user, mail=mail) for user in users or (ANN,)]
 
 
 @pytest.fixture
@@ -68,7 +50,9 @@ def started(make_world: MakeWorld) -> Callable[..., World]:
 
 
 def invite(world: World, title: str = "Plan", people: dict[str, Value] | None = None, **changes: Value) -> str:
-    return world.crm.user_create(OWNERS[ANN], {**row(title, **changes), "people": PEOPLE if people is None else people})
+    return world.crm.user_create(
+        OWNERS[ANN], {**row(title, **changes), "participants": PEOPLE if people is None else people}
+    )
 
 
 def mailed(world: World) -> list[Operation]:

@@ -81,6 +81,9 @@ CRM_TYPES = {
     "show_as": CrmFieldType(FieldType.TEXT, nullable=False),
     "categories": CrmFieldType(FieldType.KEYWORDS),
     "alarm": CrmFieldType(FieldType.INTEGER),
+    "organizer": CrmFieldType(FieldType.TEXT),
+    "attachments": CrmFieldType(FieldType.FILES),
+    **dict.fromkeys(("participants", "participant_names", "responses"), CrmFieldType(FieldType.ADDRESSES)),
 }
 
 

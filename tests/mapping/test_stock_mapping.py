@@ -27,6 +27,11 @@ CRM_ITEM = {
     "show_as": "OOF",
     "categories": ("sales", "Kunde"),
     "alarm": 15,
+    "organizer": "ann@example.com",
+    "participants": {"zoe@example.com": "required", "eva@example.com": "optional"},
+    "participant_names": {"zoe@example.com": "Zoe"},
+    "responses": {"zoe@example.com": "accepted"},
+    "attachments": {"agenda.txt": "0" * 64},
 }
 RECORD = {
     "title": "Board",
@@ -43,7 +48,13 @@ RECORD = {
     "free_busy_status": "out_of_office",
     "keywords": ("Kunde", "sales"),
     "alert": 15,
+    "organizer": "ann@example.com",
+    "participants": {"eva@example.com": "optional", "zoe@example.com": "required"},
+    "participant_names": {"zoe@example.com": "Zoe"},
+    "responses": {"zoe@example.com": "accepted"},
+    "attachments": {"agenda.txt": "0" * 64},
 }
+TOLD = {"organizer", "participant_names", "responses"}
 
 
 def test_outbound_gives_exactly_the_units_fields_in_canonical_form() -> None:
@@ -62,16 +73,21 @@ def test_inbound_gives_every_crm_field_back() -> None:
 def test_the_interval_merges_as_one_unit() -> None:
     units = {unit.name: unit for unit in stock().units}
     assert units["interval"].fields == ("start", "time_zone", "duration", "show_without_time", "recurrence_rule")
-    assert all(unit.direction is Direction.BOTH and unit.conflict is None for unit in units.values())
+    assert all(unit.conflict is None for unit in units.values())
     assert units["interval"].rule == "mappings/schedule_item.yaml:11:3"
 
 
 def test_units_are_disjoint_and_carry_every_writable_field() -> None:
     fields = [name for unit in stock().units for name in unit.fields]
     carried = {name for name, spec in SCHEDULE_ITEM.items() if spec.writable and spec.carried}
-    assert sorted(fields) == sorted(
-        carried - {"participants", "attachments"}
-    )  # those need tables that every CRM has its own way
+    assert sorted(fields) == sorted(carried | TOLD)
+
+
+def test_what_the_target_alone_can_say_only_comes_in() -> None:
+    """B-5, B-31: who called a meeting, how its people are called and what they answered."""
+    inbound = {name for unit in stock().units if unit.direction is not Direction.BOTH for name in unit.fields}
+    assert inbound == TOLD
+    assert {unit.direction for unit in stock().units if unit.fields[0] in TOLD} == {Direction.INBOUND}
 
 
 def test_a_mapping_says_what_it_needs() -> None:

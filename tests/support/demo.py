@@ -15,6 +15,7 @@ def postgresql_demo() -> str:
         ("INTEGER NOT NULL REFERENCES", "bigint NOT NULL REFERENCES"),
         ("INTEGER REFERENCES", "bigint REFERENCES"),
         ("DATETIME", "timestamptz"),
+        ("BLOB", "bytea"),
         ("BOOLEAN NOT NULL DEFAULT 0", "boolean NOT NULL DEFAULT false"),
     ):
         schema = schema.replace(ours, theirs)
