@@ -129,9 +129,7 @@ def test_an_address_goes_to_a_user_else_to_every_contact_else_stays_external(mee
     }
     made = _make(meetings, wanted, participant_names={"zoe@z.com": "Zoe Zed", "desk@y.com": "Desk"})
     assert made.error is None
-    assert _rows(meetings, "attendee_user", "user_id, invited_as, role") == [
-        (1, None, "Holder"), (2, "robert.ray@example.com", "Required"),
-    ]  # fmt: skip
+    assert _rows(meetings, "attendee_user", "user_id, invited_as, role") == [(2, "robert.ray@example.com", "Required")]
     assert _rows(meetings, "attendee_contact", "person_id, invited_as, role") == [
         (1, "eva.novak@y.com", "Required"), (2, "desk@y.com", "Optional"), (3, "desk@y.com", "Optional"),
     ]  # fmt: skip
@@ -252,7 +250,7 @@ def test_rows_of_the_crms_own_users_are_participants_by_their_main_addresses(mee
 def test_the_organizer_takes_no_part_in_his_own_meeting(meetings: World) -> None:
     """Whichever table names him: as the owner where no organizer is named, by any alias where one is."""
     made = _make(meetings, None)
-    meetings.sql("UPDATE attendee_user SET role = NULL")
+    meetings.sql("INSERT INTO attendee_user (appointment_id, user_id) VALUES (:k, 1)", k=int(made.key or 0))
     assert _read(meetings, made.key)["participants"] is None
     meetings.sql("INSERT INTO attendee_user (appointment_id, user_id) VALUES (:k, 2)", k=int(made.key or 0))
     meetings.sql(
@@ -319,7 +317,24 @@ def test_who_lets_go_of_a_meeting_stays_invited(meetings: World) -> None:
     assert left.released
     assert _read(meetings, made.key)["participants"] == {"bob.ray@example.com": "optional"}
     assert _read(meetings, made.key)["responses"] == {"bob.ray@example.com": "declined"}
-    assert _rows(meetings, "attendee_user", "user_id") == [(1,)]
+    assert _rows(meetings, "attendee_user", "user_id") == []
+
+
+def test_whom_the_row_names_its_owner_is_not_written_among_those_who_take_part(meetings: World) -> None:
+    """B-41: he holds the record by that; another mailbox that brings it has no other way, and gets a row that invites nobody.
+    Who gave the record away holds it no more."""
+    made = _make(meetings, {"zoe@z.com": "required"})
+    assert _rows(meetings, "attendee_user", "user_id") == []
+    meetings.sql("UPDATE exsync_keys SET identity = 'meeting:1'")
+    wanted = {**MEETING, "participants": {"zoe@z.com": "required"}}
+    (joined,) = meetings.crm.write(
+        _link(meetings, BOB), [Write(Operation.CREATE, None, None, wanted, frozenset(wanted), "second", "meeting:1")]
+    )
+    assert (joined.key, joined.adopted) == (made.key, True)
+    assert _rows(meetings, "attendee_user", "user_id, role") == [(2, "Holder")]
+    meetings.sql("UPDATE appointment SET owner_id = 2")
+    assert [r.key for page in meetings.crm.listing(_link(meetings)) for r in page.changed] == []
+    assert [r.key for page in meetings.crm.listing(_link(meetings, BOB)) for r in page.changed] == [made.key]
 
 
 def test_eight_hundred_participants_are_written_and_read(meetings: World) -> None:

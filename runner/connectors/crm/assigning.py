@@ -2,6 +2,9 @@
 
 A new record is given to the link's user in every way that speaks of it alone: the owner column (part of its row) and
 each relation without ``via``. A user whose copy was deleted lets go of the record in all of those ways.
+
+*Choice where the rule book is silent*: where the row names its owner, the table of those who take part is left out. He holds
+the record already, and a row there would show him among the participants, and keep the record his after it was given away.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from runner.connectors.crm.schema import EntityTable, RelationTable, raw
 def assign(connection: sa.Connection, entity: EntityTable, keys: Sequence[Any], owner: str) -> None:
     """Relate new records to their owner. Raises the database's error when a relation has further columns to fill."""
     for relation in own_relations(entity):
+        if entity.owner is not None and entity.people is not None and relation.table.name == entity.people.users.table.name:
+            continue
         user = key_value(owner, relation.user_family)
         rows = [{**_new_row(relation), relation.item.name: key, relation.user.name: user} for key in keys]
         connection.execute(sa.insert(relation.table), rows)

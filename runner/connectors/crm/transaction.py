@@ -144,6 +144,9 @@ class Transaction:
         if people is None:
             return
         invited = [(key, ready.write) for key, ready in written if not PEOPLE.isdisjoint(ready.write.fields)]
+        if fresh and self.entity.owner is not None:
+            # Nobody takes part in a record that was just made and given to its owner by its own row alone.
+            invited = [(key, write) for key, write in invited if any(write.values.get(name) for name in PEOPLE)]
         if invited:
             Inviting(self.entity, people, self.link.owner).carry_out(self.connection, invited)
 
