@@ -163,6 +163,19 @@ class Demo:
             default_timezone=UTC,
         )
 
+    def mails(self) -> list[str]:
+        """What the sandbox says of each mail that it would have sent: its kind, from whom and to whom."""
+        lines = (self.home / "sandbox.log").read_text(encoding="utf-8").splitlines()
+        return [line.removeprefix("mail: ") for line in lines if line.startswith("mail: ")]
+
+    def expect_mails(self, count: int) -> None:
+        """Show every mail so far. Raises when there are more, or fewer, than people sent: none may be exsync's (B-42)."""
+        told = self.mails()
+        for line in told:
+            click.echo(f"   mail that the server sent: {line}")
+        if len(told) != count:
+            raise click.ClickException(f"the server sent {len(told)} mail(s), not {count}")
+
     def outlook(self, user: str, title: str) -> CalendarItem:
         """The appointment that the user sees in Outlook, read over EWS."""
         item = self.account(user).calendar.filter(subject=title)[0]

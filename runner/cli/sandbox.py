@@ -92,6 +92,9 @@ def sandbox(
         tls=(tls_cert, tls_key) if tls_cert and tls_key else None,
         host=listen[0],
         port=listen[1],
+        on_mail=lambda mail: click.echo(
+            f"mail: {mail.kind} from {mail.mailbox} to {', '.join(mail.to)}: {mail.subject}"
+        ),
     )
     for address in mailboxes or (() if loads else (_DEFAULT_MAILBOX,)):
         server.add_mailbox(address)

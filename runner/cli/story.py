@@ -15,6 +15,8 @@ from exchangelib.recurrence import Recurrence, WeeklyPattern
 from runner.cli.demo import ANN, BOB, HOME, Demo, farewell, serve, stop
 from runner.cli.staff import directory_part
 
+CUSTOMER = "zoe@northwind.example"
+
 
 def tell(demo: Demo) -> None:
     """First sync, an edit on either side, a conflict, a delete; then series, meetings, private items, tasks and contacts;
@@ -43,6 +45,8 @@ def tell(demo: Demo) -> None:
     demo.exsync("run", "--once")
     demo.exsync("status")
     demo.exsync("quarantine", "list")
+    demo.say("Who was told by mail, all along? The one that Ann invited, by her own Outlook.")
+    demo.expect_mails(1)
 
 
 def _edits(demo: Demo) -> None:
@@ -110,13 +114,28 @@ def _series(demo: Demo) -> None:
 
 
 def _meeting(demo: Demo) -> None:
-    demo.say("Ann invites Bob. Two mailboxes hold the meeting, the CRM has one record of it; exsync mails nobody.")
-    bob = Attendee(mailbox=Mailbox(email_address=BOB), response_type="Unknown")
-    _appointment(demo, ANN, "Quarter planning", _ahead(3, 13), required_attendees=[bob]).save(
+    title = "Quarter planning"
+    demo.say("Ann invites Bob and a customer. Two mailboxes hold the meeting, the CRM has one record of it.")
+    people = [Attendee(mailbox=Mailbox(email_address=who), response_type="Unknown") for who in (BOB, CUSTOMER)]
+    _appointment(demo, ANN, title, _ahead(3, 13), required_attendees=people).save(
         send_meeting_invitations=SEND_ONLY_TO_ALL
     )
     demo.exsync("run", "--once")
-    demo.show("records of it", "SELECT count(*), min(subject) FROM appointment WHERE subject = 'Quarter planning'")
+    demo.show("records of it", "SELECT count(*), min(subject) FROM appointment WHERE subject = ?", [title])
+    demo.show(
+        "who takes part in the CRM",
+        "SELECT invited_as, role FROM appointment_user UNION SELECT email, role FROM appointment_guest",
+    )
+    demo.say("Somebody adds a colleague of the customer's in the CRM: he is on Ann's list, and exsync mails nobody.")
+    demo.sql(
+        "INSERT INTO appointment_guest (appointment_id, email, role) SELECT id, 'ivo@northwind.example', 'optional' "
+        "FROM appointment WHERE subject = ?",
+        [title],
+    )
+    demo.exsync("apply", f"sandbox/{ANN}/calendar")
+    for who in (demo.outlook(ANN, title).required_attendees, demo.outlook(ANN, title).optional_attendees):
+        click.echo(f"   on Ann's list in Outlook: {', '.join(each.mailbox.email_address for each in who or ())}")
+    demo.expect_mails(1)
 
 
 def _private(demo: Demo) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
@@ -58,6 +58,7 @@ class Sandbox:
         keep_bodies: bool = False,
         limits: Limits | None = None,
         site: str = "",
+        on_mail: Callable[[Mail], None] | None = None,
     ) -> None:
         self.username = username
         self.password = password
@@ -75,7 +76,11 @@ class Sandbox:
         self._users: dict[str, OutlookUser] = {}
         allowed = limits or Limits(page=page)
         self._service = Service(
-            Notices(allowed, clock), limits=allowed, validator=validator, response_validator=response_validator
+            Notices(allowed, clock),
+            limits=allowed,
+            validator=validator,
+            response_validator=response_validator,
+            on_mail=on_mail,
         )
         self._server: EwsHttpServer | None = None
         self._past = RequestLog()

@@ -62,6 +62,8 @@ class Service:
     moved: set[str] = field(default_factory=set)
     """Mailboxes that live on another server now, in lower case."""
     mails: list[Mail] = field(default_factory=list)
+    on_mail: Callable[[Mail], None] | None = None
+    """Hears of each mail that a request made this server send."""
     validator: Validator | None = None
     schema_violations: list[str] = field(default_factory=list)
     response_validator: Validator | None = None
@@ -116,7 +118,11 @@ class Service:
                 context = self._context(envelope.find(S + "Header"), principal, struck)
                 if name in STREAMS:
                     return Reply(200, b"", stream=self._streamed(name, STREAMS[name](context, request)))
+                sent = len(self.mails)
                 messages = "".join(OPERATIONS[name](context, request))
+                if self.on_mail is not None:
+                    for mail in self.mails[sent:]:
+                        self.on_mail(mail)
         except SoapFault as fault:
             return _fault_reply(fault)
         return Reply(200, self._document(name, messages))

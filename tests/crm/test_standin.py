@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.e2e.people import OWNERS
 
 from runner.config import load_plan
 from runner.config.plan import CrmPlan
@@ -17,7 +18,6 @@ from runner.connectors.crm import connect
 from runner.connectors.crm.standin import stand_in, tables
 from runner.model.terms import Entity
 from runner.testing.clock import FakeClock
-from tests.e2e.people import OWNERS
 
 REPOSITORY = Path(__file__).parents[2]
 

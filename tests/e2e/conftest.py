@@ -14,4 +14,6 @@ def operator(tmp_path: Path) -> Iterator[Operator]:
     with Sandbox(password="right") as sandbox:
         for address in (ANN, BOB):
             sandbox.add_mailbox(address)
-        yield Operator(tmp_path, sandbox)
+        made = Operator(tmp_path, sandbox)
+        yield made
+        made.check_mail()

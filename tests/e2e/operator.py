@@ -41,6 +41,8 @@ class Operator:
 
     def __init__(self, home: Path, sandbox: Sandbox) -> None:
         self.home, self.sandbox = home, sandbox
+        self.mails: list[str] = []
+        """Kinds of the mails that this server shall have sent by the end of the test: nobody's, if the test does not say."""
         self.crm_file = home / "crm.sqlite"
         self.state = home / "state" / "exsync.duckdb"
         shutil.copytree(REPOSITORY / "targets.d", home / "targets.d")
@@ -94,6 +96,10 @@ class Operator:
 
     def appointments(self) -> list[tuple[object, ...]]:
         return self.sql("SELECT id, subject, row_version, deleted FROM appointment ORDER BY id")
+
+    def check_mail(self) -> None:
+        """B-42: what was mailed is what the test said, and nothing else."""
+        assert [mail.kind for mail in self.sandbox.mails_sent] == self.mails
 
     def remote_writes(self) -> int:
         return sum(seen.operation in WRITES for seen in self.sandbox.requests)

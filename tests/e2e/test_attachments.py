@@ -90,7 +90,9 @@ def operator(tmp_path: object, hands: Hands) -> Iterator[Operator]:
     ) as sandbox:
         for address in (ANN, BOB):
             sandbox.add_mailbox(address)
-        yield Operator(tmp_path, sandbox)  # type: ignore[arg-type]
+        made = Operator(tmp_path, sandbox)  # type: ignore[arg-type]
+        yield made
+        made.check_mail()
         assert (sandbox.schema_violations, sandbox.response_violations) == ([], [])
 
 

@@ -12,11 +12,11 @@ from runner.cli.context import Context, Session, SystemRng
 from runner.connectors.crm import SqlCrmConnector
 from runner.engine.passes import Orders
 from runner.engine.report import PassReport
-from runner.model.recurrence import days_of
 from runner.model.terms import Operation
 from runner.sandbox.faults import Drop, Fault, ItemAnswer
 from runner.sandbox.outlook import OutlookUser
 from runner.sandbox.wire import Fragment
+from tests.e2e.expansion import in_crm
 from tests.e2e.operator import ANN, WRITES, Operator
 
 VIENNA = ZoneInfo("Europe/Vienna")
@@ -57,28 +57,7 @@ class Desk:
 
     def in_crm(self) -> list[tuple[str, str | None]]:
         """The rule and the rows of its occurrences, expanded by dateutil."""
-        found = []
-        for key, subject, starts, rule in self.operator.sql(
-            "SELECT id, subject, starts_at, recurrence_rule FROM appointment WHERE NOT deleted"
-        ):
-            first = datetime.fromisoformat(str(starts)).replace(tzinfo=UTC).astimezone(VIENNA)
-            rows = {
-                str(row[0])[:10]: row[1:]
-                for row in self.operator.sql(
-                    "SELECT original_day, cancelled, subject, starts_at FROM appointment_occurrence "
-                    "WHERE appointment_id = ?",
-                    key,
-                )
-            }
-            for day in days_of(str(rule), first.replace(tzinfo=None).isoformat(), until=DAYS[-1]):
-                gone, own, moved = rows.get(day.isoformat(), (0, None, None))
-                begin = datetime.combine(day, first.time(), VIENNA)
-                if moved is not None:
-                    begin = datetime.fromisoformat(str(moved)).replace(tzinfo=UTC)
-                if not gone and WHOLE[0] <= begin <= WHOLE[1]:
-                    shown = str(subject) if own is None else str(own)
-                    found.append((begin.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), shown))
-        return sorted(found)
+        return in_crm(self.operator, *WHOLE)
 
     def customised(self) -> list[tuple[object, ...]]:
         return self.operator.sql(

@@ -264,6 +264,27 @@ def test_a_series_that_exchange_would_bend_is_refused(
     assert (result.error.code, result.key, ann.items()) == (code, None, [])
 
 
+def test_more_changed_occurrences_than_are_carried_set_the_series_aside_before_anything_is_sent(
+    exchange: ExchangeConnector, ann: OutlookUser, sandbox: Sandbox
+) -> None:
+    """B-36: 5,000 of them would be 5,000 requests; a series that is there already stays as it is."""
+    first = date(2026, 10, 19)
+    many = {str(first + timedelta(days=day)): LEFT_OUT for day in range(1, 5000)}
+    daily = {"start": "2026-10-19T09:00:00", "recurrence_rule": "FREQ=DAILY"}
+    result = create(exchange, series(many, **daily))
+    assert isinstance(result.error, errors.Invalid)
+    assert result.error.code == "too-many-occurrences"
+    assert "4999 changed and deleted occurrences" in str(result.error)
+    assert (len(sandbox.requests), ann.items()) == (0, [])
+
+    item = made(exchange, series(**daily))
+    sandbox.requests.clear()
+    changed = update(exchange, item, recurrence_overrides=many)
+    assert isinstance(changed.error, errors.Invalid)
+    assert (changed.error.code, len(sandbox.requests)) == ("too-many-occurrences", 0)
+    assert got(exchange, item.key).version == item.version
+
+
 # --- changing
 
 

@@ -15,12 +15,19 @@ import pytest
 from click.testing import CliRunner
 
 from runner.cli.sandbox import sandbox
-from tests.sandbox.raw import envelope, sync
+from tests.sandbox.raw import create, envelope, sync
 from tests.sandbox.stock import ANN, BOB
 
 EVENT = (
     "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:u1\r\nSUMMARY:x\r\nDTSTART:20260701T100000Z\r\nEND:VEVENT\r\n"
     "BEGIN:VEVENT\r\nUID:u2\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+)
+MEETING = (
+    "<t:Subject>Plan</t:Subject><t:Start>2026-12-01T09:00:00Z</t:Start><t:End>2026-12-01T10:00:00Z</t:End>"
+    "<t:RequiredAttendees>"
+    "<t:Attendee><t:Mailbox><t:EmailAddress>zoe@customer.example</t:EmailAddress></t:Mailbox></t:Attendee>"
+    f"<t:Attendee><t:Mailbox><t:EmailAddress>{BOB}</t:EmailAddress></t:Mailbox></t:Attendee>"
+    "</t:RequiredAttendees>"
 )
 
 
@@ -67,10 +74,14 @@ def test_it_answers_until_it_is_told_to_end() -> None:
             connection = http.client.HTTPConnection(url["address"], timeout=10)
             connection.request("POST", "/EWS/Exchange.asmx", envelope(sync()), {"Authorization": f"Basic {token}"})
             assert b"NoError" in connection.getresponse().read()
+            meeting = create(MEETING, "SendToAllAndSaveCopy")
+            connection.request("POST", "/EWS/Exchange.asmx", envelope(meeting), {"Authorization": f"Basic {token}"})
+            assert b"NoError" in connection.getresponse().read()
             connection.close()
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
+        assert f"mail: request from {ANN} to zoe@customer.example, {BOB}: Plan" in process.stdout.read()
 
 
 @pytest.mark.parametrize(

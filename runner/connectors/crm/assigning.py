@@ -22,7 +22,11 @@ from runner.connectors.crm.schema import EntityTable, RelationTable, raw
 def assign(connection: sa.Connection, entity: EntityTable, keys: Sequence[Any], owner: str) -> None:
     """Relate new records to their owner. Raises the database's error when a relation has further columns to fill."""
     for relation in own_relations(entity):
-        if entity.owner is not None and entity.people is not None and relation.table.name == entity.people.users.table.name:
+        if (
+            entity.owner is not None
+            and entity.people is not None
+            and relation.table.name == entity.people.users.table.name
+        ):
             continue
         user = key_value(owner, relation.user_family)
         rows = [{**_new_row(relation), relation.item.name: key, relation.user.name: user} for key in keys]
