@@ -31,11 +31,14 @@ GUESTS: dict[str, Value] = {
 }
 
 
-def _link(user: str) -> LinkPlan:
+TOLD = {"participants", "participant_names", "responses", "organizer"}
+
+
+def _link(user: str, without: frozenset[str] | set[str] = frozenset()) -> LinkPlan:
     text = MAPPING.read_text()
     data = yaml.safe_load(text)
     # This CRM knows neither series nor reminders nor files.
-    without = {"alert", "recurrence_overrides", "attachments"}
+    without = {*without, "alert", "recurrence_overrides", "attachments"}
     data["fields"] = [entry for entry in data["fields"] if entry.get("record") not in without]
     for entry in data["fields"]:
         if entry.get("codec") == "interval":
@@ -57,10 +60,12 @@ class Desk:
             self.target.add_mailbox(user)
         self.store = open_store(None, clock=self.clock)
         self.links = [_link(ANN)]
-        self.runner = Runner(
-            sync_plan(*self.links), self.store, self.world.crm, lambda name: self.target, self.clock, self.rng
-        )
+        self.runner = self.runner_of(self.links)
         self.sent: list[tuple[Operation, frozenset[str]]] = []
+
+    def runner_of(self, links: list[LinkPlan]) -> Runner:
+        """What runs these links over what is there."""
+        return Runner(sync_plan(*links), self.store, self.world.crm, lambda name: self.target, self.clock, self.rng)
 
     def run(self) -> int:
         """One run; returns its writes and notes those of the target."""
@@ -120,9 +125,7 @@ def test_after_a_lost_state_nobody_is_invited(desk: Desk) -> None:
     desk.settle()
     desk.store.close()
     desk.store = open_store(None, clock=desk.clock)
-    desk.runner = Runner(
-        sync_plan(*desk.links), desk.store, desk.world.crm, lambda name: desk.target, desk.clock, desk.rng
-    )
+    desk.runner = desk.runner_of(desk.links)
     desk.settle()
     assert [fields for _, fields in desk.sent if "participants" in fields] == []
     assert desk.guests() == GUESTS
@@ -153,3 +156,25 @@ def test_a_meeting_that_the_crm_makes_goes_out_with_its_people(desk: Desk) -> No
     desk.settle()
     assert desk.guests() == {"bob.ray@example.com": "required", "desk@y.com": "required"}
     assert [operation for operation, _ in desk.sent] == [Operation.CREATE]
+
+
+def test_a_mapping_that_begins_to_carry_people_removes_nobody_and_mails_nobody(desk: Desk) -> None:
+    """B-31, B-42, B-101: meetings are in step without their people for a while; then the operator adds the entries."""
+    carrying = desk.links
+    desk.links = [_link(ANN, TOLD)]
+    desk.runner = desk.runner_of(desk.links)
+    key = desk.target.user_create(ANN, event("Review", participants=GUESTS, organizer=ANN))
+    desk.settle()
+    assert desk.guests() == GUESTS
+    assert desk.world.sql("SELECT count(*) FROM attendee_external") == [(0,)]
+
+    desk.links = carrying
+    desk.runner = desk.runner_of(carrying)
+    desk.settle()
+    desk.target.user_edit(key, location="Hall")
+    desk.settle()
+    assert desk.guests() == GUESTS
+    assert [fields for _, fields in desk.sent if "participants" in fields] == []
+    assert desk.target.mails == []
+    assert desk.world.sql("SELECT email FROM attendee_external") == [("zoe@z.com",)]
+    assert desk.world.sql("SELECT user_id FROM attendee_user") == [(2,)]
