@@ -82,6 +82,7 @@ def test_held_mail_is_listed_released_and_dropped(desk: Operator) -> None:
     assert sorted(filter(None, titles(desk))) == ["Drop me", "Release me"]
     assert len(desk.sandbox.addressees) == 2
     assert sorted(mail["status"] for mail in mails(desk, "--all")) == ["sent", "silent"]
+    desk.mails["request"] = 1
 
 
 def test_what_is_not_held_can_be_neither_released_nor_dropped(desk: Operator) -> None:
@@ -98,6 +99,7 @@ def test_what_is_not_held_can_be_neither_released_nor_dropped(desk: Operator) ->
     said = desk.typed("mail", "release", held["id"])
     assert (said.code, "not held" in said.err) == (64, True)
     assert len(desk.sandbox.addressees) == 2
+    desk.mails["request"] = 1
 
 
 def test_the_running_service_carries_the_word_out_by_itself(desk: Operator) -> None:
@@ -126,3 +128,4 @@ def test_the_running_service_carries_the_word_out_by_itself(desk: Operator) -> N
         assert desk.typed("plan", "--exit-code").code == 0
         assert served.stop() == 0
     assert sorted(desk.sandbox.addressees) == [("request", BOB), ("request", ZOE)]
+    desk.mails["request"] = 1

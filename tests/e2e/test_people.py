@@ -48,7 +48,6 @@ def test_a_meetings_people_lie_in_the_crms_tables_and_nobody_hears_of_it(operato
     ann, bob = operator.sandbox.mailbox(ANN), operator.sandbox.mailbox(BOB)
     start = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
     meeting = ann.invite([BOB, EVA, ZOE], Subject="Review", Start=start, End=start + timedelta(hours=1))
-    mails = len(operator.sandbox.mails_sent)
     _settle(session)
     [(key, organizer)] = operator.sql("SELECT id, organizer FROM appointment WHERE NOT deleted")
     assert organizer == ANN
@@ -60,7 +59,7 @@ def test_a_meetings_people_lie_in_the_crms_tables_and_nobody_hears_of_it(operato
 
     [copy] = [view for view in bob.items() if view.text("Subject") == "Review"]
     bob.accept(copy.id)
-    mails_then = len(operator.sandbox.mails_sent)
+    operator.mails.update(["request", "response"])
     _settle(session)
     assert operator.sql("SELECT answer FROM appointment_user WHERE user_id = 2") == [("accepted",)]
 
@@ -71,4 +70,3 @@ def test_a_meetings_people_lie_in_the_crms_tables_and_nobody_hears_of_it(operato
     assert ann.item(meeting).change_key != change_key
     assert operator.sql("SELECT count(*) FROM appointment WHERE NOT deleted") == [(1,)]
     assert [view.text("Subject") for view in bob.items() if view.text("Subject") == "Review"] == ["Review"]
-    assert mails <= mails_then == len(operator.sandbox.mails_sent)

@@ -163,6 +163,8 @@ def test_meetings_called_in_outlook_are_one_record_each(both: Both) -> None:
     assert both.records() == [(name,) for name in names[1:]]
     assert both.titles() == [names[1:], names[2:]]
     assert len(both.addressed()) == told
+    people = {"request": MEETINGS, "update": MEETINGS, "response": MEETINGS, "cancellation": 1}
+    both.operator.mails.update(people, update=MEETINGS)
 
 
 def test_meetings_called_in_the_crm_are_told_once(both: Both) -> None:
@@ -191,6 +193,7 @@ def test_meetings_called_in_the_crm_are_told_once(both: Both) -> None:
     assert {view.text("Location") for user in (both.ann, both.bob) for view in user.items()} == {"Room 5"}
     assert both.addressed()[2 * MEETINGS :] == [("update", BOB)] * MEETINGS + [("update", ZOE)] * MEETINGS
     assert both.records() == [(name,) for name in names]
+    both.operator.mails.update(request=MEETINGS, update=MEETINGS)
 
 
 def test_a_strangers_meetings_are_one_record_each(both: Both) -> None:
