@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.e2e.people import OWNERS
 
 from runner.config import load_plan
 from runner.config.plan import CrmPlan
@@ -23,12 +22,10 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 BESIDE = """\
-    attachments: {table: appointment_file, item: appointment_id, name: file_name, content: content, key: id,
-      defaults: {origin: exsync}}
     materialise: {table: calendar_day, series: appointment_id, day: day, start: starts_at, end: ends_at, horizon: 400d,
       from: {rule: recurrence_rule, start: starts_at, end: ends_at, zone: time_zone, all_day: all_day}}
 """
-"""What an appointment may have beside what the shipped description and ``tests.e2e.people`` name."""
+"""What an appointment may have beside what the shipped description names."""
 
 
 def everything(home: Path) -> CrmPlan:
@@ -36,11 +33,9 @@ def everything(home: Path) -> CrmPlan:
     for part in ("targets.d", "mappings"):
         shutil.copytree(REPOSITORY / part, home / part)
     file = home / "targets.d/crm.yaml"
-    text = file.read_text(encoding="utf-8").replace("    owner: owner_id\n", OWNERS + BESIDE)
-    file.write_text(
-        text.replace("      notes: text\n      place:", "      organizer: text\n      notes: text\n      place:"),
-        encoding="utf-8",
-    )
+    text = file.read_text(encoding="utf-8")
+    assert "    participants:" in text
+    file.write_text(text.replace("    participants:", f"{BESIDE}    participants:"), encoding="utf-8")
     return load_plan(home).crm
 
 
