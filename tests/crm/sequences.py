@@ -28,9 +28,6 @@ from tests.crm.hands import FakeHands, Hands, SqlHands
 from tests.support.comparing import Compared, Differs, main
 from tests.support.crm import MEETING, PLAN, SERIES, World, sqlite_world
 
-RELATED = (
-    "CREATE TABLE appointment_user (appointment_id integer, user_id integer, PRIMARY KEY (appointment_id, user_id))"
-)
 SHARED = replace(SERIES, relations=(OwnerRelation("appointment_user", "appointment_id", "user_id"),))
 PEOPLE = ("ann", "bob")
 WEEKLY: Fields = {
@@ -336,7 +333,6 @@ class CrmPair:
 
     def __init__(self, directory: Path) -> None:
         plain = sqlite_world(directory, prepared=False)
-        plain.sql(RELATED)
         plain.close()
         self._world = World(plain.url, replace(PLAN, entities={Entity.SCHEDULE_ITEM: SHARED}))
         self._world.crm.apply_ddl()
