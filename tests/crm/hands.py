@@ -70,7 +70,11 @@ class SqlHands:
             self.unshare(key, str(former))
 
     def share(self, key: str, user: str) -> None:
-        self._sql("INSERT OR IGNORE INTO appointment_user VALUES (:key, :user)", key=int(key), user=int(user))
+        self._sql(
+            "INSERT OR IGNORE INTO appointment_user (appointment_id, user_id) VALUES (:key, :user)",
+            key=int(key),
+            user=int(user),
+        )
 
     def unshare(self, key: str, user: str) -> None:
         self._sql(
