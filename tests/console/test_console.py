@@ -48,6 +48,61 @@ def keyed_through(page: Page) -> None:
     assert focused("#link a")
 
 
+def stands_as_it_is(page: Page, served: Served) -> None:
+    """B-90: what the details of a link say is what the API says of it."""
+    facts = dict(
+        page.evaluate(
+            "[...document.querySelectorAll('#link .facts div')].map(d => [...d.children].map(c => c.innerText))"
+        )
+    )
+    told = served.remote.get(f"/api/v1/link?name={LINK}")
+    assert (told["held"], told["aside"], told["direction"], told["mapping"]) == (1, 1, "both", "schedule_item")
+    expected = {
+        "Stands": told["standing"],
+        "Life": told["condition"],
+        "Direction": "both",
+        "Mapping": "schedule_item",
+        "Watermark": "read to the end",
+        "Proven equal": "never yet",
+        "Pairs": str(told["pairs"]),
+        "Waiting": str(told["waiting"]),
+        "Held": "1 to decide",
+        "Set aside": "1 item",
+        "Unsettled writes": "0",
+        "Subscription": told["subscription"]["state"],
+    }
+    assert {name: words in facts[name] for name, words in expected.items()} == dict.fromkeys(expected, True), facts
+    assert "ago" in facts["Watermark"] or "now" in facts["Watermark"], facts
+    assert "ago" in facts["Last looked at"] or "now" in facts["Last looked at"], facts
+    done = page.locator("#link .passes li").first
+    assert told["passes"][0]["outcome"] in done.inner_text()
+
+
+PERSONAL = ("Stand-up with sales", "Northwind", "zoe@", "Offsite", "Thursday")
+"""Words that people wrote in the items of the stage."""
+
+
+def seen_masked(page: Page) -> None:
+    """B-90: the pages behind the lists, and what can be taken away as a file, show a viewer when and never what."""
+    for path, behind in (
+        ("/conflicts", "a.pick"),
+        ("/runs", "main table a"),
+        ("/olap", "main table a"),
+        (f"/sync?link={LINK}", "#link .passes a"),
+    ):
+        page.goto(path)
+        page.locator(behind).first.click()
+        page.wait_for_load_state()
+        assert page.url.partition("?")[0] != path
+        assert not [word for word in PERSONAL if word in page.content()], page.url
+        assert not too_faint(page), page.url
+    page.goto("/olap")
+    for link in page.locator("a[download]").all():
+        answer = page.request.get(f"{page.url.partition('/olap')[0]}{link.get_attribute('href')}")
+        assert answer.status == 200
+        assert not [word for word in PERSONAL if word.encode() in answer.body()], answer.url
+
+
 CANDIDATE = """\
 candidate:
   defaults: {conflict: crm_wins}
@@ -77,6 +132,7 @@ def test_everything_can_be_looked_at_and_nothing_in_it_runs(stage: Stage, chromi
         assert "Stand-up with sales" in olga.inner_text("td.base")
         olga.goto(f"/sync?link={LINK}")
         assert "targets.d/sandbox.yaml:13" in olga.inner_text("#link")
+        stands_as_it_is(olga, served)
         olga.click("#link .place >> nth=0")
         assert olga.inner_text("h2") == TARGET
         olga.goto("/sync")
@@ -117,6 +173,7 @@ def test_everything_can_be_looked_at_and_nothing_in_it_runs(stage: Stage, chromi
         assert told not in vera.content()
         vera.goto(f"/quarantine?q={told[:20]}")
         assert "No item is set aside" in vera.inner_text("#list"), "a search would tell what the mask hides"
+        seen_masked(vera)
         refused = vera.request.get(f"{stage.url}/act/sync?link={LINK}")
         assert refused.status == 403
         assert vera.evaluate("document.documentElement.scrollWidth <= innerWidth")

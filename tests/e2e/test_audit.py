@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
 from runner.cli.audit import paced
 from tests.e2e.operator import ANN, BOB, Operator
-from tests.e2e.served import Served
+from tests.e2e.served import Served, until
 
 
 def test_both_sides_are_proven_equal_or_not_and_mended(operator: Operator) -> None:
@@ -38,6 +41,24 @@ def test_both_sides_are_proven_equal_or_not_and_mended(operator: Operator) -> No
     assert operator.exsync("link", "reset", BOB).code == 0
     assert "nothing written" in operator.exsync("run", "--once").out
     assert operator.exsync("audit").code == 0
+
+
+def test_an_audit_that_was_killed_is_gone_on_with_by_the_next(operator: Operator) -> None:
+    """B-100: nothing is proven by half of it, nothing was written, and nobody has to clear anything away."""
+    operator.ready()
+    operator.exsync("run", "--once")
+    written = operator.remote_writes()
+    operator.sandbox.requests.clear()
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "runner", "audit", "--rate", "1"], env=operator.environ, stdout=subprocess.DEVNULL
+    )
+    until("it has looked at items", lambda: operator.sandbox.requests.count("GetItem"))
+    killed.kill()
+    assert killed.wait(10) == -signal.SIGKILL
+    assert not any(link["proven"] for link in json.loads(operator.exsync("status", "-o", "json").out)["links"])
+    assert operator.exsync("audit").code == 0
+    assert all(link["proven"] for link in json.loads(operator.exsync("status", "-o", "json").out)["links"])
+    assert written > operator.remote_writes() == 0
 
 
 def test_a_link_that_left_is_forgotten_and_comes_back_without_duplicates(operator: Operator) -> None:
