@@ -18,11 +18,11 @@ from runner.engine.report import PassReport
 from runner.engine.runs import Runner
 from runner.mapping.compiled import CompiledMapping
 from runner.mapping.compiler import compile_mapping
-from runner.mapping.source import CrmFieldType, MappingSource
+from runner.mapping.source import MappingSource
 from runner.model.diagnostics import Span
 from runner.model.items import Item
 from runner.model.ports import Store
-from runner.model.record import FieldType, Value
+from runner.model.record import Value
 from runner.model.state import Pairing, PairingStatus
 from runner.model.terms import (
     ConflictPolicy,
@@ -44,47 +44,12 @@ from runner.testing.crm import FakeCrm
 from runner.testing.faults import Boundary, FaultPlan, bound
 from runner.testing.rng import SeededRng
 from runner.testing.target import FakeTarget
+from tests.support.stock import CRM_TYPES
 
 ANN, BOB = "ann.lee@example.com", "bob.ray@example.com"
 CAL = "cal.day@example.com"
 OWNERS = {ANN: "7", BOB: "8", CAL: "9"}
 MAPPING = Path(__file__).parents[2] / "mappings" / "schedule_item.yaml"
-INNER = frozenset(
-    [
-        "alarm",
-        "subject",
-        "notes",
-        "place",
-        "starts_at",
-        "ends_at",
-        "time_zone",
-        "all_day",
-        "priority",
-        "show_as",
-        "categories",
-    ]
-)
-"""What the stock CRM's occurrences can have of their own."""
-
-CRM_TYPES = {
-    "subject": CrmFieldType(FieldType.TEXT),
-    "notes": CrmFieldType(FieldType.TEXT),
-    "place": CrmFieldType(FieldType.TEXT),
-    "starts_at": CrmFieldType(FieldType.INSTANT),
-    "ends_at": CrmFieldType(FieldType.INSTANT),
-    "time_zone": CrmFieldType(FieldType.ZONE),
-    "all_day": CrmFieldType(FieldType.BOOLEAN, nullable=False),
-    "recurrence_rule": CrmFieldType(FieldType.RECURRENCE),
-    "occurrences": CrmFieldType(FieldType.OVERRIDES, inner=INNER),
-    "priority": CrmFieldType(FieldType.TEXT, nullable=False),
-    "sensitivity": CrmFieldType(FieldType.TEXT, nullable=False),
-    "show_as": CrmFieldType(FieldType.TEXT, nullable=False),
-    "categories": CrmFieldType(FieldType.KEYWORDS),
-    "alarm": CrmFieldType(FieldType.INTEGER),
-    "organizer": CrmFieldType(FieldType.TEXT),
-    "attachments": CrmFieldType(FieldType.FILES),
-    **dict.fromkeys(("participants", "participant_names", "responses"), CrmFieldType(FieldType.ADDRESSES)),
-}
 
 
 @lru_cache(maxsize=1)

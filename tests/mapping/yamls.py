@@ -12,44 +12,12 @@ from runner.mapping.compiled import CompiledMapping
 from runner.mapping.source import CrmFieldType, MappingSource
 from runner.model.diagnostics import Diagnostic
 from runner.model.record import FieldType
+from tests.support.stock import CRM_TYPES
 
 STOCK = Path(__file__).parents[2] / "mappings" / "schedule_item.yaml"
 
-INNER = frozenset(
-    [
-        "alarm",
-        "subject",
-        "notes",
-        "place",
-        "starts_at",
-        "ends_at",
-        "time_zone",
-        "all_day",
-        "priority",
-        "show_as",
-        "categories",
-    ]
-)
-"""What the stock CRM's occurrences can have of their own."""
-
 CRM: Mapping[str, CrmFieldType] = {
-    "subject": CrmFieldType(FieldType.TEXT),
-    "notes": CrmFieldType(FieldType.TEXT),
-    "place": CrmFieldType(FieldType.TEXT),
-    "starts_at": CrmFieldType(FieldType.INSTANT),
-    "ends_at": CrmFieldType(FieldType.INSTANT),
-    "time_zone": CrmFieldType(FieldType.ZONE),
-    "all_day": CrmFieldType(FieldType.BOOLEAN, nullable=False),
-    "recurrence_rule": CrmFieldType(FieldType.RECURRENCE),
-    "occurrences": CrmFieldType(FieldType.OVERRIDES, inner=INNER),
-    "priority": CrmFieldType(FieldType.TEXT, nullable=False),
-    "sensitivity": CrmFieldType(FieldType.TEXT, nullable=False),
-    "show_as": CrmFieldType(FieldType.TEXT, nullable=False),
-    "categories": CrmFieldType(FieldType.KEYWORDS),
-    "alarm": CrmFieldType(FieldType.INTEGER),
-    "organizer": CrmFieldType(FieldType.TEXT),
-    "attachments": CrmFieldType(FieldType.FILES),
-    **dict.fromkeys(("participants", "participant_names", "responses"), CrmFieldType(FieldType.ADDRESSES)),
+    **CRM_TYPES,
     "case_no": CrmFieldType(FieldType.INTEGER, nullable=False),
     "rank": CrmFieldType(FieldType.INTEGER),
     "hidden": CrmFieldType(FieldType.BOOLEAN),
