@@ -193,6 +193,9 @@ def farewell(demo: Demo) -> None:
     click.echo("  .venv/bin/exsync plan                  # what the next pass would do")
     click.echo(f"  open {demo.crm_file} with any SQLite client, edit an appointment, then: .venv/bin/exsync apply")
     click.echo("  .venv/bin/exsync conflicts list        # and: conflicts show ID, conflicts resolve ID --take restore")
+    click.echo(
+        "  .venv/bin/exsync test                  # the mappings, and cases of the whole configuration in sandboxes"
+    )
     click.echo("  .venv/bin/exsync show plan             # every value and the YAML line that it came from")
     click.echo("  .venv/bin/exsync --help")
 
