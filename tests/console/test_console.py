@@ -69,6 +69,7 @@ def stands_as_it_is(page: Page, served: Served) -> None:
         "Held": "1 to decide",
         "Set aside": "1 item",
         "Unsettled writes": "0",
+        "Queue": told["message"]["state"] if told["message"] else "nothing waits",
         "Subscription": told["subscription"]["state"],
     }
     assert {name: words in facts[name] for name, words in expected.items()} == dict.fromkeys(expected, True), facts
