@@ -56,3 +56,13 @@ systems = _offered(_named("crm", "exchange", "ldap"))
 """The CRM and the targets."""
 crm = _offered(_named("crm"))
 """The CRM."""
+
+link_option = click.option(
+    "--link",
+    "links",
+    multiple=True,
+    metavar="LINK",
+    shell_complete=links,
+    help="Only these links (names or parts of names).",
+)
+"""The ``--link`` option of commands whose arguments are something else."""

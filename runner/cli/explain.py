@@ -22,14 +22,7 @@ _WIDE = 40
 
 @click.command()
 @click.argument("word", metavar="ITEM|USER")
-@click.option(
-    "--link",
-    "links",
-    multiple=True,
-    metavar="LINK",
-    shell_complete=completing.links,
-    help="Only these links (names or parts of names).",
-)
+@completing.link_option
 @output_option(*FORMATS)
 @pass_context
 def explain(context: Context, word: str, links: tuple[str, ...], output: str) -> None:

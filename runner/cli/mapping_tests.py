@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from runner.cli.mapping_cases import DEFAULT_CLOCK, Bench, values_of
-from runner.cli.suites import CaseResult, Outcome, Suite
+from runner.cli.suites import CaseResult, Outcome, Suite, read_tests
 from runner.config import files, load
 from runner.config.compile import compile_mappings, crm_fields
-from runner.config.documents import Document, parse
+from runner.config.documents import Document
 from runner.config.findings import Findings, suggestion
-from runner.config.schema import packaged_schemas
 from runner.config.yamlsource import Path as Place
 from runner.config.yamlsource import pointer
 from runner.mapping.compiled import CompiledMapping
@@ -38,7 +37,7 @@ def run_tests(root: Path, only: frozenset[str] | None = None) -> Outcome:
         return Outcome((), (), {})
     findings = Findings()
     texts: dict[str, str] = {}
-    documents = [document for name in names if (document := _read(root, name, findings, texts)) is not None]
+    documents = read_tests(root, names, "mapping-test", findings, texts)
     known = _Known(root, findings, texts)
     tests = [(document, mapping) for document in documents if (mapping := known.tested(document)) is not None]
     for document, mapping in tests:
@@ -58,16 +57,6 @@ def test_files(root: Path) -> list[str]:
         return []
     names = sorted(path.name for path in directory.iterdir() if files.is_test(path.name))
     return [f"{files.MAPPINGS}/{name}" for name in names if not name.startswith(".")]
-
-
-def _read(root: Path, name: str, findings: Findings, texts: dict[str, str]) -> Document | None:
-    file, unreadable = files.read_file(root / name, name)
-    findings.add(*unreadable)
-    if file is None:
-        return None
-    parsed = parse(file, packaged_schemas(), findings, "mapping-test")
-    texts[name] = parsed.source.text
-    return parsed.document if parsed.document is not None and parsed.document.sound else None
 
 
 class _Known:

@@ -20,14 +20,7 @@ from runner.service.undoing import UndoWish, note_undo, undo_asked, undone_by
 @click.option(
     "--user", "users", multiple=True, metavar="ADDRESS", shell_complete=completing.users, help="Only this user's links."
 )
-@click.option(
-    "--link",
-    "links",
-    multiple=True,
-    metavar="LINK",
-    shell_complete=completing.links,
-    help="Only these links (names or parts of names).",
-)
+@completing.link_option
 @click.option("--since", metavar="TIME", help="Instead of RUN: everything since then (UTC), or for so long: 90m, 2d.")
 @click.option("--both", is_flag=True, help="Let what is restored go on to the other side as well.")
 @click.option("--apply", "applying", is_flag=True, help="Carry it out; without it nothing is written.")

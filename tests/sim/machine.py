@@ -242,7 +242,7 @@ class Machine(RuleBasedStateMachine):
         """A failure comes with the whole story, call by call."""
         try:
             yield
-        except Exception:
+        except Exception:  # a violation, or whatever the engine raised: it goes on up, with its story beside it
             note("\n".join(self.stage.story()))
             raise
 

@@ -15,12 +15,11 @@ from runner.cli.cases.play import Play
 from runner.cli.cases.values import Values
 from runner.cli.cases.world import world
 from runner.cli.mapping_cases import DEFAULT_CLOCK, Difference
-from runner.cli.suites import CaseResult, Outcome, Suite
-from runner.config import files, load
-from runner.config.documents import Document, parse
+from runner.cli.suites import CaseResult, Outcome, Suite, read_tests
+from runner.config import load
+from runner.config.documents import Document
 from runner.config.findings import Findings
 from runner.config.plan import SyncPlan
-from runner.config.schema import packaged_schemas
 from runner.model.diagnostics import Span
 from runner.model.errors import ExsyncError
 from runner.model.moments import moment_of
@@ -51,7 +50,7 @@ def prepare(root: Path, only: frozenset[str] | None = None) -> Prepared:
         return Prepared((), None, Outcome((), (), {}))
     findings = Findings()
     texts: dict[str, str] = {}
-    documents = [document for name in names if (document := _read(root, name, findings, texts)) is not None]
+    documents = read_tests(root, names, "cases", findings, texts)
     loaded = load(root)
     if loaded.plan is None:
         findings.add(*loaded.diagnostics)
@@ -66,16 +65,6 @@ def prepare(root: Path, only: frozenset[str] | None = None) -> Prepared:
         for document in documents:
             Checks(document, loaded.plan, findings).run()
     return Prepared(tuple(documents), loaded.plan, Outcome((), findings.sorted(), texts))
-
-
-def _read(root: Path, name: str, findings: Findings, texts: dict[str, str]) -> Document | None:
-    file, unreadable = files.read_file(root / name, name)
-    findings.add(*unreadable)
-    if file is None:
-        return None
-    parsed = parse(file, packaged_schemas(), findings, "cases")
-    texts[name] = parsed.source.text
-    return parsed.document if parsed.document is not None and parsed.document.sound else None
 
 
 def _suite(document: Document, plan: SyncPlan) -> Suite:
