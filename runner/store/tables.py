@@ -225,11 +225,19 @@ def columns_of(table: str) -> str:
 def _insert_sql(table: str, constant: tuple[bool, ...], replacing: bool) -> str:
     columns = TABLES[table]
     values = ", ".join(_value(kind, same) for same, (_, kind) in zip(constant, columns, strict=True))
-    sql = f"INSERT INTO {table} ({columns_of(table)}) SELECT {values}"
-    if replacing:
-        changes = ", ".join(f"{name} = excluded.{name}" for name, _ in columns if name != "id")
-        sql += f" ON CONFLICT (id) DO UPDATE SET {changes}"
-    return sql
+    return f"INSERT INTO {table} ({columns_of(table)}) SELECT {values}{_over(table) if replacing else ''}"
+
+
+@lru_cache(maxsize=512)
+def _insert_few_sql(table: str, rows: int, replacing: bool) -> str:
+    row = f"({', '.join('?' for _ in TABLES[table])})"
+    values = ", ".join([row] * rows)
+    return f"INSERT INTO {table} ({columns_of(table)}) VALUES {values}{_over(table) if replacing else ''}"
+
+
+def _over(table: str) -> str:
+    changes = ", ".join(f"{name} = excluded.{name}" for name, _ in TABLES[table] if name != "id")
+    return f" ON CONFLICT (id) DO UPDATE SET {changes}"
 
 
 def _value(kind: str, same: bool) -> str:
@@ -245,8 +253,14 @@ def _travelling(kind: str, values: Sequence[object]) -> str:
 def insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row], *, replacing: bool = False) -> None:
     """Insert rows set by set; with ``replacing``, rows whose id is there already are overwritten.
 
-    A column that holds one value in all rows of a set (a run's name, a reason) travels once.
+    A column that holds one value in all rows of a set (a run's name, a reason) travels once. A few rows travel value by
+    value: to plan the unnesting of lists takes longer than to bind so few.
     """
+    if 0 < len(rows) <= _FEW_ROWS:
+        kinds = [kind for _, kind in TABLES[table]]
+        few = [value or None if kind == _JSON else value for row in rows for value, kind in zip(row, kinds, strict=True)]
+        con.execute(_insert_few_sql(table, len(rows), replacing), few).fetchall()
+        return
     for start in range(0, len(rows), _MOST_ROWS):
         columns = list(zip(*rows[start : start + _MOST_ROWS], strict=True))
         # The first column, the id, is never constant: it gives the set its number of rows.

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +26,7 @@ from runner.config.plan import OCCURRENCES
 from runner.connectors.crm.columns import Family, key_text, moment_in, now_in, stored
 from runner.connectors.crm.schema import OccurrenceTable, raw
 from runner.model.errors import Invalid
-from runner.model.items import Item, Write
+from runner.model.items import Write
 from runner.model.overrides import LEFT_OUT, is_excluded
 from runner.model.record import Fields, FieldType, Value
 
@@ -80,16 +80,21 @@ class Occurrences:
         """The rows of these series, by key, inside the transaction that read the series."""
         return rows_of(connection, self.table, keys) if keys else {}
 
-    def joined(self, item: Item, rows: Sequence[Row]) -> Item:
-        """The item with its occurrences. Raises ``Invalid`` naming the first row and field that cannot be carried."""
+    def joined(
+        self, key: str, rows: Sequence[Row], modified: datetime | None
+    ) -> tuple[Mapping[str, Fields] | None, datetime | None]:
+        """The occurrences of a record, and when it was changed last, they included. Raises ``Invalid`` naming the first row
+        and field that cannot be carried."""
+        if not rows:
+            return None, modified
         patches: dict[str, Fields] = {}
-        for day, row in by_day(self.table, item.key, rows).items():
-            patch = self.patch(item.key, day, row)
+        for day, row in by_day(self.table, key, rows).items():
+            patch = self.patch(key, day, row)
             if patch:
                 patches[day] = patch
         moments = [moment for row in rows if (moment := self._moment(row)) is not None]
-        modified = max([*moments, item.modified]) if moments and item.modified is not None else item.modified
-        return replace(item, values={**item.values, OCCURRENCES: patches or None}, modified=modified)
+        modified = max([*moments, modified]) if moments and modified is not None else modified
+        return patches or None, modified
 
     def patch(self, key: str, day: str, row: Row) -> Fields:
         """What one row says. Raises ``Invalid`` naming the field."""

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,7 +22,7 @@ from runner.config.plan import PARTICIPANT_NAMES, PARTICIPANTS, RESPONSES
 from runner.connectors.crm.columns import key_text
 from runner.connectors.crm.schema import EntityTable, PeopleTables, PersonTable, raw
 from runner.connectors.crm.users import batches, main_addresses, users_by_address
-from runner.model.items import CrmUser, Item
+from runner.model.items import CrmUser
 from runner.model.record import Value
 
 CHUNK = 500
@@ -155,17 +155,18 @@ class People:
                     found[contacts.plan.table, key_text(key)] = str(email).strip().lower()
         return found
 
-    def joined(self, item: Item, taking: Sequence[Taking]) -> Item:
-        """The item with its participants."""
-        values: dict[str, Value] = dict(item.values)
-        for name, by_address in (
-            (PARTICIPANTS, roles_of(taking)),
-            (RESPONSES, _first((t.address, t.response) for t in taking)),
-            (PARTICIPANT_NAMES, _first((t.address, t.name) for t in taking)),
-        ):
-            if name in self.names:
-                values[name] = dict(sorted(by_address.items())) or None
-        return replace(item, values=values)
+    def values(self, taking: Sequence[Taking]) -> dict[str, Value]:
+        """The fields of a record that say who takes part in it."""
+        if not taking:
+            return dict.fromkeys(self.names)
+        found: dict[str, Mapping[str, Value]] = {
+            PARTICIPANTS: roles_of(taking),
+            RESPONSES: _first((t.address, t.response) for t in taking),
+            PARTICIPANT_NAMES: _first((t.address, t.name) for t in taking),
+        }
+        return {
+            name: dict(sorted(by_address.items())) or None for name, by_address in found.items() if name in self.names
+        }
 
 
 def roles_of(taking: Iterable[Taking]) -> dict[str, str]:

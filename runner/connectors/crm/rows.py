@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
@@ -92,28 +93,27 @@ class Shape:
             key = key_text(row[0])
             try:
                 stamp, native = noted.get(key, (None, None))
-                item = self.item(row, owner, stamp, native, sent.get(key) if sent else None)
+                values, modified = self._own(key, row, owner, sent.get(key) if sent else None)
                 if self.occurrences is not None:
-                    item = self.occurrences.joined(item, held.occurrences.get(key, ()))
-                item = self.people.joined(item, held.people.get(key, ())) if self.people else item
+                    values[OCCURRENCES], modified = self.occurrences.joined(
+                        key, held.occurrences.get(key, ()), modified
+                    )
+                if self.people is not None:
+                    values |= self.people.values(held.people.get(key, ()))
                 if self.emails is not None:
-                    item = replace(item, values={**item.values, EMAILS: held.emails.get(key)})
+                    values[EMAILS] = held.emails.get(key)
+                item = Item(key, key_text(row[1]), values, stamp=stamp, native=native, modified=modified)
                 items[key] = self.files.joined(item, held.files.get(key, ())) if self.files else item
             except Invalid as error:
                 items[key] = error
         return items
 
-    def item(
-        self,
-        row: Sequence[Any],
-        owner: str | None,
-        stamp: str | None,
-        native: str | None,
-        sent: Sent | None = None,
-    ) -> Item:
-        """The item of one row. Raises ``Invalid`` naming the first field whose value cannot be carried, or with code
-        ``not-owned`` when the record belongs to somebody other than ``owner`` (None: not asked)."""
-        key = key_text(row[0])
+    def _own(
+        self, key: str, row: Sequence[Any], owner: str | None, sent: Sent | None
+    ) -> tuple[dict[str, Value], datetime | None]:
+        """What one row says by itself, and when it was changed last. Raises ``Invalid`` naming the first field whose value
+        cannot be carried, or with code ``not-owned`` when the record belongs to somebody other than ``owner`` (None: not
+        asked)."""
         if owner is not None and (row[3] is None or key_text(row[3]) != owner):
             raise Invalid(f"CRM record {key} belongs to another user", code=NOT_OWNED)
         values = self._as_sent(row, sent) if sent else None
@@ -125,7 +125,7 @@ class Shape:
                 modified = moment_in(row[2], self.zone)
             except ValueError:
                 modified = None  # only `newest_wins` asks for it, and it copes without
-        return Item(key, key_text(row[1]), values, stamp=stamp, native=native, modified=modified)
+        return values, modified
 
     def _as_sent(self, row: Sequence[Any], sent: Sent) -> dict[str, Value] | None:
         """The values that were sent, when every column holds what it was bound to: reading gives back what was written."""

@@ -132,6 +132,8 @@ class Transaction:
         records have just been made."""
         table = self.entity.occurrences
         wanted = [(key, ready.write) for key, ready in written if OCCURRENCES in ready.write.fields]
+        if fresh:
+            wanted = [(key, write) for key, write in wanted if write.values.get(OCCURRENCES)]
         if table is not None and wanted:
             Rewriting(table, self.shape.zone, self.now).carry_out(self.connection, wanted)
         attached = [(key, ready.write) for key, ready in written if ATTACHMENTS in ready.write.fields]

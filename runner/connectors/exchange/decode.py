@@ -30,7 +30,7 @@ from runner.connectors.exchange.master import (
     natural,
     series_fields,
 )
-from runner.connectors.exchange.names import Element, t
+from runner.connectors.exchange.names import Element, t, text_in
 from runner.connectors.exchange.people import LISTS, PEOPLE, RESPONSES, address_of, people_of
 from runner.connectors.exchange.zones import iana_of
 from runner.model.errors import ConnectorError, Gone
@@ -158,7 +158,7 @@ class Decoder:
             key=item_id.get("Id", ""),
             version=item_id.get("ChangeKey", ""),
             values=values,
-            stamp=None if extended is None else extended.findtext(VALUE),
+            stamp=None if extended is None else text_in(extended, VALUE),
             native=text_of(parts, _UID),
             modified=common.modified_of(parts),
             shared=shared,

@@ -20,7 +20,7 @@ from typing import Any
 from requests import exceptions as http
 from urllib3 import exceptions as transport
 
-from runner.connectors.exchange.names import ERRORS, Element, m, t
+from runner.connectors.exchange.names import ERRORS, Element, m, t, text_in
 from runner.model.errors import (
     AccessDenied,
     AuthRefused,
@@ -62,6 +62,7 @@ LONGEST_BACK_OFF = 3600.0
 CONNECTION_BROKEN = "connection-broken"
 """The code of a read whose connection ended before its answer was whole."""
 
+_RESPONSE_CODE = m("ResponseCode")
 _CODES: Mapping[str, type[ConnectorError]] = {
     code: error
     for error, codes in (
@@ -184,7 +185,7 @@ def of_message(message: Element, *, scope: Scope, writing: bool, creating: bool)
     Throttling inside an HTTP 200 answer carries its hint in ``m:MessageXml``; an ErrorInternalServerError may carry the
     real code there (InnerErrorResponseCode).
     """
-    code = (message.findtext(m("ResponseCode")) or "").strip()
+    code = (text_in(message, _RESPONSE_CODE) or "").strip()
     if code == "NoError" and message.get("ResponseClass") != "Error":
         return None
     if not code:
@@ -195,8 +196,11 @@ def of_message(message: Element, *, scope: Scope, writing: bool, creating: bool)
 
 def code_of(messages: Iterable[Element]) -> str:
     """The response code of the first message that reports no success; ``NoError`` when there is none."""
-    codes = ((message.findtext(m("ResponseCode")) or "").strip() for message in messages)
-    return next((code for code in codes if code not in ("NoError", "")), "NoError")
+    for message in messages:
+        code = (text_in(message, _RESPONSE_CODE) or "").strip()
+        if code not in ("NoError", ""):
+            return code
+    return "NoError"
 
 
 def of_fault(fault: Element, *, writing: bool) -> ConnectorError:

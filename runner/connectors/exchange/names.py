@@ -26,6 +26,17 @@ def t(name: str) -> str:
     return f"{{{TYPES}}}{name}"
 
 
+def child(parent: Element, tag: str) -> Element | None:
+    """The first child with a tag. lxml's ``find`` reads a path first, which takes twice as long."""
+    return next(parent.iterchildren(tag), None)
+
+
+def text_in(parent: Element, tag: str) -> str | None:
+    """The text of the first child with a tag, None without one."""
+    found = next(parent.iterchildren(tag), None)
+    return None if found is None else found.text
+
+
 def root(name: str, **attributes: str) -> Element:
     """A request's own element, in the messages namespace, declaring both prefixes."""
     return etree.Element(m(name), attributes, nsmap=_NSMAP)

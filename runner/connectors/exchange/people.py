@@ -46,8 +46,13 @@ class People:
     responses: Mapping[str, Value] | None = None
 
 
+_NOBODY = People()
+
+
 def people_of(parts: Mapping[str, Element], organizer: str | None) -> People:
     """Everybody on the attendee lists, the organizer left out."""
+    if parts.keys().isdisjoint(_LIST_TAGS.values()):
+        return _NOBODY
     roles: dict[str, Value] = {}
     names: dict[str, Value] = {}
     responses: dict[str, Value] = {}

@@ -23,7 +23,7 @@ from lxml import etree
 
 from runner.connectors.exchange.faults import Scope, code_of, of_fault, of_message, unreadable
 from runner.connectors.exchange.mailbox import Mailbox
-from runner.connectors.exchange.names import SOAP, Element, m, t
+from runner.connectors.exchange.names import SOAP, Element, child, m, t
 from runner.connectors.exchange.transport import EwsProtocol
 from runner.model.errors import ConnectorError, ProtocolFault
 
@@ -107,7 +107,7 @@ class Tamed:
         error = of_message(message, scope=self.scope, writing=self.writing, creating=self.creating)
         if error is not None:
             return error
-        container = message if name is None else message.find(name)
+        container = message if name is None else child(message, name)
         if container is None:
             return unreadable(f"a {self.SERVICE_NAME} answer without content", writing=self.writing)
         return container

@@ -13,7 +13,7 @@ from runner.connectors.exchange.attachments import Attached
 from runner.connectors.exchange.codec import Decode
 from runner.connectors.exchange.item import PRIVACY, SENSITIVITY
 from runner.connectors.exchange.master import Master
-from runner.connectors.exchange.names import Element
+from runner.connectors.exchange.names import Element, text_in
 from runner.model.errors import ConnectorError, Invalid
 from runner.model.items import Item, LinkRef
 from runner.model.privacy import hides, is_private, masked
@@ -25,14 +25,16 @@ def veiling(decode: Decode, link: LinkRef) -> Decode:
         return decode
 
     def read(element: Element) -> Item | Master | Attached | ConnectorError:
-        privacy = PRIVACY.get(element.findtext(SENSITIVITY))
         answer = decode(element)
+        if isinstance(answer, Item):  # every decoder says an item's privacy
+            return masked(answer, link) if is_private(answer.values) else answer
+        privacy = PRIVACY.get(text_in(element, SENSITIVITY))
         if not is_private({"privacy": privacy}):
             return answer
         if isinstance(answer, Attached):  # what is attached is not even fetched
             answer = answer.bare
         if isinstance(answer, Item):
-            return masked(replace(answer, values={**answer.values, "privacy": privacy}), link)
+            return masked(answer, link)
         if isinstance(answer, Master):
             # What its exceptions say is hidden where they are read (``series``).
             return replace(
