@@ -9,16 +9,14 @@ Whoever can write the state can compute a new chain. That shows only against a h
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from hashlib import sha256
 from secrets import token_hex
 
-from runner.store.rows import Row
+from runner.store.rows import Row, encoded
 
 FORGOTTEN = "purge"
 """The operation of a row that says that an item's values were forgotten."""
-_facts = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 class Chain:
@@ -45,4 +43,4 @@ def content_of(salt: str, before: str | None, after: str | None) -> str:
 
 def link_of(previous: str, row: Row, content: str) -> str:
     """The link of a row after this one. Of the row, the first twelve columns count, the values by their digest."""
-    return sha256((previous + _facts([*row[:7], content, *row[9:12]])).encode()).hexdigest()
+    return sha256((previous + encoded([*row[:7], content, *row[9:12]])).encode()).hexdigest()

@@ -232,7 +232,7 @@ def _insert_sql(table: str, constant: tuple[bool, ...], replacing: bool) -> str:
 def _insert_few_sql(table: str, rows: int, replacing: bool) -> str:
     row = f"({', '.join('?' for _ in TABLES[table])})"
     values = ", ".join([row] * rows)
-    return f"INSERT INTO {table} ({columns_of(table)}) VALUES {values}{_over(table) if replacing else ''}"
+    return f"INSERT INTO {table} ({columns_of(table)}) VALUES {values}{_over(table) if replacing else ''}"  # noqa: S608 - names are ours
 
 
 def _over(table: str) -> str:
@@ -258,7 +258,9 @@ def insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row], *, r
     """
     if 0 < len(rows) <= _FEW_ROWS:
         kinds = [kind for _, kind in TABLES[table]]
-        few = [value or None if kind == _JSON else value for row in rows for value, kind in zip(row, kinds, strict=True)]
+        few = [
+            value or None if kind == _JSON else value for row in rows for value, kind in zip(row, kinds, strict=True)
+        ]
         con.execute(_insert_few_sql(table, len(rows), replacing), few).fetchall()
         return
     for start in range(0, len(rows), _MOST_ROWS):
