@@ -8,12 +8,13 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from runner.config import Loaded, load
 from runner.model.errors import UsageError
 
-WANTED = ("targets.d", "mappings")
+WANTED = ("targets.d", "mappings", "service.yaml")
 
 
 @contextmanager
@@ -24,7 +25,24 @@ def base_of(root: Path, base: str) -> Iterator[Loaded]:
         return
     with tempfile.TemporaryDirectory(prefix="exsync-base-") as home:
         _extract(root, base, Path(home))
-        yield load(Path(home), beside=root)
+        yield _with_lists(load(Path(home), beside=root), root, base, Path(home))
+
+
+def _with_lists(loaded: Loaded, root: Path, revision: str, home: Path) -> Loaded:
+    """The same with lists of users in CSV files as they were in the revision; one that lies outside git is as it is now."""
+    if loaded.plan is None or not any(each.kind == "csv" for each in loaded.plan.generated):
+        return loaded
+    generated = []
+    for number, each in enumerate(loaded.plan.generated):
+        file = Path(each.source)
+        inside = each.kind == "csv" and file.is_relative_to(root.resolve())
+        name = f"./{file.relative_to(root.resolve())}" if inside else ""
+        if inside and _git(root, revision, "ls-tree", "--name-only", revision, name):
+            then = home / f"{number}-{file.name}"
+            then.write_bytes(_git(root, revision, "show", f"{revision}:{name}"))
+            each = replace(each, source=str(then))
+        generated.append(each)
+    return replace(loaded, plan=replace(loaded.plan, generated=tuple(generated)))
 
 
 def _extract(root: Path, revision: str, home: Path) -> None:

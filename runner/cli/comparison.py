@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from runner.config import Loaded
 from runner.config.origins import settings_of
-from runner.config.plan import LinkPlan, SyncPlan
+from runner.config.plan import GENERATED, GeneratedLinks, LinkPlan, SyncPlan
+from runner.config.settings import FolderSettings
+from runner.engine.growing import Grown, Sources, grow
 from runner.engine.meaning import meaning_of
+from runner.model.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class Comparison:
     removed: tuple[str, ...] = ()
     changed: tuple[LinkComparison, ...] = ()
     unchanged: int = 0
+    unread: tuple[str, ...] = ()
+    """Lists of users that do not lie in files: who is on them is not compared."""
     links: frozenset[str] = field(default=frozenset())
     """Every link that the change concerns and that still is configured."""
 
@@ -49,71 +54,142 @@ class Comparison:
         del told["links"]
         return told
 
-    def lines(self) -> Iterator[str]:
-        """For a terminal and for Markdown alike."""
-        if not (self.servers or self.added or self.removed or self.changed):
-            yield "The configuration means the same as before."
-            return
-        for one in self.servers:
-            yield f"~ {one.setting}: {one.before} → {one.after}  [{one.rule}]"
-        for name in self.added:
-            yield f"+ link {name}: its first sync pairs what both sides hold, and makes the rest"
-        for name in self.removed:
-            yield f"- link {name}: runs no more; nothing is deleted, and its state is kept until `exsync forget`"
-        for link in self.changed:
-            yield f"~ link {link.link}" + (": every item is looked at again" if link.read_again else "")
-            for one in link.changes:
-                yield f"    {one.setting}: {one.before} → {one.after}  [{one.rule}]"
-        yield f"{self.unchanged} link(s) are not concerned."
+    @property
+    def different(self) -> bool:
+        """Whether the two mean anything different, as far as the files tell."""
+        return bool(self.servers or self.added or self.removed or self.changed)
 
 
 def compare(before: Loaded, after: Loaded) -> Comparison:
-    """Compare two configurations that both have a plan."""
-    old, new = _plan(before), _plan(after)
+    """Compare two configurations that both have a plan. Lists of users in CSV files are read; everybody on a list that lies
+    elsewhere is one link, its user being ``*``."""
+    old, new = _listed(before), _listed(after)
     added = tuple(name for name in new.links if name not in old.links)
     removed = tuple(name for name in old.links if name not in new.links)
     both = [name for name in new.links if name in old.links]
     changed = [
         LinkComparison(name, settings, meaning_of(old.links[name]) != meaning_of(new.links[name]))
         for name in both
-        if (settings := tuple(_settings(name, before, after)))
+        if (settings := tuple(_settings(old.links[name], new.links[name], before, after)))
     ]
     servers = tuple(_servers(old, new))
     concerned = set(new.links) if any(one.setting.startswith(f"{new.crm.name}.") for one in servers) else set()
     touched = {one.setting.partition(".")[0] for one in servers}
-    concerned |= {*added, *(one.link for one in changed), *(n for n in both if new.links[n].target in touched)}
+    concerned |= {*added, *removed, *(one.link for one in changed)}
+    concerned |= {name for name in both if new.links[name].target in touched}
+    unread = tuple(dict.fromkeys(f"who is on {_called(each)} is not told by the files" for each in _elsewhere(new)))
     return Comparison(
-        servers, added, removed, tuple(changed), len(both) - len(changed), frozenset(concerned & new.links.keys())
+        servers, added, removed, tuple(changed), len(both) - len(changed), unread, links=frozenset(concerned)
     )
 
 
-def _plan(loaded: Loaded) -> SyncPlan:
+def grown(plan: SyncPlan, sources: Sources) -> Grown:
+    """The plan with links for those on its lists, as on the first day: nothing is known of earlier ones."""
+    return grow(plan, {}, sources)
+
+
+def concerns(comparison: Comparison, link: LinkPlan) -> bool:
+    """Whether a link, be it of a list, is among those that the change concerns."""
+    return not {link.name, _template_of(link)}.isdisjoint(comparison.links)
+
+
+def _template_of(link: LinkPlan) -> str:
+    """What the link of a list's user is called before it is anybody's."""
+    return f"{link.target}/{GENERATED}/{link.folder}"
+
+
+def _elsewhere(plan: SyncPlan) -> list[GeneratedLinks]:
+    return [each for each in plan.generated if each.kind != "csv"]
+
+
+def _called(generated: GeneratedLinks) -> str:
+    what = (
+        f"the list in the directory {generated.source}" if generated.kind == "ldap" else "the list of the CRM's users"
+    )
+    return f"{what} ({generated.rule})"
+
+
+def _listed(loaded: Loaded) -> SyncPlan:
+    """The plan with everybody on its CSV files, and one link for all who are on a list that lies elsewhere."""
     if loaded.plan is None:
         raise ValueError("only configurations with a plan can be compared")
-    return loaded.plan
+    plan = loaded.plan
+    files = replace(plan, generated=tuple(each for each in plan.generated if each.kind == "csv"))
+    found = grown(files, Sources(_unasked, lambda name: _unasked()))
+    if found.problems:
+        raise UsageError(
+            f"a list of users cannot be compared: {found.problems[0].partition(';')[0]}",
+            remedy="mend the file, or its name",
+        )
+    links = {link.name: link for each in _elsewhere(plan) for link in each.links}
+    return replace(plan, links={**links, **found.plan.links})
 
 
-def _settings(name: str, before: Loaded, after: Loaded) -> Iterator[Changed]:
-    old, new = _plan(before).links[name], _plan(after).links[name]
-    was, now = settings_of(before.settings[name]), settings_of(after.settings[name])
-    origins = after.settings[name].origins
+def _unasked() -> Any:
+    raise ValueError("nothing but files is read here")
+
+
+def _effective(loaded: Loaded, link: LinkPlan) -> FolderSettings:
+    return loaded.settings.get(link.name) or loaded.settings[_template_of(link)]
+
+
+def _settings(old: LinkPlan, new: LinkPlan, before: Loaded, after: Loaded) -> Iterator[Changed]:
+    was, now = settings_of(_effective(before, old)), settings_of(_effective(after, new))
+    origins = _effective(after, new).origins
     for setting, value in now.items():
         if was.get(setting) != value:
             yield Changed(setting, was.get(setting), value, origins.get(setting, new.rule))
     if old.paused != new.paused:
         yield Changed("paused", old.paused, new.paused, new.rule)
-    yield from _units(old, new)
-    if old.mapping.digest != new.mapping.digest and old.rules.units == new.rules.units:
-        yield Changed(f"mapping {new.mapping.name}", "", "its expressions or values changed", new.rules.rule)
+    if (old.candidate is None) != (new.candidate is None):
+        said = {True: "does not run by it", False: "runs by it"}
+        at = new.candidate or old.candidate
+        yield Changed(
+            "candidate", said[old.candidate is None], said[new.candidate is None], at.rule if at else new.rule
+        )
+    yield from _units(old, new, (was["conflict"], now["conflict"]))
+    yield from _mapped(_fields(before, old.mapping.name), _fields(after, new.mapping.name), new.mapping.name)
 
 
-def _units(old: LinkPlan, new: LinkPlan) -> Iterator[Changed]:
-    """Fields that are mapped anew, no more, or by other rules."""
+_Mapped = Mapping[str, tuple[Mapping[str, Any], str]]
+"""What a mapping says of each of its fields, with the line."""
+
+
+def _fields(loaded: Loaded, mapping: str) -> _Mapped:
+    found = {}
+    for document in loaded.documents:
+        if document.kind != "mapping" or document.name != mapping:
+            continue
+        for index, entry in enumerate(document.data["fields"]):
+            name = str(entry.get("record") or entry.get("codec"))
+            found[name] = (entry, document.rule("fields", index))
+        found[""] = ({key: value for key, value in document.data.items() if key != "fields"}, document.rule())
+    return found
+
+
+def _mapped(old: _Mapped, new: _Mapped, mapping: str) -> Iterator[Changed]:
+    """How both sides' values are translated otherwise; directions and policies are told with the fields' rules."""
+    for name, (entry, rule) in new.items():
+        was = old.get(name, (entry, rule))[0]
+        for key in sorted((entry.keys() | was.keys()) - {"direction", "conflict", "name"}):
+            if entry.get(key) != was.get(key):
+                where = ", ".join(filter(None, (f"mapping {mapping}", name, key)))
+                yield Changed(where, was.get(key), entry.get(key), rule)
+
+
+def _units(old: LinkPlan, new: LinkPlan, policies: tuple[str, str]) -> Iterator[Changed]:
+    """Fields that are mapped anew, no more, or by other rules; those that merely follow the links' ``policies`` are not
+    named."""
     was, now = ({unit.name: unit for unit in link.rules.units} for link in (old, new))
     for name, unit in now.items():
         known = was.get(name)
         if known is None:
             yield Changed(f"field {name}", "not mapped", f"{unit.direction}, {unit.conflict}", unit.rule)
+        elif (known.fields, known.direction) == (unit.fields, unit.direction) and policies == (
+            known.conflict,
+            unit.conflict,
+        ):
+            continue
         elif (known.fields, known.direction, known.conflict) != (unit.fields, unit.direction, unit.conflict):
             was_so = f"{known.direction}, {known.conflict}"
             yield Changed(f"field {name}", was_so, f"{unit.direction}, {unit.conflict}", unit.rule)

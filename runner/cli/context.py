@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import secrets
+import shutil
 import time
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -85,6 +87,19 @@ class Context:
         from runner.connectors.crm import connect
 
         return connect(plan.crm, reveal(plan.crm.url), clock=SystemClock())
+
+    @contextmanager
+    def spare(self) -> Iterator[Context]:
+        """This context, as long as no service has the state; else the same on a copy of it, which is dropped afterwards."""
+        service = self.service()
+        if service is None:
+            yield self
+            return
+        copy = Path(service.post("/api/v1/state/copy")["path"])
+        try:
+            yield replace(self, state=copy, socket=copy.with_suffix(".sock"))
+        finally:
+            shutil.rmtree(copy.parent, ignore_errors=True)
 
     def session(self) -> Session:
         """Plan, state and connectors of one command, closed together."""

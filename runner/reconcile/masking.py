@@ -32,7 +32,7 @@ def _link(link: LinkChanges) -> LinkChanges:
         detached=_noted(link.detached),
         drifted=_noted(link.drifted),
         left=_noted(link.left),
-        quarantined=_noted(link.quarantined),
+        quarantined=tuple(_unsaid(each) for each in link.quarantined),
     )
 
 
@@ -50,6 +50,11 @@ def _clashing(each: Clashing) -> Clashing:
 
 def _noted(noted: Iterable[Noted]) -> tuple[Noted, ...]:
     return tuple(replace(each, label=_label(each.label)) for each in noted)
+
+
+def _unsaid(each: Noted) -> Noted:
+    """A fault's code without its words, which quote what they cannot carry."""
+    return Noted(_label(each.label), f"{each.reason.partition(':')[0]}: {MASK}")
 
 
 def _label(label: Label) -> Label:

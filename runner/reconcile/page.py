@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from runner.model.printable import printable
 from runner.model.terms import Operation
 from runner.reconcile.changeset import ChangeSet, LinkChanges, field_lines
+from runner.reconcile.figures import COLUMNS, Contrast, figures, stopped_by
 from runner.reconcile.ordering import Planned
 from runner.reconcile.rendering import SYMBOLS, shown, summary
 
@@ -21,30 +22,44 @@ STYLE = (
 )
 
 
-def page(changes: ChangeSet, title: str = "exsync plan", notes: Sequence[str] = ()) -> str:
-    """The whole page; ``notes`` are lines of text that stand above the change set."""
-    return "\n".join(_page(changes, title, notes)) + "\n"
+def page(
+    changes: ChangeSet,
+    title: str = "exsync plan",
+    notes: Sequence[str] = (),
+    contrasted: Sequence[Contrast] | None = None,
+) -> str:
+    """The whole page; ``notes`` are lines of text that stand above the change set. With ``contrasted`` (links under two
+    configurations) the change set is what the newer one brings about."""
+    return "\n".join(_page(changes, title, notes, contrasted)) + "\n"
 
 
-def _page(changes: ChangeSet, title: str, notes: Sequence[str]) -> Iterator[str]:
+def _page(changes: ChangeSet, title: str, notes: Sequence[str], contrasted: Sequence[Contrast] | None) -> Iterator[str]:
     yield f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
     yield f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1>"
     if notes:
         yield "<pre>" + "\n".join(_text(line) for line in notes) + "</pre>"
-    yield f"<p><strong>{_text(summary(changes))}</strong></p>"
-    yield "<table><tr><th>link</th>" + "".join(f"<th>{o}</th>" for o in Operation)
-    yield "<th>conflicts</th><th>mail</th><th>stopped by</th></tr>"
-    for link in changes.links:
-        numbers = "".join(f'<td class="n">{link.writes().get(operation, 0)}</td>' for operation in Operation)
-        codes = ", ".join(sorted({trip.code for trip in link.trips})) or ("an error" if link.error else "")
-        mail = link.counts.get("mail", 0) + link.counts.get("mail_held", 0)
-        yield f"<tr><td>{_text(link.link)}</td>{numbers}<td class=n>{len(link.clashes)}</td><td class=n>{mail}</td>"
-        yield f'<td class="stop">{_text(codes)}</td></tr>'
-    yield "</table>"
+    if contrasted:
+        yield "<h2>The next pass, before → after</h2>"
+        yield from table((each.link, each.cells, each.stopped) for each in contrasted)
+    if contrasted is not None:
+        yield "<h2>Brought about by it</h2>"
+    if changes.links or not notes:
+        yield f"<p><strong>{_text(summary(changes))}</strong></p>"
+    if contrasted is None and changes.links:
+        yield from table((link.link, figures(link), stopped_by(link)) for link in changes.links)
     for link in changes.links:
         if not link.quiet:
             yield from _link(link)
     yield "</body></html>"
+
+
+def table(rows: Iterable[tuple[str, Sequence[str], str]]) -> Iterator[str]:
+    """A table of links: name, figures, what stops it."""
+    yield "<table><tr><th>link</th>" + "".join(f"<th>{name}</th>" for name in COLUMNS) + "<th>stopped by</th></tr>"
+    for name, cells, stopped in rows:
+        numbers = "".join(f'<td class="n">{_text(cell)}</td>' for cell in cells)
+        yield f'<tr><td>{_text(name)}</td>{numbers}<td class="stop">{_text(stopped)}</td></tr>'
+    yield "</table>"
 
 
 def _link(link: LinkChanges) -> Iterator[str]:
@@ -65,9 +80,17 @@ def _link(link: LinkChanges) -> Iterator[str]:
     for each in link.clashes[:PER_LINK]:
         unit = each.clash.unit or "edit against delete"
         yield f"<p>conflict in {_text(unit)} of {_text(shown(each.label.title))}  <code>{_text(each.clash.rule)}</code></p>"
-    for heading, noted in (("detached", link.detached), ("drifted", link.drifted), ("quarantined", link.quarantined)):
+    for heading, noted in (
+        ("detached", link.detached),
+        ("drifted", link.drifted),
+        ("left as it is", link.left),
+        ("quarantined", link.quarantined),
+    ):
         for one in noted[:PER_LINK]:
             yield f"<p>{heading}: {_text(shown(one.label.title))}: {_text(one.reason)}</p>"
+    for unsure in link.unsure[:PER_LINK]:
+        crm, target = (", ".join(keys) for keys in (unsure.crm, unsure.target))
+        yield f"<p>unsure match: CRM {_text(crm)} with target {_text(target)}: left alone</p>"
     yield "</details>"
 
 

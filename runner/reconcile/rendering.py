@@ -13,6 +13,7 @@ from runner.model.printable import printable
 from runner.model.record import Fields, Value
 from runner.model.terms import Operation
 from runner.reconcile.changeset import ChangeSet, Clashing, FieldLine, LinkChanges, field_lines
+from runner.reconcile.figures import COLUMNS, figures, stopped_by
 from runner.reconcile.ordering import Label, Planned
 
 SYMBOLS = {Operation.CREATE: "+", Operation.UPDATE: "~", Operation.DELETE: "-"}
@@ -65,25 +66,23 @@ def markdown(changes: ChangeSet) -> str:
     """For a pull-request comment: a table of links, then each link's changes folded away, within the size of a comment."""
     head = [f"**{summary(changes)}**", ""]
     if changes.links:
-        head += ["| link | create | update | delete | conflicts | stopped by |", "|---|--:|--:|--:|--:|---|"]
-    blocks: list[str] = []
-    for link in changes.links:
-        codes = ", ".join(sorted({trip.code for trip in link.trips})) or ("an error" if link.error else "")
-        numbers = " | ".join(str(link.writes().get(operation, 0)) for operation in Operation)
-        head.append(f"| {_code(link.link)} | {numbers} | {len(link.clashes)} | {codes} |")
-        if not link.quiet:
-            blocks.append(_link_markdown(link))
-    out, left_out = "\n".join(head) + "\n", 0
+        head += [f"| link | {' | '.join(COLUMNS)} | stopped by |", f"|---|{'--:|' * len(COLUMNS)}---|"]
+    head += [f"| {_code(link.link)} | {' | '.join(figures(link))} | {stopped_by(link)} |" for link in changes.links]
+    out = "\n".join(head) + "\n"
     if len(out) > COMMENT:
         return f"**{summary(changes)}**\n\n{_count(len(changes.links), 'link')}: too many to list here.\n"
-    for block in blocks:
-        if len(out) + len(block) > COMMENT:
+    return out + details(changes, COMMENT - len(out))
+
+
+def details(changes: ChangeSet, room: int) -> str:
+    """As Markdown of so many characters at most: each link's changes, folded away."""
+    out, left_out = "", 0
+    for block in (_link_markdown(link) for link in changes.links if not link.quiet):
+        if len(out) + len(block) > room:
             left_out += 1
         else:
             out += "\n" + block
-    if left_out:
-        out += f"\nThe details of {_count(left_out, 'link')} do not fit here.\n"
-    return out
+    return out + (f"\nThe details of {_count(left_out, 'link')} do not fit here.\n" if left_out else "")
 
 
 def shown(value: Value, longest: int = LONGEST) -> str:

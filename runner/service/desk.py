@@ -327,15 +327,20 @@ class Desk:
         if circuit.state is CircuitState.OPEN:
             self.service.dispatcher.reset(target)
 
-    def plan(self, names: Sequence[str]) -> Data:
-        """What the next pass would do, found out on a copy of the state: nobody is held up by it."""
+    def plan(self, names: Sequence[str], *, personal: bool = False) -> Data:
+        """What the next pass would do, found out on a copy of the state: nobody is held up by it. In HTML titles and values
+        are masked unless ``personal``."""
         service, plan = self.service, self.service.generations.current.plan
         with on_a_copy(service) as runner:
             run = service.rng.token()
             reports = runner.run(select_links(plan, names), Orders(run, rehearse=True))
             watermarks = {report.link: runner.store.link(report.link).target_watermark or "" for report in reports}
         changes = ChangeSet(tuple(report.as_changes() for report in reports))
-        told = {"configuration": plan.digest, "watermarks": watermarks, "html": page(masked(changes))}
+        told = {
+            "configuration": plan.digest,
+            "watermarks": watermarks,
+            "html": page(changes if personal else masked(changes)),
+        }
         return {**rendered(run, reports), **told, "different": changes.outstanding}
 
 

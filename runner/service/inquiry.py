@@ -17,7 +17,7 @@ from runner.model.queueing import Cause, Order
 from runner.service.acts import Operator
 from runner.service.auditing import audit_answer, forget_link
 from runner.service.candidates import candidates_view, try_candidates
-from runner.service.copies import on_a_copy
+from runner.service.copies import copy_for_others, on_a_copy
 from runner.service.desk import Desk, rendered
 from runner.service.follower import jobs_for
 from runner.service.snapshots import SnapshotWish, demand_approved, note_snapshot, planned_by, snapshot_asked
@@ -41,6 +41,10 @@ class Inquiry:
         """Why an item did, or did not, synchronise."""
         with on_a_copy(self.service) as runner:
             return explained(runner, word, names)
+
+    def copy(self) -> Data:
+        """A copy of the state beside it, for a command that looks at it and drops it."""
+        return {"path": str(copy_for_others(self.service))}
 
     def audit(self, names: Sequence[str], *, anew: bool, repair: bool, most: int | None = None) -> Data:
         """Compare both sides of these links, in their turn; what is found is marked when it shall be repaired. ``most``:

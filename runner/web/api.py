@@ -123,7 +123,8 @@ def api_routes(desk: Desk) -> list[Route]:
             frozenset(Operation(each) for each in _texts(body, "allow")),
             frozenset(_texts(body, "only")) if "only" in body else None,
         ),
-        "/api/v1/plan": lambda request, body: desk.plan(_texts(body, "links")),
+        "/api/v1/plan": lambda request, body: desk.plan(_texts(body, "links"), personal=bool(body.get("personal"))),
+        "/api/v1/state/copy": lambda request, body: inquiry.copy(),
         "/api/v1/candidates/plan": lambda request, body: inquiry.try_candidates(_texts(body, "links")),
         "/api/v1/audit": lambda request, body: inquiry.audit(
             _texts(body, "links"),

@@ -50,6 +50,7 @@ SUMMARIES: Mapping[str, str] = {
     "/api/v1/undo": "Take a run back, or show what that would write (plan)",
     "/api/v1/audit": "Compare both sides of links item by item (anew, repair, at most so many of each)",
     "/api/v1/candidates": "Every target's candidate: its rings, who runs by it, what it would have done otherwise",
+    "/api/v1/state/copy": "Copy the state to beside it, for a command on this machine that looks at the copy and drops it",
     "/api/v1/candidates/plan": "What the next pass would do by the candidate and as it is; writes nothing",
     "/api/v1/forget": "Drop the state of a link that is not configured any more",
     "/api/v1/explain": "Why an item is as it is: pairing, rule and write behind each field",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from runner.cli.alike import lines
 from runner.cli.base import base_of
 from runner.cli.comparison import compare
 from runner.cli.plan_file import PlanFile, plan_file, read_plan
@@ -16,8 +18,11 @@ from runner.config import load
 from runner.model.errors import PlanStale, UsageError
 from runner.testing.clock import FakeClock
 from tests.e2e.operator import ANN, BOB, REPOSITORY, Operator
+from tests.e2e.served import Served
+from tests.e2e.test_mail_commands import plan_meeting
 
 TARGET = "targets.d/sandbox.yaml"
+MAILING = "  mail: {send: [invitations], per_run: 9}\n"
 
 
 def titles(operator: Operator, user: str) -> list[str | None]:
@@ -29,10 +34,15 @@ def root(tmp_path: Path) -> Path:
     """The shipped configuration in a git repository with one commit."""
     for name in ("targets.d", "mappings"):
         shutil.copytree(REPOSITORY / name, tmp_path / name)
-    identity = ["-c", "user.name=Olga", "-c", "user.email=olga@example.com"]
-    for words in (["init", "-q", "-b", "main"], ["add", "."], [*identity, "commit", "-qm", "Begin"]):
-        subprocess.run(["git", "-C", str(tmp_path), *words], check=True, capture_output=True)
+    subprocess.run(["git", "init", "-q", "-b", "main", str(tmp_path)], check=True)
+    commit(tmp_path)
     return tmp_path
+
+
+def commit(root: Path) -> None:
+    identity = ["-c", "user.name=Olga", "-c", "user.email=olga@example.com"]
+    for words in (["add", "."], [*identity, "commit", "-qm", "What there is"]):
+        subprocess.run(["git", "-C", str(root), *words], check=True, capture_output=True)
 
 
 def replaced(root: Path, file: str, old: str, new: str) -> None:
@@ -55,8 +65,54 @@ def test_a_change_is_told_from_the_files_alone(root: Path) -> None:
     said = {one.setting: (one.after, one.rule.rsplit(":", 2)[0]) for one in link.changes}
     assert said["window"][1] == TARGET
     assert said["field location"] == ("inbound, crm_wins", "mappings/schedule_item.yaml")
-    text = "\n".join(comparison.lines())
+    text = "\n".join(lines(comparison))
     assert "nothing is deleted" in text
+
+
+def test_one_word_in_defaults_takes_a_few_lines_however_many_links_it_concerns(root: Path) -> None:
+    """A comment that nobody can read is none: links that change alike are told once, values as YAML writes them."""
+    users = "".join(f"- user: user{number}@example.com\n" for number in range(400))
+    (root / TARGET).write_text((root / TARGET).read_text() + users)
+    commit(root)
+    replaced(root, TARGET, "  conflict: crm_wins\n", "  conflict: target_wins\n")
+    replaced(root, TARGET, "future: 365d", "future: 30d")
+    with base_of(root, "main") as before:
+        comparison = compare(before, load(root))
+    assert len(comparison.changed) > 400
+    told = list(lines(comparison))
+    assert len(told) < 20
+    text = "\n".join(told)
+    assert "    window: {past: 30d, future: 365d} → {past: 30d, future: 30d}  [targets.d/sandbox.yaml:" in text
+    assert "    conflict: crm_wins → target_wins  [targets.d/sandbox.yaml:" in text
+    assert "field" not in text  # they follow the word
+    assert "… and 393 more" in text
+
+
+def test_how_a_field_is_translated_otherwise_is_told_beside_its_rules(root: Path) -> None:
+    replaced(root, "mappings/schedule_item.yaml", "values: {A: 1, B: 5, C: 9}", "values: {A: 5, B: 1, C: 9}")
+    replaced(root, "mappings/schedule_item.yaml", "record: location", "record: location, direction: inbound")
+    with base_of(root, "main") as before:
+        text = "\n".join(lines(compare(before, load(root))))
+    assert "mapping schedule_item, priority, values: {A: 1, B: 5, C: 9} → {A: 5, B: 1, C: 9}  [mappings/" in text
+    assert "field location: both, crm_wins → inbound, crm_wins" in text
+
+
+def test_who_comes_and_goes_by_a_list_in_git_is_told(root: Path) -> None:
+    """B-73: a CSV file is compared as it was in the revision; a list that lies elsewhere is one link for all on it."""
+    for kind, source in (("csv", "people.csv"), ("crm", "users")):
+        document = (root / TARGET).read_text().replace("name: sandbox", f"name: by-{kind}").partition("links:\n")[0]
+        listed = f"links:\n- generate: {{from: {{{kind}: {source}}}}}\n"
+        (root / f"targets.d/by-{kind}.yaml").write_text(document + listed)
+    (root / "people.csv").write_text("email\nzoe@example.com\ntom@example.com\n")
+    commit(root)
+    (root / "people.csv").write_text("email\nzoe@example.com\neve@example.com\n")
+    replaced(root, "targets.d/by-crm.yaml", "future: 365d", "future: 30d")
+    with base_of(root, "main") as before:
+        comparison = compare(before, load(root))
+    assert comparison.added == ("by-csv/eve@example.com/calendar",)
+    assert comparison.removed == ("by-csv/tom@example.com/calendar",)
+    assert [link.link for link in comparison.changed] == ["by-crm/*/calendar"]
+    assert "the list of the CRM's users (targets.d/by-crm.yaml:" in "\n".join(lines(comparison))
 
 
 def test_what_is_no_base_is_refused_with_what_to_do(root: Path) -> None:
@@ -70,7 +126,7 @@ def test_the_same_files_mean_the_same(root: Path) -> None:
     (root / TARGET).write_text("# a comment\n" + (root / TARGET).read_text())
     with base_of(root, "main") as before:
         comparison = compare(before, load(root))
-    assert list(comparison.lines()) == ["The configuration means the same as before."]
+    assert list(lines(comparison)) == ["The configuration means the same as before."]
 
 
 def test_a_plan_is_refused_when_it_was_edited_or_is_none(tmp_path: Path) -> None:
@@ -120,8 +176,35 @@ def test_a_plan_for_a_pull_request_says_what_the_next_pass_would_do_and_nobodys_
     assert str(subject) not in said.out
     page = operator.exsync("plan", "--base", str(base), "-o", "markdown").out
     assert "### exsync" in page
+    assert "| create | update | delete | detach | conflicts | mail |" in page
+    assert re.search(rf"\| `sandbox/{ANN}/calendar` \| 0 \| [01] → \d+ \| 0 \| 0 \| 0 \| 0 \|", page)
     assert str(subject) not in page
     assert operator.remote_writes() == written
+
+
+def test_the_mail_that_a_change_sends_is_told_link_by_link_also_beside_a_service(operator: Operator) -> None:
+    """B-42, B-100: a policy is about to be turned on, a list of users to be left. The service has the state: both passes are
+    rehearsed on a copy, of which nothing stays."""
+    operator.sql("DELETE FROM appointment")
+    base = operator.ready().home / "base"
+    for name in ("targets.d", "mappings"):
+        shutil.copytree(operator.home / name, base / name)
+    operator.exsync("run", "--once")
+    with Served(operator) as served:
+        served.idle()
+        operator.exsync("link", "suspend", "--all")
+        operator.replace("targets.d/sandbox.yaml", "conflict: crm_wins\n", "conflict: crm_wins\n" + MAILING)
+        operator.replace("targets.d/sandbox.yaml", f"- user: {BOB}\n", "")
+        plan_meeting(operator, "Northwind visits")
+        said = operator.exsync("plan", "--base", str(base))
+        assert said.code == 0, said.text
+        assert "mail: {send: [], " in said.out
+        [row] = [line.split("  ") for line in said.out.splitlines() if line.startswith(f"sandbox/{ANN}/calendar  ")]
+        assert "0 → 2" in [cell.strip() for cell in row]
+        assert f"- link sandbox/{BOB}/calendar" in said.out
+        assert "Northwind" not in said.out
+        assert list(operator.state.parent.glob(".exsync-plan-*")) == []
+        assert served.stop() == 0
 
 
 def test_an_approved_plan_is_carried_out_exactly_or_refused(operator: Operator) -> None:

@@ -11,9 +11,12 @@ import pytest
 from runner.model.record import Fields
 from runner.model.state import Base
 from runner.model.terms import ConflictPolicy, Direction, Operation, Side
+from runner.reconcile.causing import caused
 from runner.reconcile.changeset import ChangeSet, Clashing, LinkChanges, Noted
 from runner.reconcile.decision import Change, Decision, Presented, Verdict
+from runner.reconcile.figures import COLUMNS, contrasts
 from runner.reconcile.guards import Limit, Limits, assess, measure
+from runner.reconcile.masking import MASK, masked
 from runner.reconcile.matching import Unsure
 from runner.reconcile.merge import reconcile
 from runner.reconcile.ordering import Label, Planned, called
@@ -176,8 +179,9 @@ def test_counts_are_complete_where_the_list_is_not() -> None:
 
 def test_markdown_is_a_table_and_folded_details() -> None:
     out = markdown(ChangeSet((a_link(), LinkChanges("hq/bob/calendar", 3))))
-    assert "| `hq/ann.lee@example.com/calendar` | 1 | 1 | 1 | 1 | G104 |" in out
-    assert "| `hq/bob/calendar` | 0 | 0 | 0 | 0 |  |" in out
+    assert "| link | create | update | delete | detach | conflicts | mail | stopped by |" in out
+    assert "| `hq/ann.lee@example.com/calendar` | 1 | 1 | 1 | 1 | 1 | 0 | G104 |" in out
+    assert "| `hq/bob/calendar` | 0 | 0 | 0 | 0 | 0 | 0 |  |" in out
     assert out.count("<details>") == out.count("</details>") == 1
     assert '`title: "Dentist" → "Dentist, 2nd floor"`' in out
     assert "`mappings/item.yaml:7:3, mappings/item.yaml:10:3`" in out
@@ -191,6 +195,44 @@ def test_markdown_fits_a_comment_however_much_changes() -> None:
     assert "do not fit here" in out
     everyone = ChangeSet(tuple(LinkChanges(f"hq/user{n:05}@example.com/calendar", 1) for n in range(5000)))
     assert len(markdown(everyone)) < COMMENT
+
+
+def test_two_configurations_are_told_link_by_link() -> None:
+    """B-100: figures before and after, mail included; links of which neither does anything are left out."""
+    now = a_link()
+    was = replace(now, trips=(), counts={"crm.update": 1, "detached": 1, "mail_held": 3})
+    after = ChangeSet(
+        (replace(now, counts={**now.counts, "detached": 1, "mail": 2}), LinkChanges("hq/bob/calendar", 3))
+    )
+    [row] = contrasts(ChangeSet((was, LinkChanges("hq/bob/calendar", 3))), after)
+    assert (row.link, row.stopped) == (now.link, "G104")
+    assert dict(zip(COLUMNS, row.cells, strict=True)) == {
+        "create": "0 → 1",
+        "update": "1",
+        "delete": "0 → 1",
+        "detach": "1",
+        "conflicts": "1",
+        "mail": "0 + 3 held → 2",
+    }
+    [gone] = contrasts(ChangeSet((now,)), ChangeSet())
+    assert gone.cells[0] == "1 → 0"
+
+
+def test_only_what_the_change_brings_about_is_said_to_be() -> None:
+    """What is set aside, left or drifted either way is nothing that a change of the configuration does."""
+    link = a_link()
+    [same] = caused(ChangeSet((link,)), ChangeSet((link,))).links
+    assert (same.changes, same.clashes, same.detached, same.drifted, same.quarantined, same.unsure) == ((),) * 6
+    [fresh] = caused(ChangeSet(), ChangeSet((link,))).links
+    assert (fresh.drifted, fresh.quarantined) == (link.drifted, link.quarantined)
+
+
+def test_what_a_fault_quotes_is_masked_too() -> None:
+    """A fault of an item tells the value that it cannot carry."""
+    link = replace(a_link(), quarantined=(Noted(Label("Bad", "7"), "mapping: priority 'Zoe Novak' has no value"),))
+    [hidden] = masked(ChangeSet((link,))).links
+    assert hidden.quarantined[0].reason == f"mapping: {MASK}"
+    assert "Zoe" not in text(ChangeSet((hidden,)))
 
 
 def test_strangers_text_stays_text() -> None:
