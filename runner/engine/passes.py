@@ -184,6 +184,7 @@ class Pass:
             self.orders.allowed,
             unmatched=self.unmatched,
             rewriting=self.relist,
+            errand=self.orders.errand,
         )
 
     def _rehearse(self, after: int, until: int) -> None:

@@ -84,8 +84,9 @@ class _Undo:
             wanted: Counter[Operation] = Counter()
             for step in self._steps(found):
                 wanted.update(t.takeback.change.operation for t in self._look(step) if t.takeback.change)
+            known, allowed = self.report.known, self.orders.allowed
             self.report.trips = guarded(
-                self.parts, self.link, self.orders.run, wanted, self.report.known, self.orders.allowed
+                self.parts, self.link, self.orders.run, wanted, known, allowed, errand=self.errand
             )
             shown_only = self.orders.rehearse or bool(self.report.trips)
             for number, step in enumerate(self._steps(found), start=1):

@@ -101,6 +101,8 @@ class Trip:
     known: int
     limit: int
     rule: str
+    command: str = ""
+    """What an operator typed for an errand (an undo, a snapshot) that the guard stopped; empty: it was a pass."""
 
     def __str__(self) -> str:
         share = f" ({100 * self.wanted / self.known:.0f} %)" if self.known else ""
@@ -113,7 +115,9 @@ class Trip:
     @property
     def remedy(self) -> str:
         """How to go on."""
-        allowing = f"`exsync apply {self.link} --allow-{self.operation}s`"
+        allowing = f"`{self.command or f'exsync apply {self.link}'} --allow-{self.operation}s`"
+        if self.command:
+            return f"look at the whole of it (without --apply nothing is written); if it is meant, allow it once: {allowing}"
         if self.code == UNMATCHED:
             return (
                 "give the mapping `match:` with the keys by which items on both sides are the same; or, if none of them are, "
@@ -127,11 +131,11 @@ class Trip:
         if self.code == EMPTIED:
             return (
                 f"see whether the other side was emptied by accident: `exsync plan {self.link}`; "
-                f"if the deletes are meant, allow them once: `exsync apply {self.link} --allow-{self.operation}s`"
+                f"if the deletes are meant, allow them once: {allowing}"
             )
         return (
             f"look at `exsync plan {self.link}`; then raise guards.max_{self.operation}s in YAML, "
-            f"or allow it once: `exsync apply {self.link} --allow-{self.operation}s`"
+            f"or allow it once: {allowing}"
         )
 
 

@@ -58,11 +58,15 @@ class UndoWish:
 def undo_asked(store: Store, plan: SyncPlan, wish: UndoWish, now: datetime) -> tuple[Undo, Sequence[LinkPlan]]:
     """The errand, and the links that it concerns. Raises ``UsageError`` for a run or a link that is not there."""
     if (wish.run is None) == (wish.since is None):
-        raise UsageError("an undo needs a RUN, or --since with --user or --link", remedy="`exsync status` shows runs")
+        raise UsageError(
+            "an undo needs a RUN, or --since with --user or --link", remedy="`exsync runs list` names runs"
+        )
     if wish.run is not None:
-        name, links = _run(store, plan, wish.run)
-        chosen = select_links(plan, wish.links) if wish.links else links
-        return Undo(undone=name, both=wish.both), [link for link in links if link in chosen]
+        name, wrote = _run(store, wish.run)
+        errand = Undo(undone=name, both=wish.both)
+        if wish.links:
+            return errand, _meant(select_links(plan, wish.links), name, wrote)
+        return errand, _configured(plan, name, wrote)
     if not wish.links:
         raise UsageError(
             "--since takes back every write on a link: name the links", remedy="add --user ADDRESS or --link NAME"
@@ -82,7 +86,8 @@ def undone_by(store: Store, run: str) -> str | None:
     return next((str(act.detail).removeprefix("run ").partition(",")[0] for act in known), None)
 
 
-def _run(store: Store, plan: SyncPlan, beginning: str) -> tuple[str, list[LinkPlan]]:
+def _run(store: Store, beginning: str) -> tuple[str, Sequence[str]]:
+    """A run's whole name, and the links on which it wrote."""
     found = store.runs_called(beginning) if len(beginning) >= SHORTEST else {}
     if len(found) != 1:
         many = (
@@ -90,13 +95,26 @@ def _run(store: Store, plan: SyncPlan, beginning: str) -> tuple[str, list[LinkPl
         )
         raise UsageError(
             f"{many} with {beginning!r}",
-            remedy=f"`exsync status -o json` and `exsync explain` name runs; {SHORTEST} characters are enough",
+            remedy=f"`exsync runs list` and `exsync explain` name runs; {SHORTEST} characters are enough",
         )
     [(name, links)] = found.items()
+    return name, links
+
+
+def _meant(chosen: Sequence[LinkPlan], run: str, links: Sequence[str]) -> list[LinkPlan]:
+    meant = [link for link in chosen if link.name in links]
+    if not meant:
+        raise UsageError(f"run {run[:8]} wrote on none of these links", remedy=f"it wrote on {', '.join(links[:3])}")
+    return meant
+
+
+def _configured(plan: SyncPlan, run: str, links: Sequence[str]) -> list[LinkPlan]:
     gone = [link for link in links if link not in plan.links]
     if gone:
+        rest = [link for link in links if link in plan.links]
+        others = f", or leave it as it is and name the others: --link {' --link '.join(rest[:3])}" if rest else ""
         raise UsageError(
-            f"run {name[:8]} wrote on {gone[0]}, which is not configured any more",
-            remedy="put the link back into YAML (enabled: false will not do), or name the others with --link",
+            f"run {run[:8]} wrote on {gone[0]}, which is not configured any more",
+            remedy=f"put the link back into YAML (enabled: false will not do){others}",
         )
-    return name, [plan.links[link] for link in links]
+    return [plan.links[link] for link in links]

@@ -4,6 +4,7 @@ against the OpenAPI document."""
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -176,6 +177,7 @@ def _write(document: Document, paths: dict[str, str], pia: Person) -> None:
     posted("/api/v1/apply", {"links": [LINK]})
     posted("/api/v1/mail/{id}/drop", id=mail["id"], status=400)
     posted("/api/v1/plan", {"links": [LINK]})
+    shutil.rmtree(Path(posted("/api/v1/state/copy")["path"]).parent)
     posted("/api/v1/candidates/plan", status=400)
     assert posted("/api/v1/explain", {"word": "Stated", "links": [LINK]})["items"]
     assert posted("/api/v1/audit", {"links": [LINK]})["links"][0]["link"] == LINK

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.model.terms import Operation
-from runner.reconcile.guards import Circumstances, Limit, Limits, assess, measure
+from runner.reconcile.guards import Circumstances, Limit, Limits, Trip, assess, measure
 
 counts = st.dictionaries(st.sampled_from(Operation), st.integers(0, 300))
 limit = st.builds(
@@ -117,6 +117,15 @@ def test_the_operator_is_told_figures_limit_place_and_way_out() -> None:
     )
     assert "--allow-deletes" in trip.remedy
     assert "guards.max_deletes" in trip.remedy
+
+
+def test_what_stopped_an_errand_is_allowed_by_the_errands_own_command() -> None:
+    """`exsync apply` would run a pass, and take nothing back."""
+    trip = Trip(
+        "G103", "hq/ann", Operation.DELETE, 2, 0, 2, 1, "built in", "exsync undo 4f7de262 --link hq/ann --apply"
+    )
+    assert "`exsync undo 4f7de262 --link hq/ann --apply --allow-deletes`" in trip.remedy
+    assert "exsync apply" not in trip.remedy
 
 
 def test_an_emptied_side_is_not_talked_into_a_higher_limit() -> None:

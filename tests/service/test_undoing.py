@@ -69,6 +69,18 @@ def test_a_link_that_is_not_configured_any_more_is_named() -> None:
         undo_asked(written("abcdef", "gone@example.com"), PLAN, UndoWish(run="abcd"), NOW)
 
 
+def test_the_links_that_are_left_can_be_taken_back_alone() -> None:
+    """Nora has left, and the run that garbled everybody's calendars is taken back for Ann."""
+    store = written("abcdef", ANN, "nora@example.com")
+    with pytest.raises(UsageError, match="not configured any more") as refused:
+        undo_asked(store, PLAN, UndoWish(run="abcd"), NOW)
+    assert f"--link sandbox/{ANN}/calendar" in (refused.value.remedy or "")
+    _, links = undo_asked(store, PLAN, UndoWish(run="abcd", links=(ANN,)), NOW)
+    assert [link.user for link in links] == [ANN]
+    with pytest.raises(UsageError, match="wrote on none of these links"):
+        undo_asked(store, PLAN, UndoWish(run="abcd", links=(BOB,)), NOW)
+
+
 def test_a_request_that_does_not_read_is_refused() -> None:
     with pytest.raises(UsageError, match="does not read"):
         UndoWish.from_plain({"run": 7})
