@@ -106,7 +106,7 @@ def test_guards_stop_a_snapshot_like_any_pass(make_world: MakeWorld) -> None:
     for item in list(world.outlook().values())[:3]:
         world.target.user_delete(item.key, hard=True)
     report = snap(world, GET)
-    assert f"`exsync snapshot get {world.link.name} --apply --allow-deletes`" in report.trips[0].remedy
+    assert f"`exsync snapshot get {world.link} --apply --allow-deletes`" in report.trips[0].remedy
     assert len(world.records()) == 4
     report = snap(world, GET, orders={"allowed": frozenset({Operation.DELETE})})
     assert report.counts["crm.delete"] == 3

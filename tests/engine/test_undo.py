@@ -219,7 +219,7 @@ def test_guards_stop_an_undo_until_they_are_lifted(make_world: MakeWorld) -> Non
     world.sync()
     stopped = take_back(world, 1)
     assert {trip.operation for trip in stopped.trips} == {Operation.DELETE}
-    assert f"`exsync undo run-1 --link {world.link.name} --apply --allow-deletes`" in stopped.trips[0].remedy
+    assert f"`exsync undo run-1 --link {world.link} --apply --allow-deletes`" in stopped.trips[0].remedy
     assert len(world.records()) == 5
     take_back(world, 1, allowed=frozenset({Operation.DELETE}))
     assert not world.records()
