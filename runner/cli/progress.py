@@ -6,17 +6,25 @@ Both go to stderr and leave no trace. Rich is loaded when somebody watches.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from threading import Event, Thread
+from typing import TYPE_CHECKING, TypeVar
+
+from runner.model.errors import ExsyncError
 
 if TYPE_CHECKING:
     from runner.engine.passes import Progress as Report
 
+Answer = TypeVar("Answer")
+_LOOK = 0.5
+"""Seconds between two looks at work that somebody else does."""
+
 
 @contextmanager
-def progress() -> Iterator[Report | None]:
-    """What work reports its progress to, by (what, done, due); None when nobody is watching."""
+def progress(pulse: str | None = None) -> Iterator[Report | None]:
+    """What work reports its progress to, by (what, done, due); None when nobody is watching. ``pulse``: what is shown until
+    the first report."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -26,11 +34,14 @@ def progress() -> Iterator[Report | None]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         tasks = {}
+        waiting = None if pulse is None else bar.add_task(pulse, total=None)
 
-        def report(link: str, done: int, due: int) -> None:
-            if link not in tasks:
-                tasks[link] = bar.add_task(link, total=due)
-            bar.update(tasks[link], completed=done, total=max(due, done))
+        def report(what: str, done: int, due: int) -> None:
+            if waiting is not None:
+                bar.update(waiting, visible=False)
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=due)
+            bar.update(tasks[what], completed=done, total=max(due, done))
 
         yield report
 
@@ -38,13 +49,31 @@ def progress() -> Iterator[Report | None]:
 @contextmanager
 def working(what: str) -> Iterator[None]:
     """A pulse for as long as this lasts, with the time that it has taken."""
-    if not sys.stderr.isatty():
+    with progress(what):
         yield
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        bar.add_task(what, total=None)
-        yield
+
+def followed(what: str, work: Callable[[], Answer], seen: Callable[[], Iterable[tuple[str, int, int]]]) -> Answer:
+    """What ``work`` gives back. When somebody is watching it goes on in a thread, and what is ``seen`` of it is shown."""
+    with progress(what) as bar:
+        if bar is None:
+            return work()
+        done = Event()
+        found: list[Answer] = []
+        failed: list[ExsyncError] = []
+
+        def go() -> None:
+            try:
+                found.append(work())
+            except ExsyncError as error:
+                failed.append(error)
+            finally:
+                done.set()
+
+        Thread(target=go, daemon=True).start()
+        while not done.wait(_LOOK):
+            for one in seen():
+                bar(*one)
+    if failed:
+        raise failed[0]
+    return found[0]

@@ -10,12 +10,15 @@ import http.client
 import json
 import os
 import pwd
+import secrets
 import socket
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.cli.progress import working
+from runner.cli.progress import followed
 from runner.model.errors import ExsyncError, Transient
 
 _PATIENCE = 3700.0
@@ -54,14 +57,21 @@ class Remote:
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """Have something done. Raises like :meth:`get`."""
-        with working("the service is at it"):
-            return self._ask("POST", path, body or {})
+        question = secrets.token_hex(8)
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        def seen() -> Iterator[tuple[str, int, int]]:
+            with suppress(ExsyncError):  # that the service has gone away is told by the answer
+                for one in self.get(f"/api/v1/asked/{question}")["work"]:
+                    yield one["what"], one["done"], one["of"]
+
+        return followed("the service is at it", lambda: self._ask("POST", path, body or {}, question), seen)
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None, question: str = "") -> Any:
         connection = _UnixConnection(self.path)
         try:
             data = None if body is None else json.dumps(body).encode()
-            connection.request(method, path, data, {"X-Exsync-User": user_name(), "Content-Type": "application/json"})
+            headers = {"X-Exsync-User": user_name(), "X-Exsync-Question": question, "Content-Type": "application/json"}
+            connection.request(method, path, data, headers)
             answer = connection.getresponse()
             text = answer.read()
         except (OSError, http.client.HTTPException) as error:

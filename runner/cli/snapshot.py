@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 from runner.cli import completing
 from runner.cli.context import Context, SystemClock, SystemRng, pass_context
 from runner.cli.progress import progress
+from runner.cli.remote import Remote
 from runner.engine.passes import Orders
 from runner.model.errands import Items
 from runner.service.desk import rendered
@@ -22,10 +24,14 @@ from runner.service.snapshots import (
     planned_by,
     snapshot_asked,
 )
+from runner.service.underway import stop_snapshots
+
+STOP = "stop"
+"""The way of a snapshot that leads nowhere."""
 
 
 @click.command()
-@click.argument("way", type=click.Choice(tuple(GIVERS)))
+@click.argument("way", type=click.Choice((*GIVERS, STOP)))
 @click.argument("links", nargs=-1, required=True, shell_complete=completing.links)
 @click.option("--modified-since", metavar="TIME", help="Only what changed since then on the side that gives.")
 @click.option("--modified-until", metavar="TIME", help="Only what changed until then.")
@@ -33,6 +39,7 @@ from runner.service.snapshots import (
 @click.option("--start-until", metavar="TIME", help="Only what takes place until then.")
 @click.option("--items", type=click.Choice([*map(str, Items)]), default="both", show_default=True, help="Which items.")
 @click.option("--no-deletes", is_flag=True, help="Leave alone what the giving side has deleted.")
+@click.option("--rate", type=click.IntRange(min=1), metavar="ITEMS", help="Take no more items a minute than these.")
 @click.option(
     "--apply", "applying", is_flag=True, help="Carry out the plan that is shown; without it nothing is written."
 )
@@ -51,6 +58,7 @@ def snapshot(
     start_until: str | None,
     items: str,
     no_deletes: bool,
+    rate: int | None,
     applying: bool,
     allow_creates: bool,
     allow_updates: bool,
@@ -59,10 +67,13 @@ def snapshot(
 ) -> int:
     """Show what giving one side the other's items would write; with --apply, show it and do it.
 
-    WAY is `send` (the CRM gives, the target receives) or `get` (the target gives, the CRM receives). LINKS are targets, links
-    or parts of their names. The receiving side gets what the giving side holds, whatever was edited or deleted there: each
-    value that loses is recorded as a conflict and can be restored, and `exsync undo RUN` takes it all back. What the
-    receiving side alone holds and never shared stays. Nobody is told by mail.
+    WAY is `send` (the CRM gives, the target receives) or `get` (the target gives, the CRM receives); `stop` ends one that is
+    under way where it is. LINKS are targets, links or parts of their names. The receiving side gets what the giving side
+    holds, whatever was edited or deleted there: each value that loses is recorded as a conflict and can be restored, and
+    `exsync undo RUN` takes it all back. What the receiving side alone holds and never shared stays. Nobody is told by mail.
+
+    A running service carries it out by and by: between two slices of it the link's ordinary passes go on, `exsync status`
+    shows how far it is, and after a restart it goes on where it was. --rate is how fast it goes when it is carried out.
 
     TIME is 2026-11-27T08:00 (UTC), 2d for two days ago, or +2d for two days ahead.
     """
@@ -76,9 +87,13 @@ def snapshot(
         start_until,
         items,
         not no_deletes,
+        rate,
         tuple(word for word, on in lifted.items() if on),
     )
     service = context.service()
+    if way == STOP:
+        _stop(context, service, links, output)
+        return 0
 
     def told_of(asked: SnapshotWish) -> dict[str, Any]:
         return _here(context, asked) if service is None else dict(service.post("/api/v1/snapshot", asked.as_plain()))
@@ -99,6 +114,22 @@ def snapshot(
     return int(last["exit_code"])
 
 
+def _stop(context: Context, service: Remote | None, links: tuple[str, ...], output: str) -> None:
+    if service is not None:
+        stopped = service.post("/api/v1/snapshot/stop", {"links": list(links)})["stopped"]
+    else:
+        with context.session() as session:
+            found = stop_snapshots(session.store, session.plan, context.operator(), links)
+            stopped = [at.link for at in found]
+    if output == "json":
+        click.echo(json.dumps({"stopped": stopped}, ensure_ascii=False, indent=2))
+        return
+    for link in stopped:
+        click.echo(
+            f"{link}: stopped. What it had done stays; `exsync runs list` names its run, which `exsync undo` takes back."
+        )
+
+
 def _here(context: Context, wish: SnapshotWish) -> dict[str, Any]:
     with context.session() as session, progress() as bar:
         errand, chosen = snapshot_asked(session.plan, wish, SystemClock().now())
@@ -110,5 +141,6 @@ def _here(context: Context, wish: SnapshotWish) -> dict[str, Any]:
             return {**rendered(run, planned), "plan": digest}
         demand_approved(wish, digest)
         note_snapshot(session.store, context.operator(), wish, run)
-        reports = session.runner.run(chosen, replace(orders, rehearse=False, only=prints))
+        only = frozenset[str]().union(*prints.values())
+        reports = session.runner.run(chosen, replace(orders, rehearse=False, only=only, pause=time.sleep))
         return {**rendered(run, reports), "plan": digest}

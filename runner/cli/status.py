@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from runner.cli.context import Context, pass_context
+from runner.cli.context import Context, SystemClock, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
 from runner.service.newcomers import unlinked_view
-from runner.service.views import status_view
+from runner.service.progressing import standing_view
 
 HEADERS = (
     "LINK",
@@ -41,7 +41,7 @@ def status(context: Context, output: str) -> None:
         told = service.get("/api/v1/status")
     else:
         with context.session() as session:
-            told = status_view(session.store, session.plan)
+            told = standing_view(session.store, session.plan, SystemClock().now())
             told["unlinked"] = unlinked_view(session.unlinked)
     if output != "table":
         emit(told, output)
@@ -95,7 +95,9 @@ def _row(link: dict[str, Any]) -> tuple[object, ...]:
         return (link["name"], link["condition"], 0, 0, 0, 0, 0, 0, _told_of(link), "never", "never", "has not run yet")
     last, proven = (_moment(link[name]) if link.get(name) else "never" for name in ("last_pass", "proven"))
     figures = (link[name] for name in _FIGURES)
-    reason = link["reason"] or link.get("growing") or (link.get("subscription") or {}).get("reason")
+    reasons = (link.get(name) or {} for name in ("progress", "subscription"))
+    progress, subscription = (one.get(word) for one, word in zip(reasons, ("told", "reason"), strict=True))
+    reason = link["reason"] or progress or subscription
     return (link["name"], link["condition"], *figures, _told_of(link), last, proven, reason)
 
 

@@ -50,6 +50,8 @@ class Schedule:
     start: Ends | None = None
     """Only what takes place from so long ago until so far ahead."""
     items: Items = Items.BOTH
+    rate: int | None = None
+    """Items a minute while it is carried out; None = as fast as it goes."""
 
     def after(self, moment: datetime) -> datetime:
         """The first time after a moment."""
@@ -65,6 +67,7 @@ class Schedule:
             items=self.items,
             deletes=False,
             scheduled=True,
+            rate=self.rate,
         )
 
 
@@ -158,7 +161,8 @@ def schedule_of(given: Any, path: Path, direction: Direction, zone: str, place: 
             place.error("empty-window", "a snapshot of a window of zero days takes nothing", (*path, name),
                  f"write for example {name}: {_EXAMPLES[name]}, or leave it out to take everything")  # fmt: skip
             return None
-    return Schedule(way, given["at"], zone, modified, ends, Items(given.get("items", Items.BOTH)))
+    rate = None if (most := given.get("rate")) is None else int(most)
+    return Schedule(way, given["at"], zone, modified, ends, Items(given.get("items", Items.BOTH)), rate)
 
 
 _NAMES = {Side.CRM: "CRM", Side.TARGET: "target"}

@@ -148,6 +148,8 @@ def _schedule(snapshot: Schedule | None) -> dict[str, Any] | bool:
         return False
     told: dict[str, Any] = {"direction": snapshot.way, "at": snapshot.at, "time_zone": snapshot.zone}
     told |= {"items": snapshot.items.value}
+    if snapshot.rate is not None:
+        told["rate"] = snapshot.rate
     if snapshot.modified is not None:
         told["modified"] = duration_text(snapshot.modified)
     if snapshot.start is not None:

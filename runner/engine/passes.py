@@ -70,6 +70,8 @@ class Orders:
     """Waits for so many seconds; for errands that go slowly."""
     errand: Errand | None = None
     """What is to be done instead of a pass."""
+    keeps: bool = False
+    """A snapshot may end before its end: how far it has come is kept, and it goes on there in a later turn."""
     asked_at: datetime | None = None
     """When the pass was first wished for."""
     beside: Callable[[Sequence[Mark], Verdicts, PassReport], None] | None = None
@@ -193,7 +195,7 @@ class Pass:
         self.growth.begin()
         for marks in self._pages(after, until):
             _, verdicts = self._decide(marks)
-            wanted.update(_wanted(verdicts))
+            wanted.update(wanted_by(verdicts))
         self._bar(self._assess(wanted))
 
     def _bar(self, trips: Sequence[Trip]) -> None:
@@ -232,9 +234,9 @@ class Pass:
         if self.orders.beside:
             self.orders.beside(marks, verdicts, self.report)
         if self.orders.rehearse:
-            self.planned.update(_wanted(verdicts))
+            self.planned.update(wanted_by(verdicts))
         elif whole:
-            self._bar(self._assess(Counter(_wanted(verdicts))))
+            self._bar(self._assess(Counter(wanted_by(verdicts))))
         free = [item for item in verdicts.decided if not self._is_barred(item)]
         free = self._approved(free)
         free, looping = unlooped(self.store, self.link, free, self.parts.clock.now())
@@ -387,7 +389,7 @@ class Pass:
             self.store.heartbeat(self.link.name, now)
 
 
-def _wanted(verdicts: Verdicts) -> Iterator[Operation]:
+def wanted_by(verdicts: Verdicts) -> Iterator[Operation]:
     """What a step's decisions ask the guards for. Who leaves a directory's link counts as a delete, whatever becomes of his
     record: a filter that finds nobody any more is a fault of the source (B-83)."""
     for item in verdicts.decided:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from runner.engine.decide import Decided
 from runner.engine.subject import Failure
@@ -51,6 +52,8 @@ class PassReport:
     stopped: str | None = None
     """Why the candidate by which the link ran runs no more."""
     seconds: float = 0.0
+    again_at: datetime | None = None
+    """When an errand goes on whose slice has ended; None: it has come to its end."""
     goes_on: bool = False
     """A first sync that grows (B-71) has come to its next window, and may go on with it at once."""
 
@@ -65,6 +68,16 @@ class PassReport:
         if self.error is not None:
             return self.error.exit_code
         return 4 if self.trips else 0
+
+    def joined(self, later: PassReport) -> PassReport:
+        """This slice of an errand, and the later one, as one report."""
+        shown = ("changes", "clashes", "detached", "drifted", "left", "failures")
+        lists = {name: (getattr(self, name) + getattr(later, name))[:SHOWN] for name in shown}
+        known = {(trip.code, trip.operation) for trip in later.trips}
+        trips = later.trips + tuple(trip for trip in self.trips if (trip.code, trip.operation) not in known)
+        return replace(
+            later, counts=self.counts + later.counts, trips=trips, seconds=self.seconds + later.seconds, **lists
+        )
 
     def note_change(self, item: Decided, change: Change) -> None:
         """Count a change and keep it for display while there is room."""

@@ -7,39 +7,59 @@ side had changed itself is a conflict of the policy ``snapshot``, whose losing v
 What it leaves alone: items outside the window or filter, pairs that are detached (never re-created, B-39), private items as
 far as they are private, fields that do not flow that way, and what the receiving side alone holds: it was never shared, so
 its absence on the other side is no delete (invariant 2). Marks stay for the next pass, which finds echoes.
+
+Everything is counted before anything is written, so that a guard can stop it whole. In a service it goes by slices
+(:mod:`runner.engine.course`), between which the link's ordinary passes have their turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from runner.config.plan import LinkPlan
+from runner.engine.course import Course, ended_early
 from runner.engine.decide import Decided, Verdicts, decide
 from runner.engine.gather import gather
 from runner.engine.meaning import meaning_of
 from runner.engine.meetings import look
-from runner.engine.parts import STEP, Parts
-from runner.engine.passes import INTERRUPTED, ROUNDS, Orders, Pass
+from runner.engine.parts import Parts
+from runner.engine.passes import Orders, Pass, wanted_by
 from runner.engine.report import PassReport, label_of
+from runner.engine.settle import GRACE
 from runner.engine.subject import Gathered, Subject
 from runner.model.errands import Snapshot
-from runner.model.errors import Invalid, Transient
+from runner.model.errors import Invalid
+from runner.model.headway import Headway, Stage
 from runner.model.state import Mark
 from runner.model.terms import Operation, Side
 from runner.reconcile.ruling import PLACES
 from runner.reconcile.selecting import takes
 
-PAGE = 2000
-"""Ids of a listing that are looked up together."""
-
 
 def snapshot(parts: Parts, link: LinkPlan, owner: str | None, orders: Orders, errand: Snapshot) -> PassReport:
     """Give the other side of this link what ``errand`` asks for. Expected faults end up in the report."""
-    reason = _unfit(parts, link, errand)
+    at = None if orders.rehearse else parts.store.headways().get(link.name)
+    reason = None if at is None else _another(at, orders)
+    if reason is None:
+        reason = _unfit(parts, link, errand)
+        if reason is not None and at is not None and at.run == orders.run:
+            ended_early(parts.store, at, parts.clock.now(), reason)
     if reason is not None:
         return PassReport(link.name, skipped=reason)
     return _Snapshot(parts, link, owner, orders, errand).run()
+
+
+def _another(at: Headway, orders: Orders) -> str | None:
+    """Why this one cannot begin, or go on: another is under way, or it has been ended."""
+    if at.run == orders.run:
+        return None if at.finished is None else at.reason or "it has come to its end"
+    if at.finished is not None:
+        return None
+    far = f"{at.done:,} of {at.due:,} items, begun {at.started:%Y-%m-%d %H:%M} UTC"
+    return f"a snapshot of it is under way ({far}): wait for its end, or `exsync snapshot stop` it"
 
 
 def _unfit(parts: Parts, link: LinkPlan, errand: Snapshot) -> str | None:
@@ -61,6 +81,8 @@ class _Snapshot(Pass):
         given = replace(link, rules=replace(link.rules, giver=errand.giver))
         super().__init__(parts, given, owner, orders)
         self.errand = errand
+        self.course = Course(parts, given, self.ref, orders, errand)
+        self.started = self.course.at.started
         self.writer.mailroom.snapshot = True
         self.kept: list[Decided] = []
         """Items of the step whose delete was not asked for."""
@@ -68,43 +90,48 @@ class _Snapshot(Pass):
     def _observe(self) -> None:
         """Nothing: what both sides hold is read, whatever their feeds say."""
 
+    def _work(self) -> None:
+        course = self.course
+        if course.kept and self.waiting:
+            course.wait(self.parts.clock.now() + GRACE, "writes without an answer are settled first", {})
+            return
+        if course.kept and course.at.stage is Stage.GIVING:
+            self._bar(self._assess(course.remaining()))
+        while course.at.stage is not Stage.DONE:
+            counting = course.at.stage is Stage.COUNTING
+            for page in course.pages():
+                # No marks of the state: what may be in it about these items stays there.
+                marks = [
+                    Mark(self.link.name, self.errand.giver, key, seq=-n) for n, key in enumerate(page.keys, start=1)
+                ]
+                wanted, again = (self._counted(marks), 0) if counting else ({}, self._step(marks, whole=True))
+                if not course.advance(page, self.report.counts, again, wanted):
+                    return
+            course.through(failures=bool(self.report.failures))
+            if counting:
+                self._bar(self._assess(course.remaining()))
+
+    def _counted(self, marks: Sequence[Mark]) -> Mapping[str, int]:
+        _, verdicts = self._decide(marks)
+        return Counter(operation.value for operation in wanted_by(verdicts))
+
     def _finish(self) -> None:
+        course, error = self.course, self.report.error
+        if course.halted:
+            self.report.skipped = "it was stopped by an operator; what it had done stays"
+            return
+        if course.kept and (course.at.stage is not Stage.DONE if error is None else course.waits(error)):
+            reason = course.at.reason if error is None else f"{error.code}: {error}"
+            due: datetime | None = None if error is None else course.delay(error)
+            self.report.again_at = course.wait(due, reason, self.report.counts)
+            return
         if self.errand.scheduled and not self.orders.rehearse:
             self.state = replace(self.state, snapshot_at=self.started)
+        of_slice, counts = self.report, course.total(self.report.counts)
+        self.report = replace(of_slice, counts=Counter(counts))  # the run's record tells of every slice
         super()._finish()
-
-    def _work(self) -> None:
-        if not self.orders.rehearse:
-            self._rehearse(0, 0)
-        for _ in range(ROUNDS):
-            self.done = 0
-            if not self._round(0, 0, max(self.report.known, 1)) or self.report.failures:
-                return
-
-    def _pages(self, after: int, until: int) -> Iterable[Sequence[Mark]]:
-        for keys in self._keys():
-            if self.orders.stopping and self.orders.stopping():
-                raise Transient("exsync is being stopped; order the snapshot again for the rest", code=INTERRUPTED)
-            # No marks of the state: what may be in it about these items stays there.
-            yield [Mark(self.link.name, self.errand.giver, key, seq=-n) for n, key in enumerate(keys, start=1)]
-
-    def _keys(self) -> Iterator[Sequence[str]]:
-        """The giver's keys: of every pair, then of what it holds alone."""
-        giver, after = self.errand.giver, 0
-        while page := self.store.paired_keys(self.link.name, giver, after=after, limit=STEP):
-            after = page[-1][0]
-            yield [key for _, key in page]
-        crm = giver is Side.CRM
-        for listed in self.parts.crm.listing(self.ref) if crm else self.parts.target.changes(self.ref, None):
-            keys = [entry.key for entry in listed.changed]
-            for start in range(0, len(keys), PAGE):
-                some = keys[start : start + PAGE]
-                pairs = self.store.pairings(self.link.name, **{"crm_keys" if crm else "target_keys": some})
-                known = {pairing.crm_key if crm else pairing.target_key for pairing in pairs}
-                lone = [key for key in some if key not in known]
-                yield from (lone[at : at + STEP] for at in range(0, len(lone), STEP))
-            if listed.complete:
-                return
+        self.report = of_slice
+        course.end(counts, str(error) if error else str(of_slice.trips[0]) if of_slice.trips else None)
 
     def _decide(self, marks: Sequence[Mark]) -> tuple[Gathered, Verdicts]:
         marks = [mark for mark in marks if (mark.side, mark.key) not in self.waiting] if self.waiting else marks

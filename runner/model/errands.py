@@ -63,7 +63,7 @@ class Snapshot:
     """Give one side what the other holds (B-70): ``giver`` is CRM for ``send``, the target for ``get``.
 
     ``modified``: when the giver's item last changed; ``start``: when it takes place, a series from its first to its last
-    occurrence. ``deletes``: whether what the giver has deleted goes too.
+    occurrence. ``deletes``: whether what the giver has deleted goes too; ``rate``: items a minute while it is carried out.
     """
 
     giver: Side
@@ -73,6 +73,7 @@ class Snapshot:
     deletes: bool = True
     scheduled: bool = False
     """By schedule: the link's state learns when."""
+    rate: int | None = None
 
 
 Errand = Undo | Audit | Snapshot

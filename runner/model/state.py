@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from runner.model.headway import Headway
 from runner.model.meetings import Mail, Master
 from runner.model.proofs import Proof
 from runner.model.quick import quick
@@ -336,6 +337,10 @@ class Commit:
     """Inserted or replaced by id."""
     proofs: tuple[Proof, ...] = ()
     """Inserted or replaced by link."""
+    headways: tuple[Headway, ...] = ()
+    """Inserted or replaced by link; one that has ended is not moved by its own run any more."""
+    approved: tuple[tuple[str, frozenset[str]], ...] = ()
+    """Links with the fingerprints of the changes that their snapshots may make; forgotten when the snapshot ends."""
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__slots__)

@@ -45,6 +45,13 @@ class Metrics:
         self.config = Info("exsync_config", "The configuration in use", registry=registry)
         self.links = gauge("exsync_links", "Links by condition", "target", "folder", "condition")
         self.growing = gauge("exsync_links_growing", "Links whose first sync is still growing", "target")
+        self.growing_items = gauge(
+            "exsync_growing_items", "Items that wait for their turn in a first sync that grows", "target"
+        )
+        self.snapshots = gauge("exsync_snapshots_under_way", "Links with a snapshot under way", "target")
+        self.snapshot_items = gauge(
+            "exsync_snapshot_items_left", "Items that snapshots under way have still to look at", "target"
+        )
         self.links_given_up = gauge(
             "exsync_links_given_up", "Links that were tried in vain and have not had their first sync", "target"
         )

@@ -15,8 +15,9 @@ from runner.model.errors import UsageError
 from runner.model.queueing import Message, MessageState
 from runner.model.state import LinkCondition, Scope, Suspension
 from runner.service.circuit import CircuitState
+from runner.service.progressing import growing, progress_view
 from runner.service.service import Service
-from runner.service.views import Data, audit_view, growing, message_view, pass_view, text_of
+from runner.service.views import Data, audit_view, message_view, pass_view, text_of
 from runner.store.history import Asked, History
 from runner.store.overview import LinkOverview
 
@@ -137,6 +138,7 @@ class Board:
             "read_to_the_end": state.target_complete,
             "due": counts.due,
             "growing": growing(plan, state.step),
+            "progress": progress_view(service.store, service.generations.current.plan, service.clock.now()).get(name),
             "snapshot_at": text_of(state.snapshot_at),
             "subscription": service.notifications.view(plan.target, name) if plan else None,
             "passes": [pass_view(each) for each in passes],

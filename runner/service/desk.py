@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from runner.config.plan import LinkPlan
@@ -29,6 +30,7 @@ from runner.service.copies import on_a_copy
 from runner.service.directories import directory_view
 from runner.service.follower import jobs_for
 from runner.service.newcomers import measure_newcomers, newcomers_view
+from runner.service.progressing import standing_view
 from runner.service.service import Service
 from runner.service.views import Data, text_of
 
@@ -71,7 +73,7 @@ class Desk:
     def _links(self) -> Data:
         """Links and runs, each link with what its target tells of it."""
         plan = self.service.generations.current.plan
-        told = views.status_view(self.service.store, plan)
+        told = standing_view(self.service.store, plan, self.service.clock.now())
         for link in told["links"]:
             known = plan.links.get(link["name"])
             if known is not None:
@@ -283,8 +285,11 @@ class Desk:
         run = self.service.rng.token()
         return rendered(run, self.ordered(links, Order(run, allowed, only)))
 
-    def ordered(self, links: Sequence[LinkPlan], order: Order) -> list[PassReport]:
-        """What an order comes to on these links, in their turn; answers when all have ended."""
+    def ordered(
+        self, links: Sequence[LinkPlan], order: Order, only: Mapping[str, frozenset[str]] | None = None
+    ) -> list[PassReport]:
+        """What an order comes to on these links, in their turn; answers when all have ended. ``only``: by link, the changes
+        that may be made."""
         service, plan, run = self.service, self.service.generations.current.plan, order.run
         suspensions = service.store.suspensions()
         reports: list[PassReport] = []
@@ -297,7 +302,10 @@ class Desk:
                 asked.append(link.name)
         if service.dispatcher.crm_down:
             raise Transient(f"the CRM does not work: {service.dispatcher.crm_down}", code="crm-down")
+        service.watching.follow(run)
         jobs = jobs_for(service.generations.current, asked, Cause.OPERATOR, (order,))
+        if only is not None:
+            jobs = [replace(job, orders=(replace(order, only=only.get(job.link, frozenset())),)) for job in jobs]
         for target in {job.target for job in jobs}:
             self._make_way(target)
         service.reports.expect(run, [job.link for job in jobs])
@@ -308,7 +316,7 @@ class Desk:
             raise Transient(
                 f"run {run[:8]}: {len(missing)} of {len(jobs)} links have not had their pass {when}",
                 code="still-running",
-                remedy="`exsync queue list` shows where they stand; they go on by themselves",
+                remedy="they go on by themselves; `exsync status` and `exsync queue list` show where they stand",
             )
         place = {job.link: number for number, job in enumerate(jobs)}
         return reports + sorted(found, key=lambda report: place[report.link])
@@ -333,7 +341,8 @@ class Desk:
         service, plan = self.service, self.service.generations.current.plan
         with on_a_copy(service) as runner:
             run = service.rng.token()
-            reports = runner.run(select_links(plan, names), Orders(run, rehearse=True))
+            orders = Orders(run, rehearse=True, progress=service.watching.mine())
+            reports = runner.run(select_links(plan, names), orders)
             watermarks = {report.link: runner.store.link(report.link).target_watermark or "" for report in reports}
         changes = ChangeSet(tuple(report.as_changes() for report in reports))
         told = {

@@ -64,7 +64,8 @@ class Inquiry:
     def try_candidates(self, names: Sequence[str]) -> Data:
         """What the next pass would do by the candidate and as it is, found out on a copy of the state, masked."""
         with on_a_copy(self.service) as runner:
-            tried = try_candidates(runner, names, Orders(self.service.rng.token(), rehearse=True))
+            orders = Orders(self.service.rng.token(), rehearse=True, progress=self.service.watching.mine())
+            tried = try_candidates(runner, names, orders)
         return {**tried.masked().rendered(), "exit_code": tried.exit_code}
 
     def forget(self, who: Operator, link: str) -> Data:
@@ -83,7 +84,8 @@ class Inquiry:
             reports = self.desk.ordered(links, Order(run, wish.allowed, errand=errand))
         else:
             with on_a_copy(service) as runner:
-                orders = Orders(run, rehearse=True, allowed=wish.allowed, errand=errand)
+                watched = service.watching.mine()
+                orders = Orders(run, rehearse=True, allowed=wish.allowed, progress=watched, errand=errand)
                 reports = runner.run(links, orders)
         return {**rendered(run, reports), "before": before}
 
@@ -93,14 +95,20 @@ class Inquiry:
         errand, links = snapshot_asked(service.generations.current.plan, wish, service.clock.now())
         run = service.rng.token()
         with on_a_copy(service) as runner:
-            planned = runner.run(links, Orders(run, rehearse=True, allowed=wish.allowed, errand=errand))
+            watched = service.watching.mine()
+            orders = Orders(run, rehearse=True, allowed=wish.allowed, progress=watched, errand=errand)
+            planned = runner.run(links, orders)
         digest, prints = planned_by(planned)
         if wish.approved is None:
             return {**rendered(run, planned), "plan": digest}
         demand_approved(wish, digest)
         note_snapshot(service.store, who, wish, run)
-        reports = self.desk.ordered(links, Order(run, wish.allowed, only=prints, errand=errand))
+        reports = self.desk.ordered(links, Order(run, wish.allowed, errand=errand), prints)
         return {**rendered(run, reports), "plan": digest}
+
+    def stop_snapshots(self, who: Operator, names: Sequence[str]) -> Data:
+        """End the snapshots under way of these links where they are; what they have done stays."""
+        return {"stopped": self.service.underway.stop(who, self.service.generations.current.plan, names)}
 
 
 def answer_view(answer: Answer) -> Data:

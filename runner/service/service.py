@@ -32,6 +32,8 @@ from runner.service.reports import Reports
 from runner.service.schedules import Schedules
 from runner.service.supervision import Supervisor
 from runner.service.timekeeper import Timekeeper
+from runner.service.underway import Underway
+from runner.service.watching import Watching
 from runner.service.worker import Worker
 from runner.store import DuckStore, Journal, StoredPlaces, open_store
 
@@ -69,6 +71,7 @@ class Service:
         self.started_at: datetime = clock.now()
         self.reports = Reports()
         self.gate = Gate()
+        self.watching = Watching()
         self.store: DuckStore = open_store(settings.state, clock=clock, timed=self.metrics.state_writes.observe)
         for left in settings.state.parent.glob(f"{REHEARSALS}*"):
             shutil.rmtree(left, ignore_errors=True)
@@ -104,6 +107,8 @@ class Service:
                 settings.audit_within,
                 Schedules(self.queue, self.generations, self.store, clock, rng, self.started_at).ask,
             )
+            self.underway = Underway(self.queue, self.generations, self.store, clock, self.reports)
+            self.timekeeper.underway = self.underway.ask
             self.lists = Lists(
                 self.connections, self.store, clock, self.supervisor.stopping, lambda: self._declared, self._regrow
             )
@@ -139,6 +144,8 @@ class Service:
             self.rng,
             self.supervisor.stopping.is_set,
             self.timekeeper.passed,
+            watching=self.watching,
+            heard=self.underway.heard,
         )
         follower = Follower(
             self.queue,

@@ -28,8 +28,8 @@ _ENDS = ("modified_since", "modified_until", "start_since", "start_until")
 @dataclass(frozen=True, slots=True)
 class SnapshotWish:
     """The command's words. The ends of ranges are times (ISO, UTC unless they say otherwise) or lengths of time: ``2d`` is
-    two days ago, for starts ``+2d`` is two days ahead. ``approved``: the digest of the plan that was shown; with it the
-    snapshot is carried out."""
+    two days ago, for starts ``+2d`` is two days ahead. ``rate``: items a minute while it is carried
+    out. ``approved``: the digest of the plan that was shown; with it the snapshot is carried out."""
 
     way: str
     links: tuple[str, ...]
@@ -39,6 +39,7 @@ class SnapshotWish:
     start_until: str | None = None
     items: str = Items.BOTH
     deletes: bool = True
+    rate: int | None = None
     allow: tuple[str, ...] = ()
     approved: str | None = None
 
@@ -56,20 +57,24 @@ class SnapshotWish:
         """The wish in a request's body. Raises ``UsageError`` for what is none."""
         texts = {name: data.get(name) for name in (*_ENDS, "approved")}
         lists = {name: data.get(name) or [] for name in ("links", "allow")}
-        way, items = data.get("way"), data.get("items", Items.BOTH.value)
+        way, items, rate = data.get("way"), data.get("items", Items.BOTH.value), data.get("rate")
         right = (
             way in GIVERS
             and items in list(Items)
+            and (rate is None or (type(rate) is int and rate > 0))
             and all(isinstance(text, str | None) for text in texts.values())
             and all(isinstance(words, list) and all(isinstance(w, str) for w in words) for words in lists.values())
         )
         if not right:
-            raise UsageError("the request does not read: way is send or get, links a list of texts, ranges are texts")
+            raise UsageError(
+                "the request does not read: way is send or get, links a list of texts, ranges are texts, rate is a number"
+            )
         return cls(
             str(way),
             tuple(lists["links"]),
             items=str(items),
             deletes=bool(data.get("deletes", True)),
+            rate=rate,
             allow=tuple(lists["allow"]),
             **texts,
         )
@@ -88,6 +93,7 @@ def snapshot_asked(plan: SyncPlan, wish: SnapshotWish, now: datetime) -> tuple[S
         start=_range("start", wish.start_since, wish.start_until, now),
         items=Items(wish.items),
         deletes=wish.deletes,
+        rate=wish.rate,
     )
     return errand, [link for link in select_links(plan, wish.links) if not link.folder.of_directory]
 
@@ -105,11 +111,11 @@ def _range(name: str, since: str | None, until: str | None, now: datetime) -> Ra
     return Range(*ends)
 
 
-def planned_by(reports: Sequence[PassReport]) -> tuple[str, frozenset[str]]:
-    """What a rehearsal would write: a digest that approves it, and the fingerprints of its changes."""
+def planned_by(reports: Sequence[PassReport]) -> tuple[str, Mapping[str, frozenset[str]]]:
+    """What a rehearsal would write: a digest that approves it, and by link the fingerprints of its changes."""
     prints = {report.link: sorted(report.prints or ()) for report in reports}
     digest = sha256(json.dumps(prints, sort_keys=True).encode()).hexdigest()
-    return digest, frozenset(one for found in prints.values() for one in found)
+    return digest, {link: frozenset(found) for link, found in prints.items()}
 
 
 def demand_approved(wish: SnapshotWish, digest: str) -> None:
@@ -126,5 +132,6 @@ def note_snapshot(store: Store, who: Operator, wish: SnapshotWish, run: str) -> 
     ends = [f"{name}={getattr(wish, name)}" for name in _ENDS if getattr(wish, name)]
     told = [wish.items] if wish.items != Items.BOTH else []
     told += [*ends] + ([] if wish.deletes else ["no deletes"])
+    told += [] if wish.rate is None else [f"{wish.rate} items a minute"]
     detail = ", ".join([f"run {run}", *told])
     store.commit(Commit(acts=(who.act(f"snapshot {wish.way}", ", ".join(wish.links), detail),)))

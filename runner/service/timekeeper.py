@@ -14,6 +14,7 @@ import structlog
 from runner.config.exchange import POLLING
 from runner.model.errands import Audit
 from runner.model.errors import ExsyncError, StateError
+from runner.model.headway import Stage
 from runner.model.ports import Clock, Queue
 from runner.model.proofs import Finding
 from runner.model.queueing import Cause, Order
@@ -91,6 +92,8 @@ class Timekeeper:
     """Within what time every link is to be audited by and by; None: only when an operator asks."""
     schedules: Callable[[], None] = lambda: None
     """Asks each minute for what links have by a clock of their own."""
+    underway: Callable[[], None] = lambda: None
+    """Asks each second for the next slices of snapshots under way."""
     polls: Polls = field(default_factory=Polls)
     last_seen: dict[str, float] = field(default_factory=dict)
 
@@ -101,6 +104,7 @@ class Timekeeper:
             now = self.clock.monotonic()
             generation = self.generations.current
             self.queue.put(jobs_for(generation, self.polls.due(now), Cause.TIMER))
+            self.underway()
             self.queue.flush()
             if now - minute >= MINUTE:
                 minute = now
@@ -154,6 +158,7 @@ class Timekeeper:
             self.metrics.candidate_stopped.labels(name).set(1 if name in stopped else 0)
         self.metrics.crm_up.set(0 if self.dispatcher.crm_down else 1)
         self._measure_links(monotonic)
+        self._measure_progress()
         self._measure_proofs()
 
     def _measure_links(self, now: float) -> None:
@@ -180,6 +185,18 @@ class Timekeeper:
             self.metrics.quarantined.labels(*labels).set(number)
         for target, age in ages.items():
             self.metrics.watermark_age.labels(target).set(age)
+
+    def _measure_progress(self) -> None:
+        """How much snapshots and growing first syncs of each target have before them."""
+        under_way = [at for at in self.store.headways().values() if at.finished is None]
+        growths = self.store.growths()
+        for name in self.generations.current.plan.targets:
+            mine = [at for at in under_way if at.link.startswith(f"{name}/")]
+            left = sum(at.due * (2 if at.stage is Stage.COUNTING else 1) - at.done for at in mine)
+            waiting = sum(one.waiting + one.beyond for link, one in growths.items() if link.startswith(f"{name}/"))
+            self.metrics.snapshots.labels(name).set(len(mine))
+            self.metrics.snapshot_items.labels(name).set(left)
+            self.metrics.growing_items.labels(name).set(waiting)
 
     def _measure_proofs(self) -> None:
         """How old the oldest proof of each target is, and how much the newest audits found to differ."""

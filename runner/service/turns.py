@@ -12,6 +12,8 @@ from datetime import timedelta
 
 TURN = timedelta(seconds=5)
 """For this long after its turn a pass leaves the others alone."""
+SLICE = timedelta(seconds=20)
+"""For so long at a time a snapshot has its link: the link's ordinary passes go on between two slices."""
 _MOST_DOUBLINGS = 10
 
 

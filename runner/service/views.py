@@ -7,8 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from runner.config.durations import duration_text
-from runner.config.plan import LinkPlan, SyncPlan
+from runner.config.plan import SyncPlan
 from runner.model.meetings import Mail
 from runner.model.proofs import Proof
 from runner.model.queueing import Message, Sample
@@ -33,7 +32,6 @@ def status_view(store: DuckStore, plan: SyncPlan) -> Data:
             "condition": entry.condition.value,
             "last_pass": text_of(entry.last_pass),
             "snapshot_at": text_of(entry.snapshot_at),
-            "growing": growing(plan.links.get(entry.name), entry.step),
             "configured": entry.name in plan.links,
             "proven": text_of(proofs[entry.name].proven) if entry.name in proofs else None,
         }
@@ -45,15 +43,6 @@ def status_view(store: DuckStore, plan: SyncPlan) -> Data:
         for run in store.runs(10)
     ]
     return {"links": links, "runs": runs, "suspensions": [suspension_view(one) for one in store.suspensions()]}
-
-
-def growing(link: LinkPlan | None, step: int) -> str | None:
-    """How far a first sync that grows has come, for people; None when it does not (B-71)."""
-    if not step or link is None or link.expand is None:
-        return None
-    reach = link.expand.reach(step, link.window.past, link.window.future)
-    past, future = ("without end" if length is None else duration_text(length) for length in reach)
-    return f"the first sync grows: window {step} of at most {link.expand.steps}, {past} back, {future} ahead"
 
 
 def audit_view(proof: Proof) -> Data:

@@ -11,9 +11,10 @@ from structlog.contextvars import bound_contextvars
 from runner.config.plan import LinkPlan
 from runner.engine.passes import INTERRUPTED, Orders
 from runner.engine.report import PassReport
+from runner.model.errands import Snapshot
 from runner.model.errors import ConnectorError, ExsyncError, StateError, WatermarkInvalid
 from runner.model.ports import Clock, Queue, Rng
-from runner.model.queueing import Cause, Message
+from runner.model.queueing import Cause, Message, Order
 from runner.model.terms import Folder
 from runner.observe.metrics import Metrics
 from runner.service.dispatch import Dispatcher
@@ -21,8 +22,9 @@ from runner.service.follower import jobs_for
 from runner.service.gate import Gate
 from runner.service.generation import Generation, Generations
 from runner.service.reports import Reports
-from runner.service.turns import TURN, Turns
+from runner.service.turns import SLICE, TURN, Turns
 from runner.service.verdict import Fate, Trouble, Verdict, judge
+from runner.service.watching import Watching
 
 IDLE = 1.0
 """Seconds after which a worker looks for work although nothing woke it: circuits that may be probed again wake nobody."""
@@ -46,6 +48,9 @@ class Worker:
     passed: Callable[[str], None]
     """Told the name of a link whose pass has ended."""
     turns: Turns = field(default_factory=Turns)
+    watching: Watching = field(default_factory=Watching)
+    heard: Callable[[str, Order], None] = lambda link, order: None
+    """Told of each errand's order when the errand, or a slice of it, has ended."""
 
     def work(self) -> None:
         """Run passes until the dispatcher is closed."""
@@ -129,11 +134,7 @@ class Worker:
         passes = [order for order in message.orders if order.errand is None]
         report = PassReport(link.name)
         for order in errands:
-            orders = Orders(
-                order.run, allowed=order.allowed, only=order.only, stopping=self.stopping, errand=order.errand
-            )
-            report = self._run(generation, link, orders)
-            self.reports.note((order,), report)
+            report = self._errand(generation, link, order)
             if report.error is not None:
                 self.reports.note(passes, report)
                 return report
@@ -145,9 +146,33 @@ class Worker:
             timeout = None if passes else generation.plan.service.queue.timeout
             over = self.turns.over(link.name, timeout, self.clock.monotonic)
             stopping = lambda: self.stopping() or over()  # noqa: E731 - a word for the two
-            orders = Orders(name, allowed=allowed, stopping=stopping, only=only, asked_at=message.put_at)
+            watched = self.watching.of(name)
+            orders = Orders(
+                name, allowed=allowed, stopping=stopping, progress=watched, only=only, asked_at=message.put_at
+            )
             report = self._run(generation, link, orders)
         self.reports.note(passes, report)
+        return report
+
+    def _errand(self, generation: Generation, link: LinkPlan, order: Order) -> PassReport:
+        """One errand, or the next slice of it."""
+        ends = self.clock.monotonic() + SLICE.total_seconds()
+        stopping = lambda: self.stopping() or self.clock.monotonic() >= ends  # noqa: E731 - a word for the two
+        orders = Orders(
+            order.run,
+            allowed=order.allowed,
+            only=order.only,
+            stopping=stopping if isinstance(order.errand, Snapshot) else self.stopping,
+            progress=self.watching.of(order.run),
+            errand=order.errand,
+            keeps=True,
+        )
+        report = self._run(generation, link, orders)
+        self.heard(link.name, order)
+        if report.again_at is None:
+            self.reports.note((order,), report)
+        else:
+            self.reports.part(order, report)
         return report
 
     def _run(self, generation: Generation, link: LinkPlan, orders: Orders) -> PassReport:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import duckdb
 
+from runner.model.headway import Headway
 from runner.model.meetings import Mail, Master, Spending
 from runner.model.ports import Clock
 from runner.model.proofs import Proof
@@ -27,8 +28,9 @@ from runner.model.state import (
 )
 from runner.model.terms import Side
 from runner.reconcile.ordering import is_called
-from runner.store import intents, ledger, meetings, proofs, reading, recall
+from runner.store import headways, intents, ledger, meetings, proofs, reading, recall
 from runner.store.faults import damaged
+from runner.store.growths import Grown, growths
 from runner.store.heartbeats import Heartbeats
 from runner.store.ledger import LedgerProof
 from runner.store.memory import Remembered
@@ -315,6 +317,22 @@ class Answers:
         """Every link's newest audit."""
         with self._work() as con:
             return proofs.proofs(con, self._known.link_names.__getitem__)
+
+    def headways(self) -> Mapping[str, Headway]:
+        """Every link's newest snapshot by slices."""
+        with self._work() as con:
+            return headways.headways(con, self._known.link_names.__getitem__)
+
+    def growths(self) -> Mapping[str, Grown]:
+        """How far first syncs that grow have come, by link (B-71)."""
+        with self.reading() as con:
+            return growths(con)
+
+    def approved(self, link: str) -> frozenset[str] | None:
+        """Fingerprints of the changes that the link's snapshot may make; None: all."""
+        with self._work() as con:
+            link_id = self._known.link_ids.get(link)
+            return None if link_id is None else headways.approved(con, link_id)
 
     def acts(self, limit: int) -> Sequence[Act]:
         """What operators did by command, newest first."""

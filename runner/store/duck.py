@@ -47,6 +47,8 @@ FORGETTABLE = (
         "master",
         "mail",
         "proof",
+        "headway",
+        "approval",
     ),
 )
 """The tables that hold what is known of a link and is of no use without it; the ledger is proof of what happened."""

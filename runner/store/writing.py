@@ -22,7 +22,7 @@ from runner.model.state import (
     Suspension,
     earlier,
 )
-from runner.store import intents, meetings, proofs
+from runner.store import headways, intents, meetings, proofs
 from runner.store.chain import FORGOTTEN, Chain
 from runner.store.rows import Row, Texts, aware, hash_of, pairing_row, stored, text_of
 from runner.store.tables import delete, insert, listed, overwrite, unnest
@@ -89,6 +89,8 @@ class Writing:
         self._masters(commit.masters)
         self._mails(commit.mails)
         proofs.keep(self._con, commit.proofs, self._new_id, self._link_id)
+        headways.keep(self._con, commit.headways, self._new_id, self._link_id)
+        headways.approve(self._con, commit.approved, self._new_id, self._link_id)
         for purge in commit.purged:
             self._forget(purge)
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from runner.model.headway import Headway
 from runner.model.meetings import OPEN, SPENT, Mail, Master, Spending
 from runner.model.proofs import Proof
 from runner.model.state import (
@@ -56,6 +57,8 @@ class _State:
     masters: dict[str, Master] = field(default_factory=dict)
     mails: dict[str, Mail] = field(default_factory=dict)
     proofs: dict[str, Proof] = field(default_factory=dict)
+    headways: dict[str, Headway] = field(default_factory=dict)
+    approved: dict[str, frozenset[str]] = field(default_factory=dict)
     last: int = 0
 
     def snapshot(self) -> _State:
@@ -257,6 +260,14 @@ class MemoryStore:
         """Every link's newest audit."""
         return dict(self._state.proofs)
 
+    def headways(self) -> Mapping[str, Headway]:
+        """Every link's newest snapshot by slices."""
+        return dict(self._state.headways)
+
+    def approved(self, link: str) -> frozenset[str] | None:
+        """Fingerprints of the changes that the link's snapshot may make."""
+        return self._state.approved.get(link)
+
     def acts(self, limit: int) -> Sequence[Act]:
         """What operators did by command, newest first."""
         return self._state.acts[::-1][:limit]
@@ -346,6 +357,13 @@ def _begin(state: _State, commit: Commit) -> None:
             state.masters[master.native] = replace(master, instead=None)
     state.mails.update({mail.id: mail for mail in commit.mails})
     state.proofs.update({proof.link: proof for proof in commit.proofs})
+    for at in commit.headways:
+        known = state.headways.get(at.link)
+        if known is None or known.run != at.run or known.finished is None:
+            state.headways[at.link] = at
+        if at.finished is not None:
+            state.approved.pop(at.link, None)
+    state.approved.update(commit.approved)
     for purge in commit.purged:
         _forget(state, purge)
 

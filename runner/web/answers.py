@@ -9,6 +9,19 @@ from runner.web.records import LINK, TARGET, Kinds, Schema, named, or_null, reco
 
 _SETTING = record(setting="text", value="any", origin="text")
 _VALUE = record(value="any", origin="text")
+_PROGRESS = record(
+    what="text",
+    stage="text",
+    done="whole",
+    of="whole",
+    started="text?",
+    rate="whole?",
+    per_minute="number",
+    go_on="text?",
+    reason="text?",
+    run="text?",
+    told="text",
+)
 _STATUS_LINK = with_optional(
     record(name="text", condition="text", configured="flag"),
     reason="text?",
@@ -24,6 +37,7 @@ _STATUS_LINK = with_optional(
     step="whole",
     growing="text?",
     snapshot_at="text?",
+    progress=or_null(_PROGRESS),
     subscription=or_null(ref("Subscription")),
 )
 _STATUS_TARGET = record(
@@ -150,6 +164,7 @@ ANSWERS: Mapping[tuple[str, str], Schema] = MappingProxyType(
             due="whole",
             growing="text?",
             snapshot_at="text?",
+            progress=or_null(_PROGRESS),
             subscription=or_null(ref("Subscription")),
             passes=some(ref("Pass")),
             passes_in_all="whole",
@@ -225,6 +240,8 @@ ANSWERS: Mapping[tuple[str, str], Schema] = MappingProxyType(
         ("post", "/api/v1/audit"): record(links=some(_AUDITED), exit_code="whole"),
         ("post", "/api/v1/forget"): record(pairs="whole"),
         ("post", "/api/v1/snapshot"): record(**_RUN, plan="text"),
+        ("post", "/api/v1/snapshot/stop"): record(stopped=some("text")),
+        ("get", "/api/v1/asked/{question}"): record(work=some(record(what="text", done="whole", of="whole"))),
         ("post", "/api/v1/undo"): record(**_RUN, before="text?"),
         ("post", "/api/v1/explain"): record(items=some("object"), links=some("object"), unasked="whole", more="whole"),
         ("get", "/api/v1/openapi.json"): {"type": "object", "required": ["openapi", "paths"]},
@@ -261,9 +278,11 @@ BODIES: Mapping[str, Schema] = MappingProxyType(
             start_until="text?",
             items="text",
             deletes="flag",
+            rate="whole?",
             allow=some("text"),
             approved="text?",
         ),
+        "/api/v1/snapshot/stop": _taken({"links": some("text")}),
         "/api/v1/undo": _taken(
             {}, run="text", since="text", links=some("text"), both="flag", apply="flag", allow=some("text")
         ),

@@ -30,6 +30,8 @@ from runner.web.document import openapi
 from runner.web.looks import looks
 
 USER_HEADER = "X-Exsync-User"
+QUESTION_HEADER = "X-Exsync-Question"
+"""Names a question, so that one may ask how far its answer is."""
 USER = "exsync.user"
 """Where the console notes in a request's scope who has logged in: it counts more than any header."""
 LARGEST = 1 << 20
@@ -92,6 +94,7 @@ def api_routes(desk: Desk) -> list[Route]:
         "/api/v1/ledger/proof": lambda request, body: desk.verify_ledger(request.query_params.get("head")),
         "/api/v1/mail": lambda request, body: desk.mails(everything="all" in request.query_params),
         "/api/v1/acts": lambda request, body: desk.acts(200),
+        "/api/v1/asked/{question}": lambda request, body: desk.service.watching.told(request.path_params["question"]),
         "/api/v1/candidates": lambda request, body: inquiry.candidates(),
         **looks(desk),
     }
@@ -134,6 +137,7 @@ def api_routes(desk: Desk) -> list[Route]:
         ),
         "/api/v1/forget": lambda request, body: inquiry.forget(who(request), _text(body, "link")),
         "/api/v1/snapshot": lambda request, body: inquiry.snapshot(who(request), body),
+        "/api/v1/snapshot/stop": lambda request, body: inquiry.stop_snapshots(who(request), _texts(body, "links")),
         "/api/v1/undo": lambda request, body: inquiry.undo(who(request), body),
         "/api/v1/explain": lambda request, body: inquiry.explain(_text(body, "word"), _texts(body, "links")),
     }
@@ -141,15 +145,20 @@ def api_routes(desk: Desk) -> list[Route]:
     document = openapi(
         [("get", path) for path in got] + [("post", path) for path in posted if path.startswith("/api/")]
     )
-    routes = [Route(path, _endpoint(answer), methods=["GET"]) for path, answer in got.items()]
-    return routes + [Route(path, _endpoint(answer), methods=["POST"]) for path, answer in posted.items()]
+    routes = [Route(path, _endpoint(answer, desk), methods=["GET"]) for path, answer in got.items()]
+    return routes + [Route(path, _endpoint(answer, desk), methods=["POST"]) for path, answer in posted.items()]
 
 
-def _endpoint(answer: Answer) -> Callable[[Request], Any]:
+def _endpoint(answer: Answer, desk: Desk) -> Callable[[Request], Any]:
+    def answered(request: Request, body: dict[str, Any]) -> Any:
+        question = request.headers.get(QUESTION_HEADER, "")[:100] if request.method == "POST" else ""
+        with desk.service.watching.asked(question):
+            return answer(request, body)
+
     async def endpoint(request: Request) -> Response:
         try:
             body = await _body(request)
-            return JSONResponse(await run_in_threadpool(answer, request, body))
+            return JSONResponse(await run_in_threadpool(answered, request, body))
         except ExsyncError as error:
             return _refusal(error)
         except ValueError as error:

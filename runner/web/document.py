@@ -47,6 +47,8 @@ SUMMARIES: Mapping[str, str] = {
     "/api/v1/apply": "One pass over links; answers when all have ended",
     "/api/v1/plan": "What the next pass would do; writes nothing",
     "/api/v1/snapshot": "Show what giving one side the other's items would write, or do what was approved",
+    "/api/v1/snapshot/stop": "End the snapshots under way of links; what they have done stays",
+    "/api/v1/asked/{question}": "How far the answer to a POST is that bears X-Exsync-Question",
     "/api/v1/undo": "Take a run back, or show what that would write (plan)",
     "/api/v1/audit": "Compare both sides of links item by item (anew, repair, at most so many of each)",
     "/api/v1/candidates": "Every target's candidate: its rings, who runs by it, what it would have done otherwise",

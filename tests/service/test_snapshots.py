@@ -64,7 +64,7 @@ def test_a_request_that_does_not_read_is_refused(body: dict[str, object]) -> Non
 
 def test_only_what_was_shown_is_carried_out() -> None:
     shown, prints = planned_by([PassReport("one", prints={"b": "", "a": ""})])
-    assert prints == {"a", "b"}
+    assert prints == {"one": {"a", "b"}}
     demand_approved(SnapshotWish("send", (ANN,), approved=shown), shown)
     with pytest.raises(PlanStale):
         demand_approved(SnapshotWish("send", (ANN,), approved=shown), planned_by([PassReport("one", prints={})])[0])

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from runner.model.headway import Headway
 from runner.model.meetings import Mail, Master, Spending
 from runner.model.proofs import Proof
 from runner.model.state import (
@@ -161,6 +162,14 @@ class Store(Protocol):
 
     def proofs(self) -> Mapping[str, Proof]:
         """Every link's newest audit."""
+        ...
+
+    def headways(self) -> Mapping[str, Headway]:
+        """Every link's newest snapshot by slices."""
+        ...
+
+    def approved(self, link: str) -> frozenset[str] | None:
+        """Fingerprints of the changes that the link's snapshot may make; None: all."""
         ...
 
     def acts(self, limit: int) -> Sequence[Act]:
