@@ -327,6 +327,7 @@ CASES: list[Case] = [
      ["targets.d/hq.yaml:9:109: does-not-grow"]),
     ("no-hours", expand("06:00", "20:00"), ["targets.d/hq.yaml:9:107: no-hours"]),
     ("bad-schedule", scheduled("30 3 * * 0", "30 25 * * 0"), ["targets.d/hq.yaml:9:88: bad-schedule"]),
+    ("bad-value", scheduled("send, ", "send, rate: 0, "), ["targets.d/hq.yaml:9:90: bad-value"]),
     ("snapshot-direction", {"hq": HQ.replace("both}", SNAPSHOT.replace("both", "inbound"))},
      ["targets.d/hq.yaml:9:81: snapshot-direction"]),
     ("unknown-dimension", service("olap: {cubes: [{name: a, of: queue, dimensions: [user], where: {link: [x]}}]}"),

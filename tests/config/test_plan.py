@@ -495,7 +495,7 @@ def test_growth_and_scheduled_snapshots_are_compiled_with_the_mailboxs_zone(writ
         steps: 4
         per_minute: 200
         during: {days: [mon, fri], from: '20:00', to: '06:00'}
-      snapshot: {direction: get, at: "30 3 * * 0", modified: 8d, start: {past: 30d}, items: recurring}"""
+      snapshot: {direction: get, at: "30 3 * * 0", modified: 8d, start: {past: 30d}, items: recurring, rate: 300}"""
     text = HQ.replace(" {mapping: appointments, direction: both}", folder)
     off = text.replace("bob@example.com", "bob@example.com\n  expand: false\n  snapshot: false")
     links = load_plan(write(hq=off)).links
@@ -507,5 +507,5 @@ def test_growth_and_scheduled_snapshots_are_compiled_with_the_mailboxs_zone(writ
     now = datetime(2026, 3, 28, 22, 0, tzinfo=UTC)
     assert schedule.after(now) == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)  # half past three, summer time by then
     errand = schedule.errand(now)
-    assert (errand.giver, errand.deletes, errand.items) == (Side.TARGET, False, Items.RECURRING)
+    assert (errand.giver, errand.deletes, errand.items, errand.rate) == (Side.TARGET, False, Items.RECURRING, 300)
     assert (errand.modified.since, errand.start.since) == (now - timedelta(days=8), now - timedelta(days=30))

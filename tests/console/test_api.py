@@ -123,6 +123,7 @@ def _read(document: Document, olga: Person) -> dict[str, str]:
     got("/api/v1/runs/{run}", f"/api/v1/runs/{run}")
     assert got("/api/v1/cubes/{cube}", "/api/v1/cubes/changes?rows=user&columns=operation")["cells"]
     assert got("/api/v1/directories/{name}", "/api/v1/directories/corp")["takes_part"]
+    got("/api/v1/asked/{question}", "/api/v1/asked/nothing")
     document.hold("get", "/api/v1/directories/{name}", olga.get("/api/v1/directories/copr"), 400)
     document.hold("get", "/api/v1/queue/{number}", olga.get("/api/v1/queue/4711"), 400)
     document.hold("get", "/api/v1/link", olga.get("/api/v1/link", name="hq/nobody/calendar"), 400)
@@ -186,6 +187,7 @@ def _write(document: Document, paths: dict[str, str], pia: Person) -> None:
     run = next(where.removeprefix("/api/v1/runs/") for where, path in paths.items() if path == "/api/v1/runs/{run}")
     posted("/api/v1/undo", {"run": run})
     posted("/api/v1/snapshot", {"way": "send", "links": [LINK]})
+    posted("/api/v1/snapshot/stop", {"links": [LINK]}, status=400)
     posted("/api/v1/reset", {"link": LINK})
     posted("/api/v1/ledger/prune", {"days": 30})
     posted("/api/v1/forget", {"link": LINK}, status=400)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -38,6 +38,14 @@ def moved(world: World) -> World:
     for item in list(world.outlook().values()):
         world.target.user_edit(item.key, location="Garden")
     return world
+
+
+@pytest.fixture
+def light() -> Iterator[World]:
+    """A world over the state in memory, for what does not concern the state's kind."""
+    world = World(store=MemoryStore())
+    yield world
+    world.close()
 
 
 def places(world: World) -> Counter[Any]:
@@ -102,29 +110,29 @@ def test_a_slice_takes_what_its_rate_allows_and_the_next_one_goes_on_there(make_
     world.quiet()
 
 
-def test_what_a_pass_carries_meanwhile_is_not_overridden(world: World) -> None:
+def test_what_a_pass_carries_meanwhile_is_not_overridden(light: World) -> None:
     """Users' edits that wait for a pass have it between two slices: they are on both sides before theirs comes."""
-    moved(world)
+    moved(light)
     errand = replace(SEND, rate=12)
-    once(world, errand)
-    world.sync()
-    to_its_end(world, errand)
-    assert places(world) == {"Room 4": 2, "Garden": 3}
-    assert Counter(record.values["place"] for record in world.records().values()) == {"Room 4": 2, "Garden": 3}
+    once(light, errand)
+    light.sync()
+    to_its_end(light, errand)
+    assert places(light) == {"Room 4": 2, "Garden": 3}
+    assert Counter(record.values["place"] for record in light.records().values()) == {"Room 4": 2, "Garden": 3}
 
 
-def test_what_the_giver_holds_alone_is_gone_through_by_slices_too(world: World) -> None:
+def test_what_the_giver_holds_alone_is_gone_through_by_slices_too(light: World) -> None:
     """Also what stays alone: no slice begins with what another one has passed by."""
-    moved(world)
+    moved(light)
     for title in ("A", "B", "C"):
-        world.in_crm(title)
-        world.in_outlook(f"{title} of Outlook")
+        light.in_crm(title)
+        light.in_outlook(f"{title} of Outlook")
     for errand in (replace(SEND, rate=6, items=Items.RECURRING), replace(GET, rate=6, items=Items.RECURRING)):
         run = f"snap-{errand.giver}"
-        looked = [at(world).done for _ in range(20) if once(world, errand, run).again_at]
+        looked = [at(light).done for _ in range(20) if once(light, errand, run).again_at]
         assert looked == [1, 2, 3, 4, 5, 6, 7, 8]
-        assert (at(world).done, at(world).run) == (8, run)
-    assert not [run for run in world.store.runs(50) if run.run.startswith("snap")]
+        assert (at(light).done, at(light).run) == (8, run)
+    assert not [run for run in light.store.runs(50) if run.run.startswith("snap")]
 
 
 def test_a_guard_that_was_lifted_once_is_not_lifted_for_what_a_restart_goes_on_with(make_world: MakeWorld) -> None:
@@ -160,46 +168,46 @@ def test_only_what_was_approved_is_made_also_after_a_restart(world: World) -> No
     assert world.store.approved(world.link) is None
 
 
-def test_another_one_waits_and_one_that_was_stopped_goes_on_no_more(world: World) -> None:
-    moved(world)
+def test_another_one_waits_and_one_that_was_stopped_goes_on_no_more(light: World) -> None:
+    moved(light)
     errand = replace(SEND, rate=6)
-    once(world, errand)
-    assert "is under way (1 of 5 items" in (once(world, GET, "other").skipped or "")
-    assert "is under way" in (world.sync(errand=GET).skipped or "")
-    seen = world.boundary.calls
+    once(light, errand)
+    assert "is under way (1 of 5 items" in (once(light, GET, "other").skipped or "")
+    assert "is under way" in (light.sync(errand=GET).skipped or "")
+    seen = light.boundary.calls
 
     def stop(call: Any) -> None:
         if call.writes and call.side == "target":
-            world.boundary.meanwhile = None
-            ended_early(world.store, at(world), world.clock.now(), "stopped")
+            light.boundary.meanwhile = None
+            ended_early(light.store, at(light), light.clock.now(), "stopped")
 
-    world.boundary.meanwhile = stop
-    assert "stopped" in (once(world, errand).skipped or "")
-    assert world.boundary.calls > seen
-    assert "stopped" in (once(world, errand).skipped or "")
-    assert (places(world)["Room 4"], at(world).reason) == (2, "stopped")
-    [record] = [run for run in world.store.runs(50) if run.run == "snap"]
+    light.boundary.meanwhile = stop
+    assert "stopped" in (once(light, errand).skipped or "")
+    assert light.boundary.calls > seen
+    assert "stopped" in (once(light, errand).skipped or "")
+    assert (places(light)["Room 4"], at(light).reason) == (2, "stopped")
+    [record] = [run for run in light.store.runs(50) if run.run == "snap"]
     assert record.outcome == "stopped"
-    assert not once(world, GET, "other").skipped
+    assert not once(light, GET, "other").skipped
 
 
-def test_a_fault_that_passes_makes_it_wait_and_a_new_mapping_ends_it(world: World) -> None:
-    moved(world)
+def test_a_fault_that_passes_makes_it_wait_and_a_new_mapping_ends_it(light: World) -> None:
+    moved(light)
     errand = replace(SEND, rate=6)
-    once(world, errand)
-    world.disturb(Script({world.boundary.calls + 4: Fault(Form.BEFORE, Throttled("busy", after=300))}))
-    report = once(world, errand)
+    once(light, errand)
+    light.disturb(Script({light.boundary.calls + 4: Fault(Form.BEFORE, Throttled("busy", after=300))}))
+    report = once(light, errand)
     assert report.error is not None
-    assert report.again_at == world.clock.now() + timedelta(seconds=300)
-    assert at(world).finished is None
-    assert "busy" in (at(world).reason or "")
-    world.boundary.faults = None
-    world.clock.advance(300)
-    once(world, errand)
-    assert at(world).reason is None
-    world.store.commit(Commit(links=(replace(world.store.link(world.link), mapping_digest="another"),)))
-    assert "have changed" in (once(world, errand).skipped or "")
-    assert at(world).finished
+    assert report.again_at == light.clock.now() + timedelta(seconds=300)
+    assert at(light).finished is None
+    assert "busy" in (at(light).reason or "")
+    light.boundary.faults = None
+    light.clock.advance(300)
+    once(light, errand)
+    assert at(light).reason is None
+    light.store.commit(Commit(links=(replace(light.store.link(light.link), mapping_digest="another"),)))
+    assert "have changed" in (once(light, errand).skipped or "")
+    assert at(light).finished
 
 
 def test_it_may_die_at_any_moment() -> None:
