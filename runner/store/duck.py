@@ -19,9 +19,10 @@ from runner.store import ledger
 from runner.store.answers import Answers
 from runner.store.chain import Chain
 from runner.store.faults import explained
+from runner.store.fleeting import open_memory
 from runner.store.heartbeats import Heartbeats
 from runner.store.memory import Remembered
-from runner.store.opening import Opened, open_file, open_memory
+from runner.store.opening import Opened, open_file
 from runner.store.session import BUSY_CHECKPOINT, IDLE_CHECKPOINT, Session, Timed, untimed
 from runner.store.tables import insert, overwrite
 from runner.store.writing import Writing, link_row

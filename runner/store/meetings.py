@@ -9,7 +9,7 @@ import duckdb
 
 from runner.model.meetings import OPEN, SPENT, Mail, MailKind, MailStatus, Master, Rank, Spending
 from runner.store.rows import Row, aware, hash_of, stored
-from runner.store.tables import delete, insert, listed, unnest
+from runner.store.tables import among, delete, insert
 
 Name = Callable[[int], str]
 """A link's name by its surrogate."""
@@ -18,11 +18,8 @@ Name = Callable[[int], str]
 def masters(con: duckdb.DuckDBPyConnection, natives: Sequence[str], name_of: Name) -> dict[str, Master]:
     """By native identity, whose copy speaks."""
     wanted = set(natives)
-    rows = con.execute(
-        "SELECT native, link_id, rank FROM master "  # noqa: S608
-        f"JOIN (SELECT DISTINCT {unnest('BIGINT')} AS wanted) ON native_hash = wanted",
-        [listed(hash_of(native) for native in wanted)],
-    ).fetchall()
+    found, hashes = among("native_hash", "BIGINT", {hash_of(native) for native in wanted})
+    rows = con.execute(f"SELECT native, link_id, rank FROM master{found}", hashes).fetchall()  # noqa: S608
     return {native: Master(native, name_of(link), Rank(rank)) for native, link, rank in rows if native in wanted}
 
 
@@ -71,12 +68,8 @@ def mail_row(mail: Mail, number: int, link_id: int) -> Row:
 
 def mail_numbers(con: duckdb.DuckDBPyConnection, names: Sequence[str]) -> dict[str, int]:
     """The row numbers of mails that are there already."""
-    return dict(
-        con.execute(
-            f"SELECT name, mail.id FROM mail JOIN (SELECT {unnest('VARCHAR')} AS wanted) ON name = wanted",  # noqa: S608
-            [listed(names)],
-        ).fetchall()
-    )
+    found, values = among("name", "VARCHAR", names)
+    return dict(con.execute(f"SELECT name, mail.id FROM mail{found}", values).fetchall())  # noqa: S608
 
 
 def mails(con: duckdb.DuckDBPyConnection, link_id: int | None, name_of: Name, *, open_only: bool) -> list[Mail]:

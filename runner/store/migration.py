@@ -33,7 +33,8 @@ def migrations() -> tuple[Migration, ...]:
 def schema_of(con: duckdb.DuckDBPyConnection) -> int | None:
     """The number of the newest migration that ran on this file; None when the file is not a state of ours."""
     # information_schema's views are bound anew in every process, which costs twenty times as much as asking this.
-    if not con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'migration'").fetchall():
+    known = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'migration' AND database_name = current_database()"
+    if not con.execute(known).fetchall():
         return None
     [(number,)] = con.execute("SELECT coalesce(max(id), 0) FROM migration").fetchall()
     return int(number)

@@ -29,7 +29,7 @@ from runner.store.rewriting import copy_tables, mark_path, sync, take_place
 STORAGE_VERSION = "v1.5.0"
 """The storage format that every supported DuckDB can read."""
 
-_SETTINGS = {
+SETTINGS = {
     "threads": "1",
     "storage_compatibility_version": STORAGE_VERSION,
     "autoinstall_known_extensions": "false",
@@ -60,14 +60,15 @@ _open_here: set[Path] = set()
 log = structlog.get_logger("exsync.state")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Opened:
-    """An open state: the connection, and for a file its path and commit counter."""
+    """An open state: the connection, for a file its path and commit counter, and otherwise the database's name."""
 
     con: duckdb.DuckDBPyConnection
     name: str
     path: Path | None = None
     counter: CommitCounter | None = None
+    catalog: str | None = None
 
     def close(self, *, checkpoint: bool = True) -> None:
         """Close and give the file free; without ``checkpoint`` not a byte of it is written any more."""
@@ -109,14 +110,6 @@ def private_files() -> Iterator[None]:
         yield
     finally:
         os.umask(old)
-
-
-def open_memory() -> Opened:
-    """A fresh state that lives in memory only."""
-    con = duckdb.connect(":memory:", config=dict(_SETTINGS))
-    migrate(con, migrations(), state="in memory")
-    con.execute("INSERT INTO state (id, identity, commits, last_id) VALUES (1, ?, 0, 0)", [uuid.uuid4().hex]).fetchall()
-    return Opened(con, "in memory")
 
 
 def open_file(path: Path, steps: Sequence[Migration] = ()) -> Opened:
@@ -257,7 +250,7 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     """A connection with the settings of every state file; nothing of it has been checked. Raises DuckDB's errors."""
     log_file = wal_path(path)
     long = log_file.exists() and log_file.stat().st_size > _LONG_LOG
-    con = duckdb.connect(str(path), config={**_SETTINGS, "memory_limit": ROOMY_LIMIT if long else _MEMORY_LIMIT})
+    con = duckdb.connect(str(path), config={**SETTINGS, "memory_limit": ROOMY_LIMIT if long else _MEMORY_LIMIT})
     for setting, value in _FILE_SETTINGS.items():
         con.execute(f"SET {setting} = '{value}'").fetchall()
     return con

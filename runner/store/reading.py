@@ -30,7 +30,7 @@ from runner.model.state import (
 from runner.model.terms import Side
 from runner.store.chain import FORGOTTEN
 from runner.store.rows import Row, aware, fields_of, hash_of, stored
-from runner.store.tables import columns_of, listed, unnest
+from runner.store.tables import among, columns_of, listed, unnest
 
 HASHES = {"crm_key": "crm_hash", "target_key": "target_hash", "stamp": "stamp_hash", "native": "native_hash"}
 _VECTOR = 2048
@@ -45,11 +45,9 @@ def pairing_rows(con: duckdb.DuckDBPyConnection, link_id: int, keys: Mapping[str
     steps, values = [], []
     for column, wanted in keys.items():
         if wanted:
-            steps.append(
-                f"SELECT pairing.id, pairing.rowid FROM pairing "  # noqa: S608 - names are ours
-                f"JOIN (SELECT DISTINCT {unnest('BIGINT')} AS wanted) ON {HASHES[column]} = wanted WHERE link_id = ?"
-            )
-            values += [listed(hash_of(key) for key in wanted), link_id]
+            found, hashes = among(HASHES[column], "BIGINT", {hash_of(key) for key in wanted})
+            steps.append(f"SELECT pairing.id, pairing.rowid FROM pairing{found} AND link_id = ?")  # noqa: S608 - names are ours
+            values += [*hashes, link_id]
     if not steps:
         return []
     places = dict(con.execute(" UNION ALL ".join(steps), values).fetchall())
@@ -76,11 +74,9 @@ def versions(
 ) -> list[tuple[str, str | None]]:
     """(key, version) of one side for the link's pairings among these keys."""
     key, version = f"{side.value}_key", f"{side.value}_version"
-    return con.execute(
-        f"SELECT {key}, {version} FROM pairing "  # noqa: S608 - names are ours
-        f"JOIN (SELECT DISTINCT {unnest('BIGINT')} AS wanted) ON {side.value}_hash = wanted WHERE link_id = ?",
-        [listed(hash_of(one) for one in keys), link_id],
-    ).fetchall()
+    found, hashes = among(f"{side.value}_hash", "BIGINT", {hash_of(one) for one in keys})
+    sql = f"SELECT {key}, {version} FROM pairing{found} AND link_id = ?"  # noqa: S608 - names are ours
+    return con.execute(sql, [*hashes, link_id]).fetchall()
 
 
 def count_pairings(con: duckdb.DuckDBPyConnection, link_id: int) -> tuple[int, int]:
@@ -104,16 +100,13 @@ def paired_keys(
 
 def links_of(con: duckdb.DuckDBPyConnection, crm_keys: Sequence[str]) -> list[tuple[str, int]]:
     """(crm_key, link id) of every pairing of these CRM keys."""
-    return con.execute(
-        "SELECT DISTINCT crm_key, link_id FROM pairing "  # noqa: S608
-        f"JOIN (SELECT DISTINCT {unnest('BIGINT')} AS wanted) ON crm_hash = wanted",
-        [listed(hash_of(key) for key in crm_keys)],
-    ).fetchall()
+    found, hashes = among("crm_hash", "BIGINT", {hash_of(key) for key in crm_keys})
+    return con.execute(f"SELECT DISTINCT crm_key, link_id FROM pairing{found}", hashes).fetchall()  # noqa: S608
 
 
 def link_states(con: duckdb.DuckDBPyConnection, ids: Sequence[int] | None = None) -> list[tuple[int, LinkState]]:
     """Link states, all or those of some ids."""
-    where, values = ("", []) if ids is None else (f" WHERE id IN (SELECT {unnest('BIGINT')})", [listed(ids)])
+    where, values = ("", []) if ids is None else among("id", "BIGINT", set(ids))
     return [
         (
             row[0],
@@ -224,11 +217,12 @@ def writes_since(con: duckdb.DuckDBPyConnection, link_id: int, since: datetime) 
 
 def writes_under(con: duckdb.DuckDBPyConnection, link_ids: Sequence[int], since: datetime) -> dict[str, int]:
     """Ledger counts per operation over these links."""
+    found, ids = among("link_id", "BIGINT", set(link_ids))
     return dict(
         con.execute(
-            "SELECT operation, count(*) FROM ledger WHERE written_at >= ?::TIMESTAMP AND operation <> ? "  # noqa: S608
-            f"AND link_id IN (SELECT {unnest('BIGINT')}) GROUP BY operation",
-            [stored(since), FORGOTTEN, listed(link_ids)],
+            f"SELECT operation, count(*) FROM ledger{found} "  # noqa: S608
+            "AND written_at >= ?::TIMESTAMP AND operation <> ? GROUP BY operation",
+            [*ids, stored(since), FORGOTTEN],
         ).fetchall()
     )
 
@@ -241,10 +235,9 @@ def writes_of(con: duckdb.DuckDBPyConnection, run: str) -> dict[str, int]:
 
 def count_under(con: duckdb.DuckDBPyConnection, link_ids: Sequence[int]) -> int:
     """Number of the active pairings of these links."""
-    [(number,)] = con.execute(
-        f"SELECT count(*) FROM pairing WHERE status = 'active' AND link_id IN (SELECT {unnest('BIGINT')})",  # noqa: S608
-        [listed(link_ids)],
-    ).fetchall()
+    found, ids = among("link_id", "BIGINT", set(link_ids))
+    sql = f"SELECT count(*) FROM pairing{found} AND status = 'active'"  # noqa: S608
+    [(number,)] = con.execute(sql, ids).fetchall()
     return int(number)
 
 
@@ -252,11 +245,12 @@ def item_writes_since(
     con: duckdb.DuckDBPyConnection, link_id: int, keys: Sequence[str], since: datetime
 ) -> dict[str, int]:
     """Updates per key, both sides together."""
+    found, names = among("key", "VARCHAR", set(keys))
     return dict(
         con.execute(
-            "SELECT key, count(*) FROM ledger WHERE link_id = ? AND written_at >= ?::TIMESTAMP AND operation = 'update'"  # noqa: S608
-            f" AND key IN (SELECT {unnest('VARCHAR')}) GROUP BY key",
-            [link_id, stored(since), listed(keys)],
+            f"SELECT key, count(*) FROM ledger{found} "  # noqa: S608
+            "AND link_id = ? AND written_at >= ?::TIMESTAMP AND operation = 'update' GROUP BY key",
+            [*names, link_id, stored(since)],
         ).fetchall()
     )
 

@@ -79,6 +79,8 @@ class Session:
             # The limit is the whole file's: a look has room of its own, so that no pass runs short of it.
             self._limit_memory(rehearsing=True)
             reader = self._readers.lend(con)
+            if self.opened.catalog is not None:
+                reader.execute(f"USE {self.opened.catalog}").fetchall()
         with explained(self.name), self._readers.returned(reader):
             try:
                 yield reader

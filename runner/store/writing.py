@@ -25,7 +25,7 @@ from runner.model.state import (
 from runner.store import headways, intents, meetings, proofs
 from runner.store.chain import FORGOTTEN, Chain
 from runner.store.rows import Row, Texts, aware, hash_of, pairing_row, stored, text_of
-from runner.store.tables import delete, insert, listed, overwrite, unnest
+from runner.store.tables import among, delete, insert, listed, overwrite, unnest
 
 _BECAME_PRIVATE = "the item became private: what was kept of its values is forgotten"
 
@@ -167,11 +167,15 @@ class Writing:
             newest[place] = mark if replaced is None else _joined(mark, replaced)
         hashes = [hash_of(key) for _, _, key in newest]
         gone: list[int] = []
+        found, values = among("key_hash", "BIGINT", set(hashes))
+        links = {place[0] for place in newest}
+        if len(links) == 1:
+            found, values = f"{found} AND link_id = ?", [*values, *links]
+        else:
+            found, values = f"{found} AND link_id IN (SELECT {unnest('BIGINT')})", [*values, listed(links)]
         for seq, link_id, side, key, tries, due in self._con.execute(
-            "SELECT mark.id, link_id, side, key, tries, due FROM mark "  # noqa: S608
-            f"JOIN (SELECT DISTINCT {unnest('BIGINT')} AS wanted) ON key_hash = wanted "
-            f"WHERE link_id IN (SELECT {unnest('BIGINT')})",
-            [listed(hashes), listed({place[0] for place in newest})],
+            f"SELECT mark.id, link_id, side, key, tries, due FROM mark{found}",  # noqa: S608
+            values,
         ).fetchall():
             if (link_id, side, key) in newest:
                 newer = newest[link_id, side, key]
@@ -199,10 +203,8 @@ class Writing:
                 new.append(row)
             self.touched.pairings.add(link_id)
         if replaced:
-            known = self._con.execute(
-                f"SELECT id FROM pairing JOIN (SELECT {unnest('BIGINT')} AS wanted) ON id = wanted",  # noqa: S608
-                [listed(replaced)],
-            ).fetchall()
+            found, numbers = among("id", "BIGINT", replaced)
+            known = self._con.execute(f"SELECT id FROM pairing{found}", numbers).fetchall()  # noqa: S608
             missing = sorted(replaced.keys() - {number for (number,) in known})
             if missing:
                 raise ValueError(f"pairings {missing} are to be replaced and do not exist")
@@ -229,13 +231,8 @@ class Writing:
         if not conflicts:
             return
         latest = {conflict.id: conflict for conflict in conflicts}
-        numbers = dict(
-            self._con.execute(
-                "SELECT name, conflict.id FROM conflict "  # noqa: S608
-                f"JOIN (SELECT {unnest('VARCHAR')} AS wanted) ON name = wanted",
-                [listed(latest)],
-            ).fetchall()
-        )
+        found, names = among("name", "VARCHAR", latest)
+        numbers = dict(self._con.execute(f"SELECT name, conflict.id FROM conflict{found}", names).fetchall())  # noqa: S608
         rows = [
             (
                 numbers.get(one.id) or self._new_id(),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from pathlib import Path
 
 from runner.model.ports import Store
-from runner.store import DuckStore, open_store
+from runner.store import DuckStore
+from runner.store.fleeting import Host
 from runner.store.opening import open_file
 from runner.testing.store import MemoryStore
 from tests.engine.world import World
@@ -36,11 +39,15 @@ class Files:
 def in_duckdb(world: World) -> Store:
     """DuckDB in memory, without its optimizer: over tables of a dozen rows that costs more than what it plans. The answers
     are the same ones; files (:class:`Files`) keep it."""
-    store = open_store(None, clock=world.clock)
-    with store.querying() as con:
-        names = [name for (name,) in con.execute("SELECT name FROM duckdb_optimizers()").fetchall()]
-        con.execute(f"SET disabled_optimizers = '{','.join(names)}'")
-    return store
+    return DuckStore(_plain(os.getpid()).open(), world.clock)
+
+
+@lru_cache(maxsize=1)
+def _plain(process: int) -> Host:
+    host = Host()
+    names = [name for (name,) in host.con.execute("SELECT name FROM duckdb_optimizers()").fetchall()]
+    host.con.execute(f"SET disabled_optimizers = '{','.join(names)}'")
+    return host
 
 
 def commits_of(store: Store) -> int:
@@ -57,6 +64,7 @@ def text_of(store: Store) -> str:
         return repr([getattr(store._state, name) for name in store._state.__slots__]).lower()
     assert isinstance(store, DuckStore)
     with store.querying() as con:
-        tables = [name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+        known = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
+        tables = [name for (name,) in con.execute(known).fetchall()]
         rows = [con.execute(f"SELECT * FROM {table}").fetchall() for table in tables]  # noqa: S608
     return repr(rows).lower()
