@@ -30,6 +30,7 @@ from runner.model.ports import Clock, Rng
 from runner.model.record import Fields, Value
 from runner.model.terms import Entity, Operation, Place, Side
 from runner.testing.faults import Boundary
+from runner.testing.guests import seated, stay_invited, without
 from runner.testing.held import ContractViolation, as_given, carried_out
 from runner.testing.tables import Key, Row, Tables
 
@@ -41,9 +42,9 @@ class FakeCrm:
 
     Knobs, to be set at any time: ``page`` (rows per page), ``normalise`` (what a trigger makes of values), ``reject`` (the
     constraint that refuses values, or None), ``allowed`` (operations that may arrive), ``related`` (whether a second user
-    whose item is there already joins its record, as where a table relates records to users), ``binding`` (whether nobody
-    can be taken out of a record that others hold too). Methods named ``user_…`` are what
-    people do in the CRM; they do not pass the boundary.
+    whose item is there already joins its record, as where a table relates records to users), ``inviting`` (whether that table
+    says also who takes part, see :mod:`runner.testing.guests`), ``binding`` (whether nobody can be taken out of a record that
+    others hold too). Methods named ``user_…`` are what people do in the CRM; they do not pass the boundary.
     """
 
     def __init__(self, clock: Clock, rng: Rng, *, boundary: Boundary | None = None, page: int = 2) -> None:
@@ -53,7 +54,7 @@ class FakeCrm:
         self.page = page
         self.allowed = frozenset(Operation)
         self.normalise: Callable[[Fields], Fields] = as_given
-        self.related = self.binding = False
+        self.related = self.inviting = self.binding = False
         self.reject: Callable[[Fields], str | None] = lambda values: None
         self._tables = Tables()
         self._epoch = 0
@@ -158,14 +159,18 @@ class FakeCrm:
         self._touch(row, row.values, before)
 
     def user_share(self, key: str, *users: str) -> None:
-        """Further users are given the record; its version does not move, as where a table relates them."""
+        """Further users are given the record; its version does not move, as where a table relates them and says no more."""
         row = self._live(key)
         row.others |= set(users)
+        row.version += self.inviting
         self._note(row)
 
     def user_unshare(self, key: str, user: str) -> None:
         """A user is taken out of the record."""
-        self._take_out(self._live(key), user)
+        row = self._live(key)
+        if self.inviting:
+            row.values = dict(seated(row, without(row, user), {}))
+        self._take_out(row, user)
 
     def user_spoil(self, key: str, reason: str | None = "bad-row") -> None:
         """From now on nobody can read this record's values (None: they can again)."""
@@ -198,6 +203,10 @@ class FakeCrm:
         """Who owns a live record."""
         return self._live(key).owner
 
+    def holders_of(self, key: str) -> frozenset[str]:
+        """Who holds a live record beside its owner: whom a table relates to it."""
+        return frozenset(self._live(key).others)
+
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _call(self, name: str, subject: str, effect: Callable[[], T]) -> T:
@@ -209,30 +218,37 @@ class FakeCrm:
         return link.owner
 
     def _users(self, addresses: Sequence[str]) -> dict[str, CrmUser]:
-        known = {address: CrmUser(key, all_of) for key, all_of in self._tables.users.items() for address in all_of}
-        return {address: known[address.lower()] for address in addresses if address.lower() in known}
+        known = self._tables.users_by_address()
+        found = {address: known[address.lower()] for address in addresses if address.lower() in known}
+        return {address: CrmUser(key, self._tables.users[key]) for address, key in found.items()}
 
     def _insert(self, entity: Entity, owner: str, values: Fields) -> Row:
         self._last += 1
-        made = dict(self.normalise(values))
-        row = Row(str(self._last), 1, made, self.clock.now(), entity=entity, owner=owner)
+        row = Row(str(self._last), 1, {}, self.clock.now(), entity=entity, owner=owner)
+        row.values = self._stored(row, values)
         self._tables.rows[row.key] = row
         self._note(row)
         return row
 
     def _touch(self, row: Row, values: Fields, former_owner: str | None = None) -> None:
         row.version += 1
-        row.values, row.modified = dict(self.normalise(values)), self.clock.now()
-        self._note(row, former_owner)
+        before = row.holders | ({former_owner} if former_owner else set())
+        row.values, row.modified = self._stored(row, values), self.clock.now()
+        self._note(row, *before)
 
-    def _note(self, row: Row, former_owner: str | None = None) -> None:
-        owners = frozenset(row.holders | ({former_owner} if former_owner else set()))
+    def _stored(self, row: Row, values: Fields) -> dict[str, Value]:
+        values = self.normalise(values)
+        return dict(seated(row, values, self._tables.users_by_address()) if self.inviting else values)
+
+    def _note(self, row: Row, *former: str) -> None:
+        owners = frozenset(row.holders.union(former))
         self._tables.outbox.append((self.clock.now(), FeedRow(row.entity, row.key, owners)))
 
     def _take_out(self, row: Row, user: str) -> None:
         row.others -= {user}
-        if row.owner == user:  # a column of the record, so its version moves
-            row.owner, row.version = "", row.version + 1
+        row.version += self.inviting or row.owner == user  # a column of the record, or a row that is a part of it
+        if row.owner == user:
+            row.owner = ""
         self._note(row, user)
 
     def _live(self, key: str) -> Row:
@@ -338,6 +354,7 @@ class FakeCrm:
             if link.owner in row.holders and len(row.holders) > 1 and not write.whole:
                 if self.binding:
                     raise Invalid(f"record {row.key} stays {link.user}'s", code=STILL_OWNED)
+                stay_invited(row, self._owner(link))
                 self._take_out(row, self._owner(link))
                 return WriteResult(row.key, released=True)
             row.deleted = True
@@ -356,6 +373,7 @@ class FakeCrm:
             if row is not None and not row.deleted:
                 if self.related and not same_token and self._owner(link) not in row.holders:
                     row.others.add(self._owner(link))
+                    row.version += self.inviting
                     self._note(row)
                 return WriteResult(row.key, str(row.version), adopted=True)
             if same_token:

@@ -18,6 +18,8 @@ class Row(Held):
     owner: str = ""
     others: set[str] = field(default_factory=set)
     """Further users who hold it."""
+    guests: dict[str, str] = field(default_factory=dict)
+    """Who is invited: address → the user in whose row, or nobody's (see :mod:`runner.testing.guests`)."""
     deleted: bool = False
 
     @property
@@ -46,6 +48,10 @@ class Tables:
     outbox: list[tuple[datetime, FeedRow]] = field(default_factory=list)
     pruned: int = 0
     """How many rows the outbox has forgotten: positions count on."""
+
+    def users_by_address(self) -> dict[str, str]:
+        """Address → its user."""
+        return {address: key for key, addresses in self.users.items() for address in addresses}
 
     def noted(self) -> dict[str, Key]:
         """Record key → what the key table notes of it, a row with an identity before one without."""

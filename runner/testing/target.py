@@ -21,6 +21,7 @@ from runner.model.errors import (
     VersionMoved,
     WatermarkInvalid,
 )
+from runner.model.files import ATTACHMENTS
 from runner.model.items import Capabilities, ChangePage, Found, Identity, Item, LinkRef, Write, WriteResult
 from runner.model.ports import Clock, Rng
 from runner.model.privacy import masked
@@ -28,7 +29,9 @@ from runner.model.record import SCHEMAS, Fields, Value
 from runner.model.tasks import RULE
 from runner.model.terms import Folder, Notice, Operation, Side
 from runner.testing.faults import Boundary
+from runner.testing.files import Files
 from runner.testing.held import ContractViolation, Held, as_given, carried_out
+from runner.testing.meetings import convene
 from runner.testing.occurrences import completes, following, moves
 from runner.testing.shelves import Container, Shelf, change_key
 
@@ -60,6 +63,7 @@ class FakeTarget:
         self._mailboxes: set[str] = set()
         self.mails: list[tuple[Operation, str, str]] = []
         """What was mailed: the write's operation, in whose name, about which item."""
+        self._files = Files()
         self._sequence = 0
         self._version = 0
 
@@ -95,8 +99,9 @@ class FakeTarget:
         return self._call("find", link.name, lambda: self._find(link, identities))
 
     def content(self, link: LinkRef, key: str, file: str) -> bytes:
-        """No item here has attachments."""
-        raise Gone(f"{key} has no such attachment")
+        """The bytes of one file of an item."""
+        held = self._where(key, link.user)[1]
+        return self._call("content", key, lambda: self._files.content(held.values.get(ATTACHMENTS), file))
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -163,6 +168,14 @@ class FakeTarget:
         held.response = response
         self._touch(address, held, held.values)
 
+    def user_attach(self, key: str, name: str, content: bytes) -> None:
+        """A user attaches a file."""
+        self.user_edit(key, attachments=self._files.with_(self._attached(key), name, content))
+
+    def user_detach(self, key: str, name: str) -> None:
+        """A user removes every attached file of this name."""
+        self.user_edit(key, attachments=self._files.without(self._attached(key), name))
+
     def user_touch(self, key: str) -> None:
         """The change key moves on without any change of content, as after a reminder."""
         address, held = self._where(key)
@@ -182,10 +195,12 @@ class FakeTarget:
         return self._place(held, (address[0], address[1], shelf))
 
     def user_copy(self, key: str, shelf: Shelf = Shelf.HOME) -> str:
-        """A copy in the same mailbox: our stamp comes along, and so does a search key, but a UID is new. Returns its id."""
+        """A copy in the same mailbox: our stamp comes along, a search key too, but a UID is new; of a meeting it is one, too.
+        Returns its id."""
         address, held = self._where(key)
         native = self._uid() if address[1] is Folder.CALENDAR else str(held.native)
-        copy = self._new(held.values, stamp=held.stamp, native=native, shared=False)
+        copy = self._new(held.values, stamp=held.stamp, native=native, shared=held.shared)
+        copy.organizer, copy.response = held.organizer, held.response
         self._put((address[0], address[1], shelf), copy)
         return copy.key
 
@@ -214,6 +229,9 @@ class FakeTarget:
 
     def _call(self, name: str, subject: str, effect: Callable[[], T]) -> T:
         return self.boundary.call(Side.TARGET, name, subject, effect)
+
+    def _attached(self, key: str) -> Value:
+        return self._where(key)[1].values.get(ATTACHMENTS)
 
     def _uid(self) -> str:
         return f"uid-{self.rng.token()}"
@@ -336,11 +354,10 @@ class FakeTarget:
             raise Invalid(f"the server refuses the item: {reason}", code=reason)
         if write.operation is Operation.CREATE:
             native = write.uid or self._uid()
-            held = self._new(
-                self.normalise(given), stamp=write.stamp, native=native, shared=bool(given.get("participants"))
-            )
-            if held.shared:
-                held.organizer, held.response = link.user, "organizer"
+            self._files.fetch(write)
+            held = self._new(self.normalise(given), stamp=write.stamp, native=native, shared=False)
+            if "participants" in given:
+                convene(held, link.user)
             self._put(home, held)
             self._note_mail(link, write, held)
             return WriteResult(held.key, change_key(held))
@@ -356,5 +373,8 @@ class FakeTarget:
         after = {**held.values, **given}
         if completes(held.values, after) and self._leaves_one_off(address, held, after):
             return WriteResult(held.key)
+        self._files.fetch(write, held.values.get(ATTACHMENTS))
         self._touch(address, held, after)
+        if "participants" in given:
+            convene(held, link.user)
         return WriteResult(held.key, change_key(held))

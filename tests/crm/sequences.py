@@ -15,12 +15,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from runner.config.participant_tables import CrmParticipants, ParticipantTable
 from runner.config.plan import OwnerRelation
 from runner.model.errors import ConnectorError
 from runner.model.items import Identity, Item, LinkRef, Write, WriteResult
 from runner.model.ports import CrmConnector
 from runner.model.record import Fields, Value
 from runner.model.terms import Entity, Operation
+from runner.reconcile.attendees import AttendeeRules
 from runner.testing.clock import FakeClock
 from runner.testing.crm import FakeCrm
 from runner.testing.rng import SeededRng
@@ -28,8 +30,22 @@ from tests.crm.hands import FakeHands, Hands, SqlHands
 from tests.support.comparing import Compared, Differs, main
 from tests.support.crm import MEETING, PLAN, SERIES, World, sqlite_world
 
-SHARED = replace(SERIES, relations=(OwnerRelation("appointment_user", "appointment_id", "user_id"),))
+SHARED = replace(
+    SERIES,
+    relations=(OwnerRelation("appointment_user", "appointment_id", "user_id", defaults={"role": "holder"}),),
+    participants=CrmParticipants(
+        organizer="organizer",
+        users=ParticipantTable("appointment_user", "appointment_id", "user_id", "invited_as", "role", "answer"),
+        external=ParticipantTable("appointment_guest", "appointment_id", None, "email", "role", "answer", "name"),
+        rules=AttendeeRules(),
+        roles={"required": "Required", "optional": "Optional", "resource": "Room"},
+        responses={"accepted": "yes", "tentative": "maybe", "declined": "no"},
+    ),
+)
+"""As the shipped configuration has it: one table says who is invited and who holds a record."""
 PEOPLE = ("ann", "bob")
+GUESTS = ("eva@y.example", "zoe@z.example", "no address")
+TAKING_PART = ("participants", "responses")
 WEEKLY: Fields = {
     **MEETING,
     "starts_at": "2026-03-05T08:00:00Z",
@@ -42,6 +58,7 @@ OCCURRENCES: tuple[Value, ...] = (
     {"2026-03-12": {"place": "Room 3", "subject": "Another day's"}, "2026-03-19": {"excluded": True}},
 )
 STEPS = 16
+FIELDS = (*SHARED.fields, "occurrences", *TAKING_PART)
 
 
 @dataclass
@@ -85,7 +102,7 @@ class Seen:
                 assert isinstance(answer, ConnectorError)
                 told[name] = type(answer), answer.code
                 continue
-            fields = (*WEEKLY, "occurrences") if name in made else ("subject",)
+            fields = (*WEEKLY, "occurrences", *TAKING_PART) if name in made else ("subject", *TAKING_PART)
             known = self.versions.get(name) == answer.version
             self.versions[name] = answer.version
             told[name] = ({each: answer.values.get(each) for each in fields}, answer.stamp, answer.native, known)
@@ -117,12 +134,12 @@ class Seen:
 class Sequence(Compared[Seen]):
     """One random sequence over both CRMs."""
 
-    def __init__(self, seed: int, fake: Seen, real: Seen) -> None:
+    def __init__(self, seed: int, fake: Seen, real: Seen, crm: FakeCrm) -> None:
         super().__init__(seed, fake, real)
-        self.seed = seed
+        self.seed, self.fake = seed, crm
+        self.addresses = {who: f"{who}-{seed}@example.com" for who in PEOPLE}
         self.owner: dict[str, str | None] = {}
         """Live records and who owns them."""
-        self.others: dict[str, set[str]] = {}
         self.dead: set[str] = set()
         """Records that were deleted softly."""
         self.ours: set[str] = set()
@@ -138,9 +155,10 @@ class Sequence(Compared[Seen]):
     def run(self) -> None:
         """Some random steps, then everything is looked at and read to its end."""
         steps = (
-            self.create, self.create, self.repeat, self.update, self.update, self.patch, self.delete, self.claim,
+            self.create, self.create, self.repeat, self.update, self.update, self.patch, self.invite, self.delete, self.claim,
             self.user_create, self.user_edit, self.user_edit, self.user_delete, self.user_restore, self.user_assign,
-            self.user_share, self.user_unshare, self.look, self.read, self.find,
+            self.user_share, self.user_unshare, self.user_invite, self.user_uninvite, self.user_answer,
+            self.look, self.read, self.find,
         )  # fmt: skip
         self._both("read from now on", Seen.read)
         for _ in range(STEPS):
@@ -173,15 +191,15 @@ class Sequence(Compared[Seen]):
         values = {**(WEEKLY if recurs else {**MEETING, "recurrence_rule": None}), "subject": name}
         if recurs:
             values["occurrences"] = self.rng.choice(OCCURRENCES)
+        if self.rng.random() < 0.4:
+            values |= self._taking_part()
         write = Write(Operation.CREATE, None, None, values, frozenset(values), stamp, native)
         told = self._both(f"create {name} for {who} {stamp} {native}", lambda side: side.write(who, write, name))
         if isinstance(told[0], type):
             return
         if told[2]:
-            if self.owner.get(told[0]) != who and self.made.get(told[0]) != stamp:
-                self.others.setdefault(told[0], set()).add(who)
             return
-        self.owner[name], self.others[name] = who, set()
+        self.owner[name] = who
         self.ours.add(name)
         self.series |= {name} if recurs else set()
         self.made[name] = stamp
@@ -198,6 +216,22 @@ class Sequence(Compared[Seen]):
         if name is not None:
             values = {**WEEKLY, "occurrences": self.rng.choice(OCCURRENCES)}
             self._write(f"patch {name} {values['occurrences']}", who, name, values, {"occurrences"})
+
+    def invite(self) -> None:
+        """We write who takes part, or what they answered, or both."""
+        name, who, values = self._any(), self._who(), self._taking_part()
+        fields = self.rng.choice([{"participants"}, {"participants", "responses"}, {"responses"}])
+        if name is not None:
+            self._write(f"invite {name} {values} {sorted(fields)}", who, name, values, fields)
+
+    def _taking_part(self) -> Fields:
+        invited = {
+            address: self.rng.choice(["required", "optional", "resource"])
+            for address in (*GUESTS, *self.addresses.values())
+            if self.rng.random() < 0.4
+        }
+        answers = {address: self.rng.choice(["accepted", "declined"]) for address in invited if self.rng.random() < 0.5}
+        return {"participants": invited or None, "responses": answers or None}
 
     def _write(self, step: str, who: str, name: str, values: Fields, fields: set[str]) -> None:
         self._both(
@@ -225,7 +259,6 @@ class Sequence(Compared[Seen]):
         if isinstance(told[0], type):
             return
         if told[3]:
-            self.others[name].discard(who)
             self.owner[name] = None if self.owner[name] == who else self.owner[name]
         else:
             self._gone(name)
@@ -254,7 +287,7 @@ class Sequence(Compared[Seen]):
         """Somebody makes a record."""
         name, who = self._new(), self._who()
         self._named(f"user_create {name} of {who}", name, lambda side: side.hands.create(side.owners[who], name))
-        self.owner[name], self.others[name] = who, set()
+        self.owner[name] = who
 
     def user_edit(self) -> None:
         """Somebody changes a title."""
@@ -283,22 +316,46 @@ class Sequence(Compared[Seen]):
         name, who = self._pick(self.owner), self._who()
         if name is not None:
             self._both(f"user_assign {name} {who}", lambda side: side.hands.assign(side.keys[name], side.owners[who]))
-            self.others[name] -= {self.owner[name] or ""} - {who}
             self.owner[name] = who
 
     def user_share(self) -> None:
         """A second user is given a record."""
         name, who = self._pick(self.owner), self._who()
-        if name is not None and who not in self.others[name] and self.owner[name] != who:
+        if name is not None and who not in self._others(name) and self.owner[name] != who:
             self._both(f"user_share {name} {who}", lambda side: side.hands.share(side.keys[name], side.owners[who]))
-            self.others[name].add(who)
 
     def user_unshare(self) -> None:
         """A second user is taken out of a record."""
         name, who = self._pick(self.owner), self._who()
-        if name is not None and who in self.others[name] and self.owner[name] != who:
+        if name is not None and who in self._others(name) and self.owner[name] != who:
             self._both(f"user_unshare {name} {who}", lambda side: side.hands.unshare(side.keys[name], side.owners[who]))
-            self.others[name].discard(who)
+
+    def user_invite(self) -> None:
+        """Somebody is invited."""
+        name = self._pick(self.owner)
+        if name is None:
+            return
+        users = {address: who for who, address in self.addresses.items()}
+        address = self._pick({*GUESTS, *users} - self._invited(name))
+        if address is not None:
+            self._both(
+                f"user_invite {name} {address}",
+                lambda side: side.hands.invite(side.keys[name], address, side.owners.get(users.get(address, ""))),
+            )
+
+    def user_uninvite(self) -> None:
+        """Somebody is taken off the list."""
+        name = self._pick(self.owner)
+        address = self._pick(self._invited(name)) if name else None
+        if name is not None and address is not None:
+            self._both(f"user_uninvite {name} {address}", lambda side: side.hands.uninvite(side.keys[name], address))
+
+    def user_answer(self) -> None:
+        """Somebody's answer is noted."""
+        name = self._pick(self.owner)
+        address = self._pick(self._invited(name)) if name else None
+        if name is not None and address is not None:
+            self._both(f"user_answer {name} {address}", lambda side: side.hands.answer(side.keys[name], address))
 
     # -- what is looked at -------------------------------------------------------------------------------------------
 
@@ -321,6 +378,17 @@ class Sequence(Compared[Seen]):
         self.former[name] = self.owner.pop(name)
         self.dead.add(name)
 
+    def _others(self, name: str) -> set[str]:
+        """Who holds a record beside its owner."""
+        fake = self.sides[0]
+        return {who for who, key in fake.owners.items() if key in self.fake.holders_of(fake.keys[name])} - {
+            self.owner[name]
+        }
+
+    def _invited(self, name: str) -> set[str]:
+        item = self.fake.item(self.sides[0].keys[name])
+        return set(item.values.get("participants") or ()) if item else set()  # type: ignore[arg-type]
+
     def _who(self) -> str:
         return self.rng.choice(PEOPLE)
 
@@ -340,7 +408,7 @@ class CrmPair:
     def carry_out(self, seed: int) -> None:
         """The sequence of this seed; raises :class:`Differs` where the sides do."""
         fake = FakeCrm(FakeClock(), SeededRng(seed), page=(1, 2, 100)[seed % 3])
-        fake.related = True
+        fake.related = fake.inviting = True
         owners: list[dict[str, str]] = [{}, {}]
         for number, name in enumerate(PEOPLE):
             address = f"{name}-{seed}@example.com"
@@ -350,13 +418,13 @@ class CrmPair:
             )
             owners[0][name], owners[1][name] = str(90 + number), str(key)
         sides = [
-            Seen(connector, hands, mine, {name: self._world.link(owner) for name, owner in mine.items()})
+            Seen(connector, hands, mine, {name: self._world.link(owner, fields=FIELDS) for name, owner in mine.items()})
             for connector, hands, mine in zip(
                 (fake, self._world.crm), (FakeHands(fake), SqlHands(self._world)), owners, strict=True
             )
         ]
         try:
-            Sequence(seed, *sides).run()
+            Sequence(seed, *sides, fake).run()
         except Differs as difference:
             raise Differs(f"seed {seed}: {difference}") from None
 

@@ -9,20 +9,21 @@ each side's own: items go by the name that the sequence gave them, versions coun
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from runner.connectors.exchange import ExchangeConnector, connect
-from runner.model.items import ChangePage, Identity, Item, Write, WriteResult
+from runner.model.files import FileRules, file_key, value_of
+from runner.model.items import Write
 from runner.model.overrides import OVERRIDES
 from runner.model.record import Fields, Value
 from runner.model.terms import Operation
 from runner.sandbox.exchange import Sandbox
-from runner.testing.contract import TargetBench
-from runner.testing.contract.words import summed
 from tests.exchange.canned import CONTACTS, TASKS, link_to, plan_for
+from tests.exchange.gatherings import AWAY, ExchangeGathering, FakeGathering, guest_of
+from tests.exchange.seen import FILES, Seen
 from tests.exchange.test_contract import ContactBench, ExchangeBench, TaskBench
 from tests.exchange.test_series import CHANGES, SERIES
 from tests.support.comparing import Compared, Differs, main
@@ -51,86 +52,10 @@ KINDS: tuple[tuple[type[FakeTargetBench], type[ExchangeBench], dict[str, Any]], 
     (FakeTaskBench, TaskBench, TASKS),
     (FakeContactBench, ContactBench, CONTACTS),
     (FakeSeriesBench, SeriesBench, {}),
+    (FakeGathering, ExchangeGathering, {"files": FileRules()}),
 )
 DAYS: tuple[Value, ...] = (None, {"2026-10-22": {"location": "Elsewhere"}}, CHANGES)
 STEPS = 14
-
-
-@dataclass
-class Seen:
-    """What is known of one side: each name's id and the version last seen of it, and where the feed stands."""
-
-    bench: TargetBench
-    move: Callable[[str], str]
-    keys: dict[str, str] = field(default_factory=dict)
-    versions: dict[str, str | None] = field(default_factory=dict)
-    watermark: str | None = None
-    pages: list[ChangePage] = field(default_factory=list)
-
-    def name(self, key: str | None) -> str | None:
-        """The name of an id; a lying item that the sequence has no name for is ``unnamed``."""
-        return next((name for name, known in self.keys.items() if known == key), "unnamed") if key else None
-
-    def write(self, write: Write, name: str) -> object:
-        """Carry out one write: what became of it."""
-        (result,) = self.bench.connector.write(self.bench.link, [write])
-        return self._noted(name, result)
-
-    def patch(self, name: str, values: Fields) -> object:
-        """Write a series' occurrences over the version last seen. Several requests make one such write, so Exchange tells no
-        version of it: what is there then counts as seen."""
-        key, version = self.keys[name], self.versions.get(name) or "none"
-        (result,) = self.bench.connector.write(
-            self.bench.link, [Write(Operation.UPDATE, key, version, values, frozenset({OVERRIDES}))]
-        )
-        if result.error is not None:
-            return type(result.error)
-        held = self.bench.connector.get(self.bench.link, [key])[key]
-        self.versions[name] = held.version if isinstance(held, Item) else None
-        return self.name(result.key), result.adopted, result.unfinished
-
-    def _noted(self, name: str, result: WriteResult) -> object:
-        if result.error is not None:
-            return type(result.error)
-        if result.key is not None:
-            self.keys[name] = result.key
-        if result.version is not None:
-            self.versions[name] = result.version
-        return (self.name(result.key), result.version is not None, result.adopted, result.unfinished)
-
-    def look(self, ours: set[str], title: str) -> dict[str, object]:
-        """Every item by name: all values of what we made, the title of what users made."""
-        answers = self.bench.connector.get(self.bench.link, list(self.keys.values()))
-        told: dict[str, object] = {}
-        for name, key in self.keys.items():
-            answer = answers[key]
-            if not isinstance(answer, Item):
-                told[name] = type(answer)
-                continue
-            fields = self.bench.sample("") if name in ours else (title,)
-            known = self.versions.get(name) == answer.version
-            self.versions[name] = answer.version
-            values = {each: answer.values.get(each) for each in fields}
-            told[name] = (values, answer.stamp, answer.native is not None, answer.shared, answer.masked, known)
-        return told
-
-    def read(self, pages: int | None) -> object:
-        """The feed on from where it stands, to its end or for some pages only; a summary at its end."""
-        for number, page in enumerate(self.bench.connector.changes(self.bench.link, self.watermark), 1):
-            self.watermark = page.watermark
-            self.pages.append(page)
-            if number == pages:
-                return None
-        changed, deleted = summed(self.pages)
-        self.pages.clear()
-        return {self.name(key): self.versions.get(self.name(key) or "") == told for key, told in changed.items()}, {
-            self.name(key) for key in deleted
-        }
-
-    def find(self, stamp: str) -> object:
-        """Where the holders of a stamp lie."""
-        found = self.bench.connector.find(self.bench.link, [Identity(stamp=stamp)])
-        return sorted((str(each.place), self.name(each.key) or "") for each in found)
 
 
 class Sequence(Compared[Seen]):
@@ -138,12 +63,17 @@ class Sequence(Compared[Seen]):
 
     def __init__(self, seed: int, fake: Seen, real: Seen, title: str) -> None:
         super().__init__(seed, fake, real)
+        self.gathers = isinstance(fake.bench, FakeGathering)
         self.title = title
         self.home: set[str] = set()
         self.away: set[str] = set()
         self.ours: set[str] = set()
         self.stamps: list[str] = []
         self.partly: set[str] = set()
+        self.called: set[str] = set()
+        """The user's meetings that the guest has not answered."""
+        self.summons: set[str] = set()
+        """The guest's meetings in the user's calendar."""
         self.days: dict[str, Value] = {}
         """What was written last of single occurrences, by series."""
 
@@ -156,6 +86,11 @@ class Sequence(Compared[Seen]):
         )  # fmt: skip
         if OVERRIDES in self.sides[0].bench.sample(""):
             steps = (*steps, self.patch, self.patch, self.patch)
+        if self.gathers:
+            steps = (
+                *steps, self.take_part, self.take_part, self.files, self.files, self.user_attach, self.user_detach,
+                self.user_invite, self.guest_answers, self.guest_invites, self.guest_changes, self.user_answers,
+            )  # fmt: skip
         for _ in range(STEPS):
             self.rng.choice(steps)()
         self.look()
@@ -196,6 +131,33 @@ class Sequence(Compared[Seen]):
             self.days[name] = days
             values = {**self.sides[0].bench.sample(name), OVERRIDES: days}
             self._both(f"patch {name} {days}", lambda side: side.patch(name, values))
+
+    def take_part(self) -> None:
+        """We write who takes part in a meeting of the user's."""
+        name = self._pick((self.ours | self.called) & self.home)
+        guest = guest_of(self.sides[0].bench.link.user)
+        people: Fields = {
+            address: self.rng.choice(["required", "optional", "resource"])
+            for address in (guest, AWAY, "room4@example.com")
+            if self.rng.random() < 0.5
+        }
+        self._bring(name, "participants", people or None)
+
+    def files(self) -> None:
+        """We write what is attached."""
+        name = self._pick(self.home)
+        value = value_of(
+            (file_key(file, sha256(content).hexdigest()), len(content))
+            for file, content in FILES.items()
+            if self.rng.random() < 0.5
+        )
+        self._bring(name, "attachments", value)
+
+    def _bring(self, name: str | None, field: str, value: Value) -> None:
+        """Write it when it is something else than what is there: for nothing new the real one sends nothing."""
+        item = self.sides[0].bench.connector.item(self.sides[0].keys[name]) if name else None
+        if name and item and item.values.get(field) != value:
+            self._both(f"bring {name} {field} {value}", lambda side: side.bring(name, {field: value}))
 
     def delete(self) -> None:
         """We delete over the version last seen."""
@@ -248,6 +210,51 @@ class Sequence(Compared[Seen]):
             self.ours |= {copy} if name in self.ours else set()
             self.days[copy] = self.days.get(name)
 
+    def user_attach(self) -> None:
+        """A user attaches a file."""
+        name, file = self._pick(self.home | self.away), self.rng.choice(list(FILES))
+        if name is not None:
+            self._both(f"user_attach {name} {file}", lambda side: side.bench.attach(side.keys[name], file, FILES[file]))
+
+    def user_detach(self) -> None:
+        """A user removes a file, if it is there."""
+        name, file = self._pick(self.home | self.away), self.rng.choice(list(FILES))
+        if name is not None:
+            self._both(f"user_detach {name} {file}", lambda side: side.bench.detach(side.keys[name], file))
+
+    def user_invite(self) -> None:
+        """A user calls a meeting."""
+        name = self._new()
+        self._named(f"user_invite {name}", name, lambda side: side.bench.invite(name))
+        self.home.add(name)
+        self.called.add(name)
+
+    def guest_answers(self) -> None:
+        """The guest answers it."""
+        name, word = self._pick(self.called & self.home), self.rng.choice(["accepted", "tentative", "declined"])
+        if name is not None:
+            self._both(f"guest_answers {name} {word}", lambda side: side.bench.answered(side.keys[name], word))
+            self.called.discard(name)
+
+    def guest_invites(self) -> None:
+        """The guest calls a meeting."""
+        name = self._new()
+        self._named(f"guest_invites {name}", name, lambda side: side.bench.summoned(name))
+        self.home.add(name)
+        self.summons.add(name)
+
+    def guest_changes(self) -> None:
+        """The guest changes his meeting."""
+        name, title = self._pick(self.summons & self.home), self._new()
+        if name is not None:
+            self._both(f"guest_changes {name} {title}", lambda side: side.bench.postponed(side.keys[name], title))
+
+    def user_answers(self) -> None:
+        """The user answers the guest's meeting."""
+        name, word = self._pick(self.summons & self.home), self.rng.choice(["accepted", "tentative"])
+        if name is not None:
+            self._both(f"user_answers {name} {word}", lambda side: side.bench.reply(side.keys[name], word))
+
     def look(self) -> None:
         """Get every id that was ever given out."""
         self._both("look", lambda side: side.look(self.ours, self.title))
@@ -290,6 +297,8 @@ class Pair:
         fake.connector.add_mailbox(user)
         real = _on_mailbox(real_kind, self._sandbox, user, self._connectors[seed // len(KINDS) % 3])
         real.link = link
+        if isinstance(real, ExchangeGathering):
+            real.meet()
         fake.connector.page = (1, 2, 512)[seed // (3 * len(KINDS)) % 3]
         away: list[str] = []
 

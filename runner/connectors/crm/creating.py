@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from runner.connectors.crm.assigning import assign, join
 from runner.connectors.crm.columns import key_text, key_value
 from runner.connectors.crm.emails import filled
-from runner.connectors.crm.keys import Noted
+from runner.connectors.crm.keys import Noted, NotedKeys
 from runner.connectors.crm.rows import Filling
 from runner.connectors.crm.schema import raw
 from runner.connectors.crm.taking_up import TEMPLATE, TakingUp
@@ -115,12 +115,7 @@ class Creating:
 
     def _not_noted(self, batch: Sequence[Ready]) -> list[Ready]:
         """Those that the key table does not know; the others get their results here."""
-        noted = self.transaction.keys.noted(
-            self.transaction.connection,
-            self.transaction.entity,
-            [ready.write.stamp for ready in batch if ready.write.stamp],
-            [ready.write.native for ready in batch if ready.write.native],
-        )
+        noted = self._noted(batch)
         fresh = []
         for ready in batch:
             known = noted.by_token.get(ready.write.stamp or "")
@@ -130,13 +125,24 @@ class Creating:
                     # The item's former record was deleted, and it is created anew (B-63): its identity moves on.
                     self.transaction.keys.release(self.transaction.connection, self.transaction.entity, known)
                     known = None
-                elif known is not None and self.transaction.entity.relations and not self._joined(ready, known.key):
-                    continue
+                elif known is not None and self.transaction.entity.relations:
+                    if not self._joined(ready, known.key):
+                        continue
+                    # Where a relation is a part of the record, its version moves on with it.
+                    known = self._noted([ready]).by_identity[ready.write.native or ""]
             if known is None:
                 fresh.append(ready)
             else:
                 self.transaction.results[ready.index] = _adopted(known)
         return fresh
+
+    def _noted(self, batch: Sequence[Ready]) -> NotedKeys:
+        return self.transaction.keys.noted(
+            self.transaction.connection,
+            self.transaction.entity,
+            [ready.write.stamp for ready in batch if ready.write.stamp],
+            [ready.write.native for ready in batch if ready.write.native],
+        )
 
     def _joined(self, ready: Ready, key: str) -> bool:
         """Another user's item of the same identity is there: the link's user holds it from now on, too (B-41). A create
