@@ -49,6 +49,8 @@ def explain(runner: Runner, links: Sequence[LinkPlan], word: str) -> Answer:
         return answer
     search = Search(runner, allowed, owners)
     spots = search.paired(word) or search.unpaired(word)
+    present = {spot.link for spot in spots}
+    spots += [spot for spot in search.remembered(word, titled=not spots) if spot.link not in present]
     answer.unasked, answer.more = search.unasked, max(0, len(spots) - MOST)
     for spot in spots[:MOST]:
         link = allowed[spot.link]
@@ -57,9 +59,27 @@ def explain(runner: Runner, links: Sequence[LinkPlan], word: str) -> Answer:
         return answer
     if search.fault is not None:
         raise search.fault
+    raise _unknown(word, search, sorted(runner.store.links().keys() - runner.plan.links.keys()))
+
+
+def _unknown(word: str, search: Search, orphans: Sequence[str]) -> UsageError:
+    """Why nothing can be told. ``orphans`` are links of which only the state knows."""
+    if search.unheld:
+        return UsageError(
+            f"the CRM has the {' and the '.join(sorted(search.unheld))} {word}, but nobody who has a link holds it",
+            remedy="give it to one of them in the CRM, or link its user: `exsync show links` tells who is",
+        )
+    if "@" in word:
+        kept = [name for name in orphans if f"/{word.lower()}/" in name]
+        earlier = f"; of earlier links the state keeps {', '.join(kept)}" if kept else ""
+        return UsageError(
+            f"nobody of the address {word} has a link, and no item is known by it{earlier}",
+            remedy="add the user under links: of a target, or to the list that its links come from (`exsync status` tells"
+            " rows of lists that give none)",
+        )
     where = f"; {search.unasked} more were not read through" if search.unasked else ""
-    raise UsageError(
-        f"nothing is known as {word!r} on either side of {len(allowed)} link(s){where}",
+    return UsageError(
+        f"nothing is known as {word!r} on either side of {len(search.links)} link(s), nor in the ledger{where}",
         remedy="give a CRM key, an Exchange id, a calendar UID, a part of the subject or a user's address; narrow the"
         " search with --link",
     )
@@ -82,10 +102,13 @@ class _Looking:
         subject = Subject([], pairing, items.get(Side.CRM), items.get(Side.TARGET))
         decided, outcome, reasons = self._decision(parts, ref, subject, side, key)
         remembered = sorted(known for known in keys.values() if known)
+        ledger = self._ledger(remembered)
+        if not items and ledger and ledger[0].operation is Operation.DELETE:
+            reasons.append(_deleted(ledger[0]))
         changes = decided.decision.changes if decided else ()
         return Explanation(
             link=self.link,
-            title=self._title(subject, decided),
+            title=self._title(subject, decided, ledger),
             crm=views[Side.CRM],
             target=views[Side.TARGET],
             pairing=pairing,
@@ -101,7 +124,7 @@ class _Looking:
                 c for c in self.store.conflicts(self.link.name) if {c.crm_key, c.target_key} & set(remembered)
             )[:SHOWN],
             noted=tuple(m for m in self.store.mails(self.link.name) if m.crm_key in remembered)[-SHOWN:],
-            ledger=self._ledger(remembered),
+            ledger=ledger,
         )
 
     def _pairing(self, side: Side, key: str) -> Pairing | None:
@@ -188,18 +211,22 @@ class _Looking:
                 return found
         return None
 
-    def _title(self, subject: Subject, decided: Decided | None) -> str:
+    def _title(self, subject: Subject, decided: Decided | None, ledger: Sequence[LedgerEntry]) -> str:
         if decided is not None:
             return decided.title
         item = subject.crm or subject.target
         if item is None:
-            return called(subject.pairing.base.crm) if subject.pairing and subject.pairing.base else "(gone)"
+            base = subject.pairing.base if subject.pairing else None
+            known = base.crm if base else next((e.before or e.after for e in ledger if e.before or e.after), None)
+            return called(known) if known else "(gone)"
         if subject.target is not None and subject.target.masked:
             return UNNAMED
         return called(record_of(self.link, Side.CRM if subject.crm else Side.TARGET, item))
 
     def _units(self, subject: Subject, decided: Decided | None) -> tuple[UnitView, ...]:
-        """Every unit of the mapping with its values and its fate."""
+        """Every unit of the mapping with its values and its fate; none, when there is no item any more."""
+        if subject.crm is None and subject.target is None:
+            return ()
         base = subject.pairing.base if subject.pairing else None
         both: dict[Side, Fields] = {
             Side.CRM: record_of(self.link, Side.CRM, subject.crm) if subject.crm else {},
@@ -250,6 +277,11 @@ class _Looking:
     def _ledger(self, keys: Sequence[str]) -> tuple[LedgerEntry, ...]:
         found = {e.id: e for key in keys for e in self.store.ledger(self.link.name, key=key, limit=SHOWN)}
         return tuple(sorted(found.values(), key=lambda entry: -entry.id)[:SHOWN])
+
+
+def _deleted(entry: LedgerEntry) -> str:
+    place, run = PLACES[entry.side], entry.run[:8]
+    return f"run {run} deleted it {place} ({entry.reason}): `exsync undo {run}` shows how to have it back"
 
 
 def _summed_up(decided: Decided, reasons: list[str], link: LinkPlan) -> tuple[str, list[str]]:

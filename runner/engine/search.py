@@ -12,10 +12,10 @@ from itertools import islice
 from runner.config.plan import LinkPlan
 from runner.engine.parts import record_of, ref_of
 from runner.engine.runs import Runner
-from runner.model.errors import OUT_OF_SCOPE, ConnectorError
+from runner.model.errors import NOT_OWNED, OUT_OF_SCOPE, ConnectorError
 from runner.model.items import Identity, Item, LinkRef
 from runner.model.ports import Connector
-from runner.model.state import Pairing
+from runner.model.state import LedgerEntry, Pairing
 from runner.model.terms import Place, Side
 from runner.reconcile.ordering import called
 
@@ -27,6 +27,8 @@ READ_IN = 5
 """Links whose folders are read in search of a subject."""
 READ = 500
 """Items of one folder that are read for it."""
+REMEMBERED = 2000
+"""Newest entries of the ledger in which a subject is looked for."""
 SHORTEST = 10
 """Characters of a word that may be a calendar UID."""
 
@@ -48,6 +50,8 @@ class Search:
         self.runner, self.links, self.owners = runner, links, owners
         self.unasked = 0
         self.fault: ConnectorError | None = None
+        self.unheld: set[str] = set()
+        """Entities of the CRM that have a record by this key, which none of the links' users holds."""
 
     def paired(self, word: str) -> list[Spot]:
         """Items that the state knows: by pairing, or set aside."""
@@ -67,6 +71,16 @@ class Search:
             found = [spot for link in known[:READ_IN] for spot in self._asked(link, word, self._by_subject)]
         return found
 
+    def remembered(self, word: str, *, titled: bool) -> list[Spot]:
+        """Items that the ledger knows by a key of either side or, if ``titled``, by a part of what they were called."""
+        store, words = self.runner.store, word.casefold()
+        entries: Sequence[LedgerEntry] = store.ledger(key=word, limit=MOST)
+        if titled and not entries:
+            newest = store.ledger(limit=REMEMBERED)
+            entries = [entry for entry in newest if words in called(entry.before or entry.after or {}).casefold()]
+        spots = [_at_the_crm(entry) or Spot(entry.link, entry.side, entry.key) for entry in entries]
+        return [spot for spot in dict.fromkeys(spots) if spot.link in self.links]
+
     def _asked(self, link: LinkPlan, word: str, look: Callable[[LinkPlan, LinkRef, str], list[Spot]]) -> list[Spot]:
         try:
             return look(link, ref_of(link, self.owners.get(link.user)), word)
@@ -75,11 +89,14 @@ class Search:
             return []
 
     def _by_key(self, link: LinkPlan, ref: LinkRef, word: str) -> list[Spot]:
-        return [
-            Spot(link.name, side, word)
-            for side, connector in self._sides(link).items()
-            if _is_there(connector.get(ref, [word]).get(word))
-        ]
+        found = []
+        for side, connector in self._sides(link).items():
+            read = connector.get(ref, [word]).get(word)
+            if _is_there(read):
+                found.append(Spot(link.name, side, word))
+            elif isinstance(read, ConnectorError) and read.code == NOT_OWNED:
+                self.unheld.add(link.entity.value)
+        return found
 
     def _by_identity(self, link: LinkPlan, ref: LinkRef, word: str) -> list[Spot]:
         if len(word) < SHORTEST:
@@ -107,6 +124,11 @@ class Search:
 
     def _sides(self, link: LinkPlan) -> Mapping[Side, Connector]:
         return {Side.CRM: self.runner.crm, Side.TARGET: self.runner.targets(link.target)}
+
+
+def _at_the_crm(entry: LedgerEntry) -> Spot | None:
+    key = entry.key if entry.side is Side.CRM else entry.counterpart
+    return Spot(entry.link, Side.CRM, key) if key else None
 
 
 def _is_there(read: Item | ConnectorError | None) -> bool:

@@ -6,7 +6,7 @@ import json
 import subprocess
 from typing import Any
 
-from tests.e2e.operator import ANN, Operator
+from tests.e2e.operator import ANN, BOB, Operator
 
 LINK = f"sandbox/{ANN}/calendar"
 
@@ -92,6 +92,37 @@ def test_an_item_that_did_not_synchronise_says_why(operator: Operator) -> None:
     [item] = explained(operator, "1", "--link", ANN)
     assert item["outcome"].startswith("set aside")
     assert item["quarantine"][0]["code"] == "mapping"
+
+
+def test_an_item_that_is_gone_from_both_sides_is_told_by_the_ledger(operator: Operator) -> None:
+    """The commonest question of all: where has it gone? By its key and by its subject, with the run that can be undone."""
+    operator.ready()
+    operator.typed("run", "--once")
+    [(key, subject)] = operator.sql("SELECT id, subject FROM appointment WHERE owner_id = 1 LIMIT 1")
+    operator.sql("UPDATE appointment SET deleted = 1 WHERE id = ?", key)
+    run = json.loads(operator.typed("apply", "-o", "json").out)["run"]
+    for word in (str(key), str(subject)):
+        [item] = explained(operator, word)
+        assert (item["title"], item["pairing"], item["units"]) == (subject, None, [])
+        assert item["outcome"] == "nothing to synchronise: neither side holds it"
+        assert any(f"`exsync undo {run[:8]}`" in reason for reason in item["reasons"])
+        assert [entry["operation"] for entry in item["ledger"]] == ["delete", "create"]
+
+
+def test_whose_record_and_which_user_have_no_link_is_said(operator: Operator) -> None:
+    """B-4: neither did synchronise, for there is no link for it."""
+    operator.ready()
+    operator.typed("run", "--once")
+    [(key,)] = operator.sql("SELECT max(id) + 1 FROM appointment")
+    operator.sql("INSERT INTO crm_user (id, name, email) VALUES (9, 'Eve Out', 'eve.out@example.com')")
+    operator.sql("UPDATE appointment SET id = ?, owner_id = 9 WHERE id = 1", key)
+    said = operator.typed("explain", str(key))
+    assert (said.code, "nobody who has a link holds it" in said.err) == (64, True)
+    operator.replace("targets.d/sandbox.yaml", f"- user: {BOB}\n", "")
+    said = operator.typed("explain", BOB)
+    assert said.code == 64
+    assert f"the state keeps sandbox/{BOB}/calendar" in said.err
+    assert "under links:" in said.err
 
 
 def test_a_user_is_explained_by_his_links(operator: Operator) -> None:
