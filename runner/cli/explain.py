@@ -92,13 +92,16 @@ def _side(name: str, side: dict[str, Any]) -> str:
 
 
 def _units(units: list[dict[str, Any]]) -> Iterator[str]:
-    """Unit by unit; what is equal takes one line together."""
+    """Unit by unit; what is equal takes one line together, what is empty everywhere none."""
     equal = [unit["unit"] for unit in units if unit["outcome"] == "equal"]
     for unit in units:
-        if unit["outcome"] == "equal":
+        told = {
+            name: values for name, values in unit["fields"].items() if any(each is not None for each in values.values())
+        }
+        if unit["outcome"] == "equal" or not told:
             continue
         yield f"  {unit['unit']}: {printable(unit['outcome'])}  [{unit['rule']}]"
-        for name, values in unit["fields"].items():
+        for name, values in told.items():
             cells = [f"{place.replace('_', ' ')} {_value(values[place])}" for place in ("crm", "target")]
             bases = {_value(values["base_crm"]), _value(values["base_target"])}
             cells.append(f"agreed {' / '.join(sorted(bases))}")
@@ -119,6 +122,8 @@ def _remembered(item: dict[str, Any]) -> Iterator[str]:
     for entry in item["quarantine"]:
         again = f"; tried again {_moment(entry['next_try'])} UTC" if entry["next_try"] else ""
         yield f"  set aside  {entry['code']}: {printable(entry['reason'])} ({entry['tries']} tries{again})"
+        now = f"`exsync quarantine retry {entry['key'][-12:]}` tries it now"
+        yield f"             mended on either side it goes on by itself; {now}"
     for entry in item["conflicts"]:
         state = entry["resolution"] or (f"{entry['winner']} won" if entry["winner"] else "waits for a decision")
         what = entry["field"] or "edit against delete"

@@ -20,16 +20,18 @@ from runner.engine.mailing import Mailroom
 from runner.engine.marks import marks_of
 from runner.engine.meaning import meaning_of
 from runner.engine.meetings import look
-from runner.engine.parts import Parts, record_of, ref_of
+from runner.engine.parts import Parts, mapped, ref_of
 from runner.engine.runs import Runner
 from runner.engine.search import MOST, Search
 from runner.engine.subject import Gathered, Subject
 from runner.model.errors import NOT_OWNED, ConnectorError, Gone, Invalid, UsageError
 from runner.model.items import Item, LinkRef
+from runner.model.meetings import MailStatus
 from runner.model.record import Fields
 from runner.model.state import LedgerEntry, Mark, Pairing, PairingStatus, Resolution
 from runner.model.terms import Direction, Operation, Side
 from runner.reconcile.decision import Change
+from runner.reconcile.firewall import Fate
 from runner.reconcile.guards import Gauge, measure
 from runner.reconcile.ordering import called
 from runner.reconcile.ruling import PLACES, Standing
@@ -106,6 +108,17 @@ class _Looking:
         if not items and ledger and ledger[0].operation is Operation.DELETE:
             reasons.append(_deleted(ledger[0]))
         changes = decided.decision.changes if decided else ()
+        gauges, noted = self._gauges(changes), [m for m in self.store.mails(self.link.name) if m.crm_key in remembered]
+        firewall, held = self._mails(parts, decided)
+        if held:
+            outcome = "held with its mail: an operator has to decide"
+            waiting = next((mail.id[:8] for mail in noted if mail.status is MailStatus.HELD), "ID")
+            reasons.append(
+                f"`exsync mail release {waiting}` lets both go, `exsync mail drop {waiting}` the write alone"
+            )
+        elif stop := next((gauge for gauge in gauges if gauge.exceeded), None):
+            outcome = f"stopped by the guard {stop.code}: the limit is {stop.limit} {stop.operation}s"
+            reasons.append(f"`exsync plan {self.link.name}` tells all that it stops, and how to allow it once")
         return Explanation(
             link=self.link,
             title=self._title(subject, decided, ledger),
@@ -116,14 +129,14 @@ class _Looking:
             reasons=tuple(reasons),
             units=self._units(subject, decided),
             changes=changes,
-            gauges=self._gauges(changes),
-            mails=self._mails(parts, decided),
+            gauges=gauges,
+            mails=firewall,
             marks=tuple(marks_of(self.store, self.link.name, remembered)),
             quarantined=tuple(q for q in self.store.quarantined(self.link.name) if q.key in remembered),
             conflicts=tuple(
                 c for c in self.store.conflicts(self.link.name) if {c.crm_key, c.target_key} & set(remembered)
             )[:SHOWN],
-            noted=tuple(m for m in self.store.mails(self.link.name) if m.crm_key in remembered)[-SHOWN:],
+            noted=tuple(noted[-SHOWN:]),
             ledger=ledger,
         )
 
@@ -214,24 +227,27 @@ class _Looking:
     def _title(self, subject: Subject, decided: Decided | None, ledger: Sequence[LedgerEntry]) -> str:
         if decided is not None:
             return decided.title
-        item = subject.crm or subject.target
-        if item is None:
-            base = subject.pairing.base if subject.pairing else None
-            known = base.crm if base else next((e.before or e.after for e in ledger if e.before or e.after), None)
-            return called(known) if known else "(gone)"
         if subject.target is not None and subject.target.masked:
             return UNNAMED
-        return called(record_of(self.link, Side.CRM if subject.crm else Side.TARGET, item))
+        read = {side: mapped(self.link, side, item) for side, item in _present(subject).items()}
+        record = next((record for record in read.values() if record is not None), None)
+        if record is None:
+            base = subject.pairing.base if subject.pairing else None
+            record = base.crm if base else next((e.before or e.after for e in ledger if e.before or e.after), None)
+        return "(gone)" if not read and not record else called(record or {})
 
     def _units(self, subject: Subject, decided: Decided | None) -> tuple[UnitView, ...]:
-        """Every unit of the mapping with its values and its fate; none, when there is no item any more."""
-        if subject.crm is None and subject.target is None:
-            return ()
+        """Every unit of the mapping with its values and its fate; none, when there is no item any more or one that cannot
+        be mapped."""
         base = subject.pairing.base if subject.pairing else None
-        both: dict[Side, Fields] = {
-            Side.CRM: record_of(self.link, Side.CRM, subject.crm) if subject.crm else {},
-            Side.TARGET: record_of(self.link, Side.TARGET, subject.target) if subject.target else {},
-        }
+        both: dict[Side, Fields] = {side: {} for side in Side}
+        for side, item in _present(subject).items():
+            record = mapped(self.link, side, item)
+            if record is None:
+                return ()
+            both[side] = record
+        if not _present(subject):
+            return ()
         views = []
         for unit in self.link.rules.units:
             fields = tuple(
@@ -259,24 +275,30 @@ class _Looking:
         done = {operation: spent.get(operation, 0) for operation in Operation}
         return tuple(g for g in measure(wanted, done, known, self.link.limits) if g.wanted)
 
-    def _mails(self, parts: Parts, decided: Decided | None) -> tuple[str, ...]:
-        """What the invitation firewall says to each write of a meeting."""
+    def _mails(self, parts: Parts, decided: Decided | None) -> tuple[tuple[str, ...], bool]:
+        """What the invitation firewall says to each write of a meeting, and whether it holds one."""
         if decided is None:
-            return ()
+            return (), False
         mailroom = Mailroom(parts, self.link, "explain")
         mailroom.first = self.store.link(self.link.name).mapping_digest not in ("", meaning_of(self.link))
         mailroom.open()
-        told = []
+        told, held = [], False
         for change in decided.decision.changes:
             judged = mailroom.weigh(decided, change, self.now)
             if judged is not None:
                 letter, judgement, _ = judged
                 told.append(f"{letter.kind} to {letter.addressees}: {judgement.fate}, {judgement.reason}")
-        return tuple(told)
+                held = held or judgement.fate is Fate.HOLD
+        return tuple(told), held
 
     def _ledger(self, keys: Sequence[str]) -> tuple[LedgerEntry, ...]:
         found = {e.id: e for key in keys for e in self.store.ledger(self.link.name, key=key, limit=SHOWN)}
         return tuple(sorted(found.values(), key=lambda entry: -entry.id)[:SHOWN])
+
+
+def _present(subject: Subject) -> dict[Side, Item]:
+    sides = {Side.CRM: subject.crm, Side.TARGET: subject.target}
+    return {side: item for side, item in sides.items() if item is not None}
 
 
 def _deleted(entry: LedgerEntry) -> str:

@@ -69,6 +69,11 @@ def test_what_the_next_pass_would_do_is_said_field_by_field(operator: Operator) 
     assert "Outlook's" in text
     assert str(subject) in text
 
+    operator.replace("targets.d/sandbox.yaml", "max_updates: {ratio: 0.5}", "max_updates: {count: 0}")
+    [told] = explained(operator, str(key), "--link", ANN)
+    assert told["outcome"] == "stopped by the guard G104: the limit is 0 updates"
+    assert any(f"`exsync plan {LINK}`" in reason for reason in told["reasons"])
+
 
 def test_an_item_that_did_not_synchronise_says_why(operator: Operator) -> None:
     """B-47, B-5, B-23: outside the window, on a one-way link, and in quarantine."""
@@ -87,11 +92,13 @@ def test_an_item_that_did_not_synchronise_says_why(operator: Operator) -> None:
     assert item["outcome"] == "left where it is"
     assert "direction: outbound" in item["reasons"][0]
 
+    [(subject,)] = operator.sql("SELECT subject FROM appointment WHERE id = 1")
     operator.sql("UPDATE appointment SET priority = 'Z' WHERE id = 1")
     operator.exsync("run", "--once")
     [item] = explained(operator, "1", "--link", ANN)
     assert item["outcome"].startswith("set aside")
     assert item["quarantine"][0]["code"] == "mapping"
+    assert (item["title"], item["units"]) == (subject, [])  # not as if the CRM held nothing
 
 
 def test_an_item_that_is_gone_from_both_sides_is_told_by_the_ledger(operator: Operator) -> None:

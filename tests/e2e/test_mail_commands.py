@@ -58,6 +58,9 @@ def test_held_mail_is_listed_released_and_dropped(desk: Operator) -> None:
     assert (titles(desk), desk.sandbox.addressees) == ([], [])
     [held] = mails(desk)
     assert (held["link"], held["kind"], held["status"], held["addressees"]) == (LINK, "invitation", "held", 2)
+    why = desk.typed("explain", "Release me").out
+    assert "held with its mail: an operator has to decide" in why
+    assert f"`exsync mail release {held['id'][:8]}`" in why
     assert desk.typed("plan", "--exit-code").code == 2  # Exchange lacks what the CRM holds, whoever has to decide
     told = desk.typed("mail", "list").out
     assert held["id"][:8] in told
