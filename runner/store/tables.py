@@ -219,16 +219,17 @@ TABLES: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 _FEW = 8
-"""Values of a condition that are written out one by one: DuckDB plans that in a third of the time that a list to be unnested
-takes, and most statements of a quiet deployment are about one item."""
-_FEW_ROWS = 4
+"""Values of a condition, or rows, that are written out one by one: DuckDB plans that in a third of the time that a list to be
+unnested takes, and most statements of a quiet deployment are about one item."""
+_FEW_UPDATES = 4
 _MOST_ROWS = 2000
 """Rows of one statement, so that a large commit needs no large texts."""
 
 
-def unnest(kind: str) -> str:
-    """The SQL of a parameter that holds a list (see :func:`listed`) and stands for one row per element."""
-    return f"unnest(from_json_strict(?, '[\"{kind}\"]'))"
+def unnest(kind: str, given: str = "?") -> str:
+    """The SQL of a parameter that holds a list (see :func:`listed`) and stands for one row per element; ``given`` is the name
+    of a column that holds the parameter."""
+    return f"unnest(from_json_strict({given}, '[\"{kind}\"]'))"
 
 
 def listed(values: Iterable[object]) -> str:
@@ -258,12 +259,18 @@ def columns_of(table: str) -> str:
 @lru_cache(maxsize=512)
 def _insert_sql(table: str, constant: tuple[bool, ...], replacing: bool) -> str:
     columns = TABLES[table]
-    values = ", ".join(_value(kind, same) for same, (_, kind) in zip(constant, columns, strict=True))
-    return f"INSERT INTO {table} ({columns_of(table)}) SELECT {values}{_over(table) if replacing else ''}"
+    values = ", ".join(_value(name, kind, same) for same, (name, kind) in zip(constant, columns, strict=True))
+    # Of parameters themselves DuckDB would fold the expressions while it plans, with an object for every element: six
+    # times the work and three times the memory for rows of long texts.
+    given = ", ".join(f"? AS {name}" for name, _ in columns)
+    return (
+        f"INSERT INTO {table} ({columns_of(table)}) SELECT {values} FROM (SELECT {given})"  # noqa: S608 - names are ours
+        f"{_over(table) if replacing else ''}"
+    )
 
 
 @lru_cache(maxsize=512)
-def _insert_few_sql(table: str, rows: int, replacing: bool) -> str:
+def _insert_rows_sql(table: str, rows: int, replacing: bool) -> str:
     row = f"({', '.join('?' for _ in TABLES[table])})"
     values = ", ".join([row] * rows)
     return f"INSERT INTO {table} ({columns_of(table)}) VALUES {values}{_over(table) if replacing else ''}"  # noqa: S608 - names are ours
@@ -274,10 +281,10 @@ def _over(table: str) -> str:
     return f" ON CONFLICT (id) DO UPDATE SET {changes}"
 
 
-def _value(kind: str, same: bool) -> str:
+def _value(name: str, kind: str, same: bool) -> str:
     if kind == _JSON:
-        return "CAST(? AS VARCHAR)" if same else f"nullif(unnest(string_split(?, '{_BETWEEN}')), '')"
-    return f"CAST(? AS {kind})" if same else unnest(kind)
+        return f"CAST({name} AS VARCHAR)" if same else f"nullif(unnest(string_split({name}, '{_BETWEEN}')), '')"
+    return f"CAST({name} AS {kind})" if same else unnest(kind, name)
 
 
 def _travelling(kind: str, values: Sequence[object]) -> str:
@@ -290,12 +297,12 @@ def insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row], *, r
     A column that holds one value in all rows of a set (a run's name, a reason) travels once. A few rows travel value by
     value: to plan the unnesting of lists takes longer than to bind so few.
     """
-    if 0 < len(rows) <= _FEW_ROWS:
+    if 0 < len(rows) <= _FEW:
         kinds = [kind for _, kind in TABLES[table]]
         few = [
             value or None if kind == _JSON else value for row in rows for value, kind in zip(row, kinds, strict=True)
         ]
-        con.execute(_insert_few_sql(table, len(rows), replacing), few).fetchall()
+        con.execute(_insert_rows_sql(table, len(rows), replacing), few).fetchall()
         return
     for start in range(0, len(rows), _MOST_ROWS):
         columns = list(zip(*rows[start : start + _MOST_ROWS], strict=True))
@@ -311,7 +318,7 @@ def insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row], *, r
 def overwrite(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row]) -> None:
     """Overwrite rows that are there, by their ids. DuckDB takes a quarter of the time over the update of a single row that
     it takes over an upsert, most of which is planning."""
-    if len(rows) > _FEW_ROWS:
+    if len(rows) > _FEW_UPDATES:
         insert(con, table, rows, replacing=True)
         return
     for number, *values in rows:
