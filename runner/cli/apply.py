@@ -11,7 +11,7 @@ import click
 from runner.cli import completing
 from runner.cli.context import Context, SystemRng, pass_context
 from runner.cli.plan_file import read_plan
-from runner.cli.progress import progress
+from runner.cli.progress import READING, progress
 from runner.engine.passes import Orders
 from runner.engine.report import PassReport
 from runner.engine.runs import exit_code
@@ -68,11 +68,11 @@ def apply(
             shown = _named(told[output], told["run"])
         click.echo(shown, nl=False)
         return int(told["exit_code"])
-    with context.session() as session, progress() as bar:
+    with context.session() as session, progress(READING) as bar:
         only = None
         if wanted is not None:
             chosen = session.links(links) if session.plan.digest == wanted.configuration else []
-            now = session.runner.run(chosen, Orders(SystemRng().token(), rehearse=True))
+            now = session.runner.run(chosen, Orders(SystemRng().token(), rehearse=True, progress=bar))
             wanted.demand(session.plan.digest, {report.link: report.prints or {} for report in now})
             only = wanted.prints
         orders = Orders(SystemRng().token(), allowed=allowed, progress=bar, only=only)

@@ -12,7 +12,7 @@ import click
 from runner.cli import completing
 from runner.cli.context import Context, SystemRng, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
-from runner.cli.progress import progress
+from runner.cli.progress import READING, progress, working
 from runner.cli.remote import Remote
 from runner.engine.passes import Orders
 from runner.model.errands import Audit
@@ -42,9 +42,9 @@ def audit(context: Context, links: tuple[str, ...], rate: int | None, anew: bool
     service = context.service()
     if service is not None:
         asked = {"links": list(links), "anew": anew, "repair": repair}
-        told = paced(service, asked, rate, time.sleep) if rate else service.post("/api/v1/audit", asked)
+        told = paced(service, asked, rate, _waiting) if rate else service.post("/api/v1/audit", asked)
     else:
-        with context.session() as session, progress() as bar:
+        with context.session() as session, progress(READING) as bar:
             orders = Orders(SystemRng().token(), progress=bar, pause=time.sleep, errand=errand)
             told = audit_answer(session.store, session.runner.run(session.links(links), orders))
     if output != "table":
@@ -72,6 +72,12 @@ def paced(service: Remote, asked: dict[str, Any], rate: int, pause: Callable[[fl
             return {"links": list(seen.values()), "exit_code": failed or differing}
         pause(60 * max(0, sum(map(_looked, told["links"])) - before) / rate)
         asked = {**asked, "anew": False}
+
+
+def _waiting(seconds: float) -> None:
+    """The time between two pieces."""
+    with working("waiting, so as to go no faster than the rate"):
+        time.sleep(seconds)
 
 
 def _looked(link: dict[str, Any] | None) -> int:

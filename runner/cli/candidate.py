@@ -9,7 +9,7 @@ import click
 from runner.cli import completing, suspending
 from runner.cli.context import Context, SystemRng, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
-from runner.cli.progress import progress
+from runner.cli.progress import READING, progress
 from runner.engine.passes import Orders
 from runner.model.state import Scope
 from runner.service.candidates import candidates_view, try_candidates
@@ -67,7 +67,7 @@ def plan(context: Context, links: tuple[str, ...], output: str, personal: bool) 
         told = service.post("/api/v1/candidates/plan", {"links": list(links)})
         shown, code = told[output], int(told["exit_code"])
     else:
-        with context.session() as session, progress() as bar:
+        with context.session() as session, progress(READING) as bar:
             orders = Orders(SystemRng().token(), rehearse=True, progress=bar)
             tried = try_candidates(session.runner, links, orders)
         shown, code = (tried if personal else tried.masked()).rendered()[output], tried.exit_code

@@ -12,6 +12,7 @@ import click
 from runner.cli import completing
 from runner.cli.context import Context, pass_context
 from runner.cli.output import FORMATS, emit, output_option
+from runner.cli.progress import working
 from runner.cli.provenance import origin_of
 from runner.model.printable import printable
 from runner.reconcile.rendering import shortened, shown
@@ -35,7 +36,7 @@ def explain(context: Context, word: str, links: tuple[str, ...], output: str) ->
     if service is not None:
         told = service.post("/api/v1/explain", {"word": word, "links": list(links)})
     else:
-        with context.session() as session:
+        with context.session() as session, working("looking for it"):
             told = explained(session.runner, word, links)
     _with_commits(told, context.root)
     if output != "table":

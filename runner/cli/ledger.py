@@ -11,6 +11,7 @@ import click
 from runner.cli import completing
 from runner.cli.context import Context, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
+from runner.cli.progress import working
 from runner.model.errors import UsageError
 from runner.service.acts import prune_ledger
 from runner.service.views import ledger_view, proof_view
@@ -124,9 +125,10 @@ def _proof(context: Context, head: str | None) -> dict[str, Any]:
     service = context.service()
     if service is not None:
         query = f"?{urlencode({'head': head})}" if head else ""
-        proof: dict[str, Any] = service.get(f"/api/v1/ledger/proof{query}")
+        with working("the service is at it"):
+            proof: dict[str, Any] = service.get(f"/api/v1/ledger/proof{query}")
         return proof
-    with context.session() as session:
+    with context.session() as session, working("going through the ledger"):
         return proof_view(session.store.verify_ledger(head))
 
 

@@ -9,6 +9,7 @@ import click
 
 from runner.cli.context import Context, SystemClock, pass_context
 from runner.cli.output import FORMATS, emit, output_option, table
+from runner.cli.progress import working
 from runner.model.cubes import Grain
 from runner.service.looking import LAST, SLICE, cube_view, cubes_view, question_of
 from runner.store.cubing import Cubes
@@ -65,7 +66,7 @@ def show(
     if service is not None:
         told = service.get(f"/api/v1/cubes/{quote(cube, safe='')}?{urlencode(asked)}")
     else:
-        with context.session() as session:
+        with context.session() as session, working("counting"):
             question = question_of(session.plan.service.cubes, cube, asked, SystemClock().now())
             told = cube_view(Cubes(session.store), question)
     if output != "table":

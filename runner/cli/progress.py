@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from runner.engine.passes import Progress as Report
 
 Answer = TypeVar("Answer")
+READING = "reading both sides"
+"""What a pass does before it can say how much there is to do."""
 _LOOK = 0.5
 """Seconds between two looks at work that somebody else does."""
 

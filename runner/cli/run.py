@@ -12,7 +12,7 @@ import click
 
 from runner.cli import completing
 from runner.cli.context import Context, Session, SystemRng, pass_context
-from runner.cli.progress import progress
+from runner.cli.progress import READING, progress
 from runner.engine.passes import Orders
 from runner.engine.report import PassReport
 from runner.engine.runs import exit_code
@@ -27,7 +27,7 @@ from runner.model.errors import StateError, Transient, Unreachable
 @pass_context
 def run(context: Context, links: tuple[str, ...], once: bool, interval: int, output: str) -> int:
     """Run passes over LINKS (none: all) until stopped; with --once, one pass. One line for each link that did anything."""
-    with context.session() as session, progress() as shown:
+    with context.session() as session, progress(READING) as shown:
         if once:
             return exit_code(_one(session, links, Orders(SystemRng().token(), progress=shown), output))
         stop = threading.Event()

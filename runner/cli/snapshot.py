@@ -11,7 +11,7 @@ import click
 
 from runner.cli import completing
 from runner.cli.context import Context, SystemClock, SystemRng, pass_context
-from runner.cli.progress import progress
+from runner.cli.progress import READING, progress
 from runner.cli.remote import Remote
 from runner.engine.passes import Orders
 from runner.model.errands import Items
@@ -131,7 +131,7 @@ def _stop(context: Context, service: Remote | None, links: tuple[str, ...], outp
 
 
 def _here(context: Context, wish: SnapshotWish) -> dict[str, Any]:
-    with context.session() as session, progress() as bar:
+    with context.session() as session, progress(READING) as bar:
         errand, chosen = snapshot_asked(session.plan, wish, SystemClock().now())
         run = SystemRng().token()
         orders = Orders(run, rehearse=True, allowed=wish.allowed, progress=bar, errand=errand)

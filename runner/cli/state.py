@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from runner.cli.context import Context, SystemClock, pass_context
+from runner.cli.progress import working
 from runner.model.state import Commit
 from runner.store.repair import repair as repaired
 
@@ -25,11 +26,13 @@ def repair(context: Context, yes: bool) -> None:
     recorded, and what operators did: look at `exsync status` and `exsync acts` before passes run again.
     """
     if not yes:
-        context.store().close()
+        with working("looking at the state"):
+            context.store().close()
         click.echo(f"the state {context.state} is sound: there is nothing to repair")
         return
     now = SystemClock().now()
-    done = repaired(context.state, now)
+    with working("repairing the state"):
+        done = repaired(context.state, now)
     if done is None:
         click.echo(f"the state {context.state} is sound: there is nothing to repair")
         return

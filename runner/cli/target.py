@@ -11,6 +11,7 @@ from runner.cli import completing, suspending
 from runner.cli.context import Context, SystemClock, pass_context, reveal
 from runner.cli.grouptree import SHOWN, show_groups
 from runner.cli.output import FORMATS, emit, output_option
+from runner.cli.progress import working
 from runner.connectors.crm import connect
 from runner.model.errors import UsageError
 from runner.model.state import Scope
@@ -57,11 +58,12 @@ def groups(context: Context, name: str, login: str | None, everybody: bool, outp
     Reads the directory and writes nothing.
     """
     service = context.service()
-    if service is not None:
-        told = service.get(f"/api/v1/directories/{name}")
-    else:
-        with context.session() as session:
-            told = directory_view(session.plan, name, session.target)
+    with working(f"reading {name}"):
+        if service is not None:
+            told = service.get(f"/api/v1/directories/{name}")
+        else:
+            with context.session() as session:
+                told = directory_view(session.plan, name, session.target)
     if login is not None:
         told["users"] = [user for user in told["users"] if user["login"] == login.lower()]
         if not told["users"]:

@@ -9,7 +9,7 @@ import click
 
 from runner.cli import completing
 from runner.cli.context import Context, SystemClock, SystemRng, pass_context
-from runner.cli.progress import progress
+from runner.cli.progress import READING, progress
 from runner.engine.passes import Orders
 from runner.service.desk import rendered
 from runner.service.undoing import UndoWish, note_undo, undo_asked, undone_by
@@ -70,7 +70,7 @@ def undo(
 
 
 def _here(context: Context, wish: UndoWish) -> dict[str, Any]:
-    with context.session() as session, progress() as bar:
+    with context.session() as session, progress(READING) as bar:
         store = session.store
         errand, chosen = undo_asked(store, session.plan, wish, SystemClock().now())
         before = undone_by(store, errand.undone) if errand.undone else None

@@ -60,7 +60,6 @@ class _Audit:
         now, known = parts.clock.now(), parts.store.proofs().get(link.name)
         fresh = errand.anew or known is None or known.finished is not None
         self.proof = Proof(link.name, now, proven=known.proven if known else None) if fresh or not known else known
-        self.looked = 0
         self.left = errand.most
         self.waiting: set[tuple[Side, str]] = set()
 
@@ -120,9 +119,9 @@ class _Audit:
         merged.update(counts)
         self._keep(counts=dict(merged), found=(*self.proof.found, *found)[:MOST_FOUND], cursor=cursor)
         number = counts["looked"]
-        self.looked += number
         if self.orders.progress:
-            self.orders.progress(self.link.name, self.looked, max(self.report.known, self.looked))
+            looked = merged["looked"]
+            self.orders.progress(self.link.name, looked, max(self.report.known, looked))
         if self.errand.rate and self.orders.pause:
             self.orders.pause(60 * number / self.errand.rate)
         if self.left is not None and self.proof.phase is not Phase.CRM:  # whose listing cannot be gone on with

@@ -14,7 +14,7 @@ from itertools import islice
 
 from runner.config.plan import LinkPlan
 from runner.engine.parts import STEP, Parts
-from runner.engine.passes import INTERRUPTED, ROUNDS, Orders
+from runner.engine.passes import COUNTED, INTERRUPTED, ROUNDS, Orders
 from runner.model.errands import Snapshot
 from runner.model.errors import ExsyncError, Throttled, Transient
 from runner.model.headway import Cursor, Headway, Stage
@@ -135,7 +135,7 @@ class Course:
         self.spent += number if self._paced else 0
         stopping = self.orders.stopping is not None and self.orders.stopping()
         if self.orders.progress:
-            what = "" if at.stage is Stage.GIVING else ", counted first"
+            what = "" if at.stage is Stage.GIVING else f", {COUNTED}"
             self.orders.progress(f"{self.link.name}{what}", self.at.done, self.at.due)
         if not self.kept:
             if stopping:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from runner.model.privacy import hides, is_private, is_veiled
 from runner.model.quick import quick
 from runner.model.record import Fields
 from runner.model.state import Base, PairingStatus, Resolution
-from runner.model.terms import Folder, Private, Side
+from runner.model.terms import Folder, Operation, Private, Side
 from runner.reconcile.authority import Standing
 from runner.reconcile.decision import ABSENT, Decision, Presented, Settlement
 from runner.reconcile.discretion import Discretion, behind_placeholder, reconcile_private, unmasking_base
@@ -333,3 +333,12 @@ def _settlements(resolutions: Sequence[Resolution]) -> tuple[Settlement, ...]:
         return Side(take) if take in (Side.CRM, Side.TARGET) else None
 
     return tuple(Settlement(entry.field, side(entry.take), entry.values) for entry in resolutions)
+
+
+def wanted_by(verdicts: Verdicts) -> Iterator[Operation]:
+    """What a step's decisions ask the guards for. Who leaves a directory's link counts as a delete, whatever becomes of his
+    record: a filter that finds nobody any more is a fault of the source (B-83)."""
+    for item in verdicts.decided:
+        yield from (change.operation for change in item.decision.changes)
+        if item.subject.departed and not item.decision.changes:
+            yield Operation.DELETE

@@ -7,13 +7,13 @@ anything is written, so that a guard can stop it whole (B-101).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from runner.config.plan import LinkPlan
 from runner.engine.aside import Aside
-from runner.engine.decide import Decided, Verdicts, decide
+from runner.engine.decide import Decided, Verdicts, decide, wanted_by
 from runner.engine.gather import gather
 from runner.engine.growth import Growth
 from runner.engine.guarding import guarded
@@ -50,7 +50,8 @@ ROUNDS = 3
 INTERRUPTED = "interrupted"
 """The code of the error that ends a pass before its end: the process is being stopped, or others have to have their turn."""
 Progress = Callable[[str, int, int], None]
-"""(link, marks done, marks due) → None."""
+"""(link, marks done, marks due) → None. What is decided before anything is written goes by a name with :data:`COUNTED`."""
+COUNTED = "counted first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ class Pass:
             if counts.due > STEP and len(counts.sides) > 1 and not last:
                 pair_ahead(self.parts, self.link, self.ref, until)
             if counts.due > STEP and not self.orders.rehearse and self._may_trip(counts.paired, counts.due):
-                self._rehearse(0 if again else last, until)
+                self._rehearse(0 if again else last, until, counts.due)
             # What moved under a write keeps the mark it had: it is looked at again from the first mark on (B-64).
             again = self._round(0 if again else last, until, counts.due)
             last = until
@@ -189,13 +190,17 @@ class Pass:
             errand=self.orders.errand,
         )
 
-    def _rehearse(self, after: int, until: int) -> None:
+    def _rehearse(self, after: int, until: int, due: int) -> None:
         """Decide everything without writing, to know the totals."""
         wanted: Counter[Operation] = Counter()
+        looked = 0
         self.growth.begin()
         for marks in self._pages(after, until):
             _, verdicts = self._decide(marks)
             wanted.update(wanted_by(verdicts))
+            looked += len(marks)
+            if self.orders.progress:
+                self.orders.progress(f"{self.link.name}, {COUNTED}", looked, due)
         self._bar(self._assess(wanted))
 
     def _bar(self, trips: Sequence[Trip]) -> None:
@@ -387,12 +392,3 @@ class Pass:
             self.store.commit(Commit(links=(replace(after, last_pass=now),), runs=(record,) if effect else ()))
         else:
             self.store.heartbeat(self.link.name, now)
-
-
-def wanted_by(verdicts: Verdicts) -> Iterator[Operation]:
-    """What a step's decisions ask the guards for. Who leaves a directory's link counts as a delete, whatever becomes of his
-    record: a filter that finds nobody any more is a fault of the source (B-83)."""
-    for item in verdicts.decided:
-        yield from (change.operation for change in item.decision.changes)
-        if item.subject.departed and not item.decision.changes:
-            yield Operation.DELETE

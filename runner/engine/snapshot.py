@@ -21,12 +21,12 @@ from datetime import datetime
 
 from runner.config.plan import LinkPlan
 from runner.engine.course import Course, ended_early
-from runner.engine.decide import Decided, Verdicts, decide
+from runner.engine.decide import Decided, Verdicts, decide, wanted_by
 from runner.engine.gather import gather
 from runner.engine.meaning import meaning_of
 from runner.engine.meetings import look
 from runner.engine.parts import Parts
-from runner.engine.passes import Orders, Pass, wanted_by
+from runner.engine.passes import Orders, Pass
 from runner.engine.report import PassReport, label_of
 from runner.engine.settle import GRACE
 from runner.engine.subject import Gathered, Subject

@@ -9,7 +9,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import click
 import pytest
@@ -18,7 +20,8 @@ from click.testing import CliRunner
 
 from runner.cli import COMMANDS, exsync
 from runner.cli.manual import EXITS, manual
-from runner.cli.progress import progress, working
+from runner.cli.progress import followed, progress, working
+from runner.model.errors import UsageError
 
 REPOSITORY = Path(__file__).parents[2]
 REQUESTS = frozenset({".TH", ".SH", ".SS", ".PP", ".TP", ".B", ".nf", ".fi"})
@@ -150,6 +153,32 @@ def test_long_work_shows_signs_on_a_terminal_and_none_elsewhere(monkeypatch: pyt
         bar("report", 1, 2)
     assert "at it" in sys.stderr.getvalue()  # type: ignore[attr-defined]
     assert "report" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_what_a_service_does_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch, *, watched: bool) -> None:
+    """The answer comes as it does without a terminal, and so does a refusal."""
+    shown = Terminal() if watched else io.StringIO()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", shown)
+    looked = Event()
+
+    def seen() -> Iterator[tuple[str, int, int]]:
+        yield "sandbox/ann", 3, 7
+        looked.set()
+
+    def work() -> str:
+        assert not watched or looked.wait(60)
+        return "answer"
+
+    assert followed("the service is at it", work, seen) == "answer"
+    assert ("sandbox/ann" in shown.getvalue(), "3/7" in shown.getvalue()) == (watched, watched)
+
+    def refused() -> str:
+        raise UsageError("no such link")
+
+    with pytest.raises(UsageError, match="no such link"):
+        followed("the service is at it", refused, seen)
 
 
 def test_every_command_is_listed_with_its_line() -> None:
