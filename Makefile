@@ -32,6 +32,7 @@ sim: .venv/.dev
 
 mutants: .venv/.dev
 	$(BIN)/python -m tests.sim.mutants
+	$(BIN)/python -m tests.sim.steps
 
 COUNT ?= 2000
 sequences: .venv/.dev

@@ -7,8 +7,10 @@ from copy import deepcopy
 import pytest
 
 from runner.engine.parts import STEP
+from runner.model.errors import Transient
 from runner.model.state import Commit
 from runner.model.terms import Operation
+from runner.testing.faults import Fault, Form
 from runner.testing.store import MemoryStore
 from runner.testing.target import Shelf
 from tests.engine.world import ANN, World
@@ -41,6 +43,22 @@ def test_a_moved_mailbox_with_new_ids_is_followed_by_identity() -> None:
     world.target.user_edit(world.outlook()["CRM 1"].key, location="Garden")
     world.settled()
     assert world.records()["CRM 1"].values["place"] == "Garden"
+
+
+def test_a_full_mailbox_takes_what_needs_no_room() -> None:
+    """C9: what it refuses is tried again; deletes and other items' updates go on meanwhile, and nothing is deleted for it."""
+    world = in_step(3)
+    world.in_crm("New")
+    world.crm.user_delete(world.records()["CRM 1"].key)
+    world.crm.user_edit(world.records()["CRM 2"].key, place="Hall")
+    full = Fault(Form.BEFORE, Transient("the mailbox is full", code="ErrorQuotaExceeded"))
+    world.disturb(lambda call: full if (call.side, call.name) == ("target", "create") else None)
+    (report,) = world.run()
+    assert report.error is full.error
+    assert sorted(world.outlook()) == ["CRM 0", "CRM 2", "Outlook 0", "Outlook 1", "Outlook 2"]
+    assert world.outlook()["CRM 2"].values["location"] == "Hall"
+    world.settled()
+    world.assert_in_step("CRM 0", "CRM 2", "New", "Outlook 0", "Outlook 1", "Outlook 2")
 
 
 @pytest.mark.parametrize("lost", ["CRM 1", "Outlook 1"])

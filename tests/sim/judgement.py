@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from runner.model.items import Item
 from runner.model.ports import Store
@@ -117,7 +118,7 @@ class Judgement:
         for token, name in self.oracle.meant.items():
             if name in self.oracle.private | self.oracle.poison or name in away or name in self.oracle.organizers:
                 continue
-            if len(self.users) > 1 and name not in target and name not in crm and self._is_elsewhere(name):
+            if len(self.users) > 1 and name not in target and name not in crm and name in self._anywhere:
                 continue
             on = [name in side and token in tokens_of(side[name]).values() for side in (target, crm)]
             if all(on) or f"'{token}'" in ledger:
@@ -126,15 +127,11 @@ class Judgement:
                 continue
             raise Violation(f"P2: {token} of {name} is lost: on target and CRM {on}")
 
-    def _is_elsewhere(self, name: str) -> bool:
-        """Whether an item is another user's."""
-        crm = [item for item in self.world.crm.items() if name_of(item) == name]
-        return bool(crm) or any(
-            name_of(item) == name
-            for user in self.users
-            for shelf in Shelf
-            for item in self.world.target.items(user, shelf=shelf)
-        )
+    @cached_property
+    def _anywhere(self) -> frozenset[str]:
+        """What there is, whoever's it is."""
+        shelves = [self.world.target.items(user, shelf=shelf) for user in self.users for shelf in Shelf]
+        return frozenset(name_of(item) for items in (*shelves, self.world.crm.items()) for item in items)
 
     # -- meetings ----------------------------------------------------------------------------------------------------
 

@@ -154,11 +154,21 @@ settings_of_worlds = st.builds(
     crm_shouts=st.booleans(),
     clock_jumps=st.just(True),
 )
-after = st.integers(0, 15)
-"""How many calls to the outside are made before it happens."""
-Strikes = list[tuple[int, Form]]
-strikes = st.lists(st.tuples(after, st.sampled_from(Form)), max_size=3)
-"""What goes wrong in a pass, and at which of its calls."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When something happens in a pass: at its n-th call to the outside, or at its n-th write there, both from 0."""
+
+    number: int
+    of_writes: bool = False
+
+
+moments = st.sampled_from([Moment(n) for n in range(16)] + 4 * [Moment(n, of_writes=True) for n in range(4)])
+"""Every second one at a write: most safeguards stand around those, and few calls are any."""
+Strikes = list[tuple[Moment, Form]]
+strikes = st.lists(st.tuples(moments, st.sampled_from(Form)), max_size=3)
+"""What goes wrong in a pass, and when."""
 
 
 class Machine(RuleBasedStateMachine):
@@ -174,8 +184,12 @@ class Machine(RuleBasedStateMachine):
         self.several = len(setting.users) > 1
         self.people = self.stage.people
         self.people.meet = self.several and setting.direction is Direction.BOTH
-        self.armed: dict[int, Fault] = {}
-        self.acts: dict[int, list[Act]] = {}
+        self.armed: dict[Moment, Fault] = {}
+        self.acts: dict[Moment, list[Act]] = {}
+        self.begun = self.writes = 0
+        """The first call of this pass, and how many writes it has made."""
+        self.now: dict[int, tuple[Moment, ...]] = {}
+        """What moments calls are that have not ended."""
         self.fine = True
 
     # -- people ------------------------------------------------------------------------------------------------------
@@ -204,28 +218,36 @@ class Machine(RuleBasedStateMachine):
 
     # -- what happens within passes ----------------------------------------------------------------------------------
 
-    @rule(after=after, act=some(MAKING, WRITING, DELETING, SHIFTING, MEETING))
-    def meanwhile(self, after: int, act: Act) -> None:
-        """Somebody acts while the next pass is made."""
+    @rule(moment=moments, act=some(MAKING, WRITING, DELETING, SHIFTING, MEETING))
+    def meanwhile(self, moment: Moment, act: Act) -> None:
+        """Somebody acts while the next pass is made, or a later one that gets that far."""
         if (self.careful and act.doing in {put_away, take_back, copy}) or (not self.people.meet and act in MEETING):
             return
-        self.acts.setdefault(self.stage.world.boundary.calls + after, []).append(act)
+        self.acts.setdefault(moment, []).append(act)
 
     def _fault(self, call: Call) -> Fault | None:
         """A store never answers "perhaps": it has committed, or has not, or the process is dead."""
-        fault = self.armed.pop(call.index, None)
+        struck = [self.armed.pop(moment) for moment in self.now.pop(call.index, ()) if moment in self.armed]
+        fault = struck[0] if struck else None
         return None if fault and call.side == "store" and fault.form in {Form.BEFORE, Form.AFTER} else fault
 
     def _meanwhile(self, call: Call) -> None:
-        for act in self.acts.pop(call.index, ()):
-            act.by(self.people)
+        now = [Moment(call.index - self.begun)]
+        if call.writes and call.side != "store":
+            now.append(Moment(self.writes, of_writes=True))
+            self.writes += 1
+        self.now[call.index] = tuple(now)
+        for moment in now:
+            for act in self.acts.pop(moment, ()):
+                act.by(self.people)
 
     # -- the world ---------------------------------------------------------------------------------------------------
 
     def _pass(self, strikes: Strikes, turns: float = 0.0, dice: int = 0) -> None:
         stage = self.stage
-        self.armed = {stage.world.boundary.calls + after: Fault(form) for after, form in strikes}
-        self.fine = False
+        self.armed = {moment: Fault(form) for moment, form in strikes}
+        self.begun, self.writes, self.fine = stage.world.boundary.calls, 0, False
+        self.now.clear()
         stage.disturb(self._fault, self._meanwhile)
         with self._told():
             try:
