@@ -10,7 +10,7 @@ import click
 
 from runner.cli import completing
 from runner.cli.context import Context, SystemRng, pass_context
-from runner.cli.plan_file import read_plan
+from runner.cli.plan_file import LOOKED, read_plan
 from runner.cli.progress import READING, progress
 from runner.engine.passes import Orders
 from runner.engine.report import PassReport
@@ -18,7 +18,7 @@ from runner.engine.runs import exit_code
 from runner.model.errors import UsageError
 from runner.model.terms import Operation
 from runner.reconcile.changeset import ChangeSet
-from runner.reconcile.rendering import markdown, text
+from runner.reconcile.rendering import as_json, markdown, text
 
 
 @click.command()
@@ -59,6 +59,9 @@ def apply(
         asked: dict[str, Any] = {"links": list(links), "allow": sorted(operation.value for operation in allowed)}
         if wanted is not None:
             now = service.post("/api/v1/plan", {"links": list(links)})
+            if now["exit_code"] not in LOOKED:
+                click.echo(now[output], nl=False)
+                return int(now["exit_code"])
             wanted.demand(now["configuration"], now["prints"])
             asked["only"] = sorted(wanted.prints)
         told = service.post("/api/v1/apply", asked)
@@ -73,6 +76,9 @@ def apply(
         if wanted is not None:
             chosen = session.links(links) if session.plan.digest == wanted.configuration else []
             now = session.runner.run(chosen, Orders(SystemRng().token(), rehearse=True, progress=bar))
+            if exit_code(now) not in LOOKED:
+                click.echo(_changes(now, output), nl=False)
+                return exit_code(now)
             wanted.demand(session.plan.digest, {report.link: report.prints or {} for report in now})
             only = wanted.prints
         orders = Orders(SystemRng().token(), allowed=allowed, progress=bar, only=only)
@@ -85,8 +91,13 @@ def _named(shown: str, run: str) -> str:
     return shown.replace("Plan: ", f"Run {run[:8]} did: ")
 
 
-def _rendered(reports: list[PassReport], run: str, output: str) -> str:
+def _changes(reports: list[PassReport], output: str) -> str:
     changes = ChangeSet(tuple(report.as_changes() for report in reports))
+    return {"text": text, "json": as_json, "markdown": markdown}[output](changes)
+
+
+def _rendered(reports: list[PassReport], run: str, output: str) -> str:
     if output == "json":
+        changes = ChangeSet(tuple(report.as_changes() for report in reports))
         return json.dumps({"run": run, **changes.as_dict()}, ensure_ascii=False, indent=2) + "\n"
-    return _named(markdown(changes) if output == "markdown" else text(changes), run)
+    return _named(_changes(reports, output), run)

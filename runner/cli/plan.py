@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ import click
 from runner.cli import completing
 from runner.cli.change import Asked, compared
 from runner.cli.context import Context, SystemClock, pass_context
-from runner.cli.plan_file import plan_file
+from runner.cli.plan_file import LOOKED, plan_file
 from runner.cli.rehearsing import rehearsed
 from runner.engine.runs import exit_code
 from runner.model.errors import UsageError
@@ -61,18 +62,27 @@ def plan(
     service = context.service()
     if service is not None:
         told = service.post("/api/v1/plan", {"links": list(links), "personal": personal})
-        if out is not None:
-            watermarks = told["watermarks"]
-            plan_file(told["configuration"], watermarks, told["prints"], SystemClock().now()).write(out)
         click.echo(told[output], nl=False)
+        if out is not None:
+            _write(out, int(told["exit_code"]), told["configuration"], told["watermarks"], told["prints"])
         return int(told["exit_code"]) or (2 if differences and told["different"] else 0)
     with context.session() as session:
         reports = rehearsed(session.runner, links)
-        if out is not None:
-            watermarks = {report.link: session.store.link(report.link).target_watermark or "" for report in reports}
-            prints = {report.link: report.prints or {} for report in reports}
-            plan_file(session.plan.digest, watermarks, prints, SystemClock().now()).write(out)
+        watermarks = {report.link: session.store.link(report.link).target_watermark or "" for report in reports}
+        digest = session.plan.digest
     changes = ChangeSet(tuple(report.as_changes() for report in reports))
     hidden = masked(changes) if output == "html" and not personal else changes
     click.echo({"text": text, "json": as_json, "markdown": markdown, "html": page}[output](hidden), nl=False)
+    if out is not None:
+        _write(out, exit_code(reports), digest, watermarks, {report.link: report.prints or {} for report in reports})
     return exit_code(reports) or (2 if differences and changes.outstanding else 0)
+
+
+def _write(
+    out: Path, code: int, configuration: str, watermarks: Mapping[str, str], prints: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Write the plan down, unless a link could not be looked at: nobody can approve what he has not seen."""
+    if code not in LOOKED:
+        click.echo(f"error: {out} is not written: not every link could be looked at", err=True)
+        return
+    plan_file(configuration, watermarks, prints, SystemClock().now()).write(out)

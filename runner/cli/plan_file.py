@@ -16,6 +16,8 @@ from typing import Any
 from runner.model.errors import PlanStale, UsageError
 
 FORMAT = "exsync-plan/1"
+LOOKED = (0, 4)
+"""Exit codes of a rehearsal that has looked at every link: nothing is wrong, or a guard would stop something."""
 NAMED = 5
 """Differences that a refusal names."""
 

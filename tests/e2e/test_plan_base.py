@@ -213,6 +213,12 @@ def test_an_approved_plan_is_carried_out_exactly_or_refused(operator: Operator) 
     plan = operator.home / "plan.json"
     operator.sql("UPDATE appointment SET subject = 'Approved' WHERE id = 1")
     assert operator.exsync("plan", "--out", str(plan)).code == 0
+    password, operator.environ["EXSYNC_SANDBOX_PASSWORD"] = operator.environ["EXSYNC_SANDBOX_PASSWORD"], "wrong"
+    said = operator.typed("plan", "--out", str(operator.home / "none.json"))
+    assert (said.code, (operator.home / "none.json").exists(), "is not written" in said.err) == (77, False, True)
+    said = operator.typed("apply", "--plan", str(plan))
+    assert (said.code, "stale" in said.text) == (77, False)  # that nobody could look is another matter
+    operator.environ["EXSYNC_SANDBOX_PASSWORD"] = password
     operator.sql("UPDATE appointment SET notes = 'slipped in' WHERE id = 2")
     refused = operator.exsync("apply", "--plan", str(plan))
     assert refused.code == 4
