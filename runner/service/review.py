@@ -29,6 +29,8 @@ class Section:
     unit: str
     timed: bool
     stacked: bool
+    split: bool
+    """Whether its columns are parts that have names."""
 
     @property
     def total(self) -> float:
@@ -118,6 +120,7 @@ def _section(question: _Question, told: Data) -> Section:
         unit=measure.unit,
         timed=question.rows == TIME,
         stacked=measure.adds_up,
+        split=bool(question.columns),
     )
 
 

@@ -23,7 +23,7 @@ def html(review: Review) -> str:
                     "bars": []
                     if section.timed
                     else by_size(section.answer, _unit(section.unit), stacked=section.stacked),
-                    "legend": section.answer.columns if len(section.answer.columns) > 1 else (),
+                    "legend": section.answer.columns if section.split else (),
                 }
                 for section in one.sections
                 if section.answer.rows
