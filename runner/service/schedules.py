@@ -1,7 +1,7 @@
 """What links have by a clock of their own: the next part of a first sync that grows, and snapshots by schedule (B-70, B-71).
 
-A link whose message waits is left until that has gone, so no message gathers errands. What was due while no service ran is
-made once, as soon as one runs.
+A link whose message waits, or whose snapshot is under way, is left until then, so no message gathers errands. What was due
+while no service ran is made once, as soon as one runs.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Schedules:
         if not chosen:
             return
         busy = {message.link for message in self.queue.messages()}
+        busy |= {name for name, at in self.store.headways().items() if at.finished is None}
         suspensions = self.store.suspensions()
         jobs = [
             job

@@ -12,8 +12,8 @@ from runner.store.rows import aware
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """One link's figures, in items: ``done`` are in step, ``waiting`` have their turn within this window, ``beyond`` lie in
-    a wider one. ``started`` is when its first pass began."""
+    """One link's figures, in items: ``done`` are in step, ``waiting`` have their turn with the next passes, ``beyond`` with a
+    wider window. ``started`` is when its first pass began."""
 
     link: str
     done: int
@@ -26,13 +26,13 @@ _SQL = """
 WITH growing AS (SELECT id, name FROM link WHERE step > 0),
      pairs AS (SELECT link_id, count(*) AS number FROM pairing SEMI JOIN growing ON growing.id = link_id
                WHERE status = 'active' AND base_crm IS NOT NULL GROUP BY link_id),
-     due AS (SELECT mark.link_id, mark.due >= TIMESTAMP '9999-01-01' AS beyond,
+     due AS (SELECT mark.link_id, coalesce(mark.due >= TIMESTAMP '9999-01-01', false) AS beyond,
                     count(DISTINCT coalesce(ours.id, theirs.id, -mark.id)) AS number
              FROM mark SEMI JOIN growing ON growing.id = mark.link_id
              LEFT JOIN pairing AS ours ON ours.link_id = mark.link_id AND ours.crm_key = mark.key AND mark.side = 'crm'
              LEFT JOIN pairing AS theirs ON theirs.link_id = mark.link_id AND theirs.target_key = mark.key
                                          AND mark.side = 'target'
-             WHERE mark.due IS NOT NULL GROUP BY ALL),
+             WHERE ours.base_crm IS NULL AND theirs.base_crm IS NULL GROUP BY ALL),
      first AS (SELECT link_id, min(started) AS moment FROM run SEMI JOIN growing ON growing.id = link_id GROUP BY link_id)
 SELECT name, coalesce(pairs.number, 0), coalesce(within.number, 0), coalesce(wide.number, 0), first.moment
 FROM growing

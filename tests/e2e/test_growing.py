@@ -22,6 +22,12 @@ def test_the_windows_are_gone_through_one_after_the_other(operator: Operator) ->
     assert subject not in titles(operator, ANN)
     status = operator.typed("status")
     assert "the first sync grows: window 2 of at most 3, 2d back, 4d ahead" in status.out
+    told = next(link["progress"] for link in json.loads(operator.typed("status", "-o", "json").out)["links"])
+    [(owned,)] = operator.sql(
+        "SELECT count(*) FROM appointment JOIN crm_user u ON u.id = owner_id WHERE email = ?", ANN
+    )
+    assert (told["what"], told["stage"], told["of"]) == ("first sync", "window 2 of at most 3", owned)
+    assert told["done"] == len(titles(operator, ANN)) < told["of"]
     with Served(operator) as served:
         until("the last window has been reached", lambda: str(subject) in titles(operator, ANN))
         served.idle()

@@ -110,6 +110,17 @@ def test_a_slice_takes_what_its_rate_allows_and_the_next_one_goes_on_there(make_
     world.quiet()
 
 
+def test_a_process_that_is_stopped_loses_nothing_of_it(light: World) -> None:
+    """One step is made, whatever the step is, and what it did is kept."""
+    moved(light)
+    assert once(light, SEND, stopping=lambda: True).again_at == light.clock.now()
+    assert (at(light).stage, at(light).done, places(light)["Room 4"]) == (Stage.COUNTING, 5, 0)
+    once(light, SEND, stopping=lambda: True)
+    assert (at(light).stage, at(light).done, places(light)["Room 4"]) == (Stage.GIVING, 5, 5)
+    assert once(light, SEND, stopping=lambda: True).again_at is None
+    assert at(light).finished
+
+
 def test_what_a_pass_carries_meanwhile_is_not_overridden(light: World) -> None:
     """Users' edits that wait for a pass have it between two slices: they are on both sides before theirs comes."""
     moved(light)

@@ -13,6 +13,7 @@ import pytest
 from runner.config.expanding import Schedule
 from runner.config.plan import LinkPlan
 from runner.model.errands import Snapshot
+from runner.model.headway import Headway
 from runner.model.queueing import Barred
 from runner.model.state import Commit, LinkState, Mark, Scope, Suspension
 from runner.model.terms import Side
@@ -78,6 +79,15 @@ def test_what_was_due_while_no_service_ran_is_made_once(desk: Desk) -> None:
     desk.knows(link_plan(snapshot=NIGHTLY), snapshot_at=desk.clock.now() - timedelta(days=9))
     assert len(desk.asked()) == 1
     assert desk.asked() == []
+
+
+def test_none_is_asked_for_while_one_is_under_way(desk: Desk) -> None:
+    desk.knows(link_plan(snapshot=NIGHTLY), snapshot_at=desk.clock.now() - timedelta(days=9))
+    under_way = Headway(NAME, "snap", Snapshot(Side.CRM), desk.clock.now(), desk.clock.now())
+    desk.store.commit(Commit(headways=(under_way,)))
+    assert desk.asked() == []
+    desk.store.commit(Commit(headways=(replace(under_way, finished=desk.clock.now()),)))
+    assert len(desk.asked()) == 1
 
 
 @pytest.mark.parametrize("link", [link_plan(snapshot=NIGHTLY, paused=True), link_plan(snapshot=NIGHTLY)])

@@ -34,6 +34,7 @@ from runner.service.worker import Worker
 from runner.store import DuckStore, Journal, open_store
 from runner.testing.clock import FakeClock
 from runner.testing.rng import SeededRng
+from runner.web.console.actions import ACTIONS
 from tests.engine.world import ANN, BOB, link_plan, sync_plan
 
 NAME, OTHER = (f"sandbox/{who}/calendar" for who in (ANN, BOB))
@@ -164,7 +165,9 @@ def test_one_that_is_stopped_is_asked_for_no_more_and_who_waits_is_told(desk: De
     ordered(desk)
     desk.work()
     olga = Operator("olga", desk.clock.now())
-    assert desk.underway.stop(olga, desk.plan, [ANN]) == [NAME]
+    console: Any = SimpleNamespace(service=desk, desk=desk)
+    assert NAME in ACTIONS["halt"].asked(console, {"link": NAME})["text"]
+    assert NAME in ACTIONS["halt"].done(console, olga, {"link": NAME})
     desk.clock.advance(60)
     desk.underway.ask()
     assert desk.work() == 0
@@ -202,8 +205,8 @@ def test_status_tells_how_far_and_how_fast(desk: Desk) -> None:
         "snapshot send: 1,200 of 5,000 items given, begun 2026-11-27 12:00 UTC, 300 a minute so far, at most 30 a minute: "
         "throttled: busy"
     )
-    assert (first_sync["done"], first_sync["of"], first_sync["stage"]) == (0, 2, "window 2 of at most 3")
+    assert (first_sync["done"], first_sync["of"], first_sync["stage"]) == (0, 3, "window 2 of at most 3")
     assert first_sync["told"] == (
-        "the first sync grows: window 2 of at most 3, 14d back, 60d ahead: 0 of 2 items in step, begun 2026-11-27 12:00 UTC, "
-        "0 a minute so far, 1 wait for their turn, 1 for a wider window, at most 200 a minute"
+        "the first sync grows: window 2 of at most 3, 14d back, 60d ahead: 0 of 3 items in step, begun 2026-11-27 12:00 UTC, "
+        "0 a minute so far, 2 wait for their turn, 1 for a wider window, at most 200 a minute"
     )

@@ -118,6 +118,21 @@ def _reset(desk: Desk, who: Operator, given: Given) -> str:
     return f"Reset {done[0]}: its next pass reads everything anew."
 
 
+def _halt_asked(desk: Desk, given: Given) -> dict[str, Any]:
+    return _question(
+        "Stop the snapshot?",
+        f"{_links(desk, given)}: what it has written stays, what it has not come to is left as it is. Undoing its run takes "
+        "back what it wrote.",
+        "Stop",
+        danger=True,
+    )
+
+
+def _halt(desk: Desk, who: Operator, given: Given) -> str:
+    plan = desk.service.generations.current.plan
+    return f"Stopped the snapshot of {', '.join(desk.service.underway.stop(who, plan, [_name(given)]))}."
+
+
 def _message(given: Given) -> int:
     text = given.get("message", "")
     if not text.isdecimal() or len(text) > 18:
@@ -221,6 +236,7 @@ ACTIONS: Mapping[str, Action] = {
     "suspend": Action(_suspend_asked, _suspend),
     "resume": Action(_resume_asked, _resume),
     "reset": Action(_reset_asked, _reset),
+    "halt": Action(_halt_asked, _halt),
     "retry": Action(_retry_asked, _retry),
     "discard": Action(_discard_asked, _discard),
     "resolve": Action(_resolve_asked, _resolve),
