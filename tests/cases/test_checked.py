@@ -21,6 +21,7 @@ CALENDAR = "hq/ann@example.com/calendar"
 EXPECT = "  expect: {conflicts: []}\n"
 
 
+ATTACHED = f"  expect: {{target: {{{CALENDAR}: [fields: {{attachments: %s}}]}}}}\n"
 OVERRIDES = f"  expect: {{target: {{{CALENDAR}: [fields: {{recurrence_overrides: %s}}]}}}}\n"
 FAULT = "  steps: [fault: {target: hq, operation: GetItem, drop: true}]\n"
 
@@ -61,6 +62,18 @@ def given(old: str, new: str) -> str:
             "add him to users:",
         ),
         (given("2026-03-30T08:00:00Z", "¶8 o'clock"), "bad-value", "begins: ", ""),
+        (
+            "- name: a\n" + ATTACHED % "¶[agenda.txt]",
+            "bad-value",
+            "attachments: expected the files' texts by their",
+            "",
+        ),
+        (
+            "- name: a\n" + ATTACHED % "¶{a.txt: {b: c}}",
+            "bad-value",
+            "attachments: expected the files' texts by their",
+            "",
+        ),
         (given("schedule_item", "¶task"), "unknown-entity", "CRM sales describes no task", "entities: schedule_item"),
         (
             f"- name: a\n  given: {{target: {{¶{CALENDAR}s: []}}}}\n" + EXPECT,

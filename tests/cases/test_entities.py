@@ -67,6 +67,32 @@ ENTITIES = """\
           occurrences: {2026-04-06: {place: Room 7}, 2026-04-13: {excluded: true}}
       - {item: secret, fields: {subject: Private, place: null}}
 """
+FILES = """\
+- name: files go both ways by name and content, but for kinds that are blocked
+  given:
+    crm:
+      schedule_item:
+      - item: board
+        owner: ann.lee@example.com
+        fields:
+          subject: Board
+          starts_at: 2026-03-30T08:00:00Z
+          ends_at: 2026-03-30T09:00:00Z
+          attachments: {agenda.txt: Point one, run.exe: MZ}
+  steps:
+  - pass: {}
+  - expect:
+      target: {sandbox/ann.lee@example.com/calendar: [{item: board, fields: {attachments: {agenda.txt: Point one}}}]}
+  - edit: {target: board, fields: {attachments: {agenda.txt: Point one, minutes.txt: Agreed}}}
+  - pass: {}
+  - pass: {}
+  expect:
+    crm: {schedule_item: [{item: board, fields: {attachments: {agenda.txt: Point one, minutes.txt: Agreed, run.exe: MZ}}}]}
+    writes: {}
+- name: an expectation of a file with another content does not hold
+  given: {crm: {schedule_item: [{item: a, owner: ann.lee@example.com, fields: {attachments: {agenda.txt: Point one}}}]}}
+  expect: {crm: {schedule_item: [{item: a, fields: {attachments: {agenda.txt: Point two}}}]}}
+"""
 MEETINGS = """\
 - name: a meeting among users is one record, an answer reaches it, and nobody is mailed by exsync
   steps:
@@ -110,16 +136,32 @@ MEETINGS = """\
 """
 
 
-@pytest.mark.parametrize("cases", [ENTITIES, MEETINGS], ids=["entities", "meetings"])
-def test_every_entity_has_its_cases(cases: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def exit_of(cases: str, root: Path, stated: str) -> int:
+    """The exit code of ``exsync test`` over these cases, with something stated among the target's defaults."""
     for part in ("targets.d", "mappings"):
-        shutil.copytree(REPOSITORY / part, tmp_path / part)
-    file = tmp_path / "targets.d/sandbox.yaml"
+        shutil.copytree(REPOSITORY / part, root / part)
+    file = root / "targets.d/sandbox.yaml"
     text = file.read_text(encoding="utf-8")
-    for old, new in {**EDITS, "  conflict: crm_wins\n": "  mail: {send: [invitations], per_run: 1}\n"}.items():
+    for old, new in {**EDITS, "  conflict: crm_wins\n": stated}.items():
         text = text.replace(old, new)
     file.write_text(text, encoding="utf-8")
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests/c.cases.yaml").write_text(HEAD + cases, encoding="utf-8")
-    code = _run(["test", str(tmp_path / "tests/c.cases.yaml")])
+    (root / "tests").mkdir()
+    (root / "tests/c.cases.yaml").write_text(HEAD + cases, encoding="utf-8")
+    return _run(["test", str(root / "tests/c.cases.yaml")])
+
+
+@pytest.mark.parametrize("cases", [ENTITIES, MEETINGS], ids=["entities", "meetings"])
+def test_every_entity_has_its_cases(cases: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = exit_of(cases, tmp_path, "  mail: {send: [invitations], per_run: 1}\n")
     assert (code, capsys.readouterr().out) == (0, "2 case(s) in 1 file(s): all hold\n")
+
+
+def test_files_are_attached_and_compared_by_name_and_content(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """B-45; the second case must not hold."""
+    assert exit_of(FILES, tmp_path, "  attachments: true\n") == 1
+    out = capsys.readouterr().out
+    assert "failed: files go" not in out, out
+    assert "failed: an expectation of a file with another content" in out
+    assert "agenda.txt/" in out

@@ -82,7 +82,7 @@ def _played(document: Document, plan: SyncPlan, number: int) -> tuple[Difference
     start = moment_of(case.get("clock", data.get("clock", DEFAULT_CLOCK)))
     crm, target = defaults_of(data, values)
     try:
-        with world(cast(plan, users), users, start, crm) as made:
+        with world(cast(plan, users), users, start, crm, values.contents) as made:
             return tuple(Play(document, ("cases", number), made, values, target).run())
     except (ExsyncError, sqlite3.Error) as error:
         return (Difference("world", note=f"the case cannot be set up: {error}"),)

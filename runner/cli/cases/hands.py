@@ -18,22 +18,26 @@ from runner.connectors.crm.tables import KEYS
 from runner.connectors.crm.triggers import quoted
 from runner.engine.parts import ref_of
 from runner.model.errors import ConnectorError, Gone
-from runner.model.files import ATTACHMENTS
+from runner.model.files import ATTACHMENTS, MEGABYTE, FileRules, digest_of
 from runner.model.items import Item, LinkRef, Write, WriteResult
 from runner.model.ports import Rng, TargetConnector
 from runner.model.record import SCHEMAS, Fields
 from runner.model.terms import Entity, Folder, Notice, Operation, Private
 
+EVERY_FILE = FileRules(1024 * MEGABYTE, 1024 * MEGABYTE, frozenset())
+"""People attach what they like: what takes part is for the configuration under test to say."""
 Read = Mapping[str, Item | ConnectorError]
 
 
 def crm_names(entity: CrmEntity) -> frozenset[str]:
-    """The CRM fields of an entity that a case can speak of: all but attachments."""
+    """The CRM fields of an entity that a case can speak of."""
     names = set(entity.fields)
     if entity.occurrences is not None:
         names.add(OCCURRENCES)
     if entity.participants is not None:
         names |= PEOPLE
+    if entity.attachments is not None:
+        names.add(ATTACHMENTS)
     return frozenset(names)
 
 
@@ -44,25 +48,27 @@ def shared_by(entity: CrmEntity) -> OwnerRelation | None:
 
 def record_names(entity: Entity) -> frozenset[str]:
     """The record fields of an entity that a case can speak of."""
-    return frozenset(name for name, spec in SCHEMAS[entity].items() if spec.carried and name != ATTACHMENTS)
+    return frozenset(name for name, spec in SCHEMAS[entity].items() if spec.carried)
 
 
 @dataclass(slots=True)
 class CrmHand:
-    """Users of the CRM. ``owners`` is address → CRM key; ``defaults`` what the CRM puts into fields that nobody fills."""
+    """Users of the CRM. ``owners`` is address → CRM key; ``defaults`` what the CRM puts into fields that nobody fills;
+    ``contents`` the files' contents by digest."""
 
     connector: SqlCrmConnector
     plan: CrmPlan
     file: Path
     rng: Rng
     owners: Mapping[str, str]
+    contents: Mapping[str, bytes]
     defaults: Mapping[Entity, Fields] = field(default_factory=dict)
 
     def create(self, entity: Entity, owners: Sequence[str], fields: Fields) -> str:
         """A new record that these users hold; its key. Raises ``ConnectorError``."""
         given = {**self.defaults.get(entity, {}), **fields}
         values = {name: value for name, value in given.items() if value is not None}
-        write = Write(Operation.CREATE, None, None, values, frozenset(values), stamp=self.rng.token())
+        write = Write(Operation.CREATE, None, None, values, frozenset(values), self.rng.token(), contents=self._content)
         key = self._done(self._ref(entity, owners[0]), write)
         with closing(sqlite3.connect(self.file)) as connection, connection:
             connection.execute(f"DELETE FROM {KEYS} WHERE entity = ? AND crm_key = ?", (entity.value, key))  # noqa: S608
@@ -79,7 +85,8 @@ class CrmHand:
         """Change fields of a record. Raises ``ConnectorError``."""
         held = self._held(entity, key)
         ref = self._ref(entity, self._holder(entity, key))
-        self._done(ref, Write(Operation.UPDATE, key, held.version, {**held.values, **fields}, frozenset(fields)))
+        values, names = {**held.values, **fields}, frozenset(fields)
+        self._done(ref, Write(Operation.UPDATE, key, held.version, values, names, contents=self._content))
 
     def delete(self, entity: Entity, key: str) -> None:
         """Delete a record, whoever holds it. Raises ``ConnectorError``."""
@@ -100,7 +107,13 @@ class CrmHand:
     def _ref(self, entity: Entity, owner: str | None) -> LinkRef:
         names = crm_names(self.plan.entities[entity])
         key = self.owners[owner] if owner else None
-        return LinkRef("case", "", owner or "", Folder.CALENDAR, entity, "Etc/UTC", frozenset(), names, key)
+        files = EVERY_FILE if ATTACHMENTS in names else None
+        return LinkRef(
+            "case", "", owner or "", Folder.CALENDAR, entity, "Etc/UTC", frozenset(), names, key, files=files
+        )
+
+    def _content(self, file: str) -> bytes:
+        return self.contents[digest_of(file)]
 
     def _held(self, entity: Entity, key: str) -> Item:
         return _only(self.connector.get(self._ref(entity, None), [key]), key)
@@ -118,20 +131,23 @@ class MailboxHand:
 
     connector: TargetConnector
     link: LinkPlan
+    contents: Mapping[str, bytes]
 
     def create(self, fields: Fields, *, send: bool = False) -> str:
         """A new item; its id. Raises ``ConnectorError``."""
         values = {name: value for name, value in fields.items() if value is not None}
         if self.link.entity is Entity.SCHEDULE_ITEM and not values.get("show_without_time"):
             values.setdefault("time_zone", self.link.time_zone)
-        return self._done(Write(Operation.CREATE, None, None, values, frozenset(values), notice=_notice(send)))
+        names, notice = frozenset(values), _notice(send)
+        return self._done(Write(Operation.CREATE, None, None, values, names, notice=notice, contents=self._content))
 
     def edit(self, key: str, fields: Fields, *, send: bool = False) -> str:
         """Change fields of an item; its id from then on. Raises ``ConnectorError``."""
         held = _only(self.connector.get(self._ref, [key]), key)
         values = {**held.values, **fields}
         names, notice = frozenset(fields), _notice(send)
-        return self._done(Write(Operation.UPDATE, key, held.version, values, names, before=held.values, notice=notice))
+        write = Write(Operation.UPDATE, key, held.version, values, names, before=held.values, notice=notice)
+        return self._done(replace(write, contents=self._content))
 
     def delete(self, key: str, *, send: bool = False) -> None:
         """Delete an item, as the Delete key does. Raises ``ConnectorError``."""
@@ -147,7 +163,11 @@ class MailboxHand:
     def _ref(self) -> LinkRef:
         """The link without what it hides: a user sees all of his own mailbox."""
         names = record_names(self.link.entity)
-        return replace(ref_of(self.link, None), record_fields=names, private=Private.SYNC, files=None)
+        files = EVERY_FILE if ATTACHMENTS in names else None
+        return replace(ref_of(self.link, None), record_fields=names, private=Private.SYNC, files=files)
+
+    def _content(self, file: str) -> bytes:
+        return self.contents[digest_of(file)]
 
     def _done(self, write: Write) -> str:
         return _written(self.connector.write(self._ref, [write]))

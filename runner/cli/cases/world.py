@@ -66,8 +66,11 @@ class World:
 
 
 @contextmanager
-def world(plan: SyncPlan, users: tuple[str, ...], start: datetime, defaults: Defaults) -> Iterator[World]:
-    """A world for a plan that is cast (:func:`runner.cli.cases.cast.cast`), with nothing in it but the users."""
+def world(
+    plan: SyncPlan, users: tuple[str, ...], start: datetime, defaults: Defaults, contents: Mapping[str, bytes]
+) -> Iterator[World]:
+    """A world for a plan that is cast (:func:`runner.cli.cases.cast.cast`), with nothing in it but the users. ``contents``
+    has the files that they may attach, by digest."""
     clock, rng = FakeClock(start), SeededRng()
     with ExitStack() as stack:
         home = Path(stack.enter_context(TemporaryDirectory(prefix="exsync-case-")))
@@ -87,8 +90,8 @@ def world(plan: SyncPlan, users: tuple[str, ...], start: datetime, defaults: Def
             clock=clock,
             store=store,
             runner=Runner(here, store, connector, ours, clock, rng),
-            crm=CrmHand(theirs_crm, hands, file, rng, owners, defaults),
-            mailboxes={name: MailboxHand(theirs(link.target), link) for name, link in here.links.items()},
+            crm=CrmHand(theirs_crm, hands, file, rng, owners, contents, defaults),
+            mailboxes={name: MailboxHand(theirs(link.target), link, contents) for name, link in here.links.items()},
             sandboxes=sandboxes,
             ended=ours.close,
         )
