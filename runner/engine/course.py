@@ -50,7 +50,7 @@ class Course:
         """Items of this slice that count for the rate."""
         self.halted = False
         """An operator has ended it."""
-        known = self.store.headways().get(link.name) if self.kept else None
+        known = self.store.headway(link.name) if self.kept else None
         if known is not None and known.run == orders.run:
             self.at = known
             return
@@ -186,7 +186,7 @@ class Course:
         """Keep how far it has come. ``at.counts`` here stays what earlier slices did: this one's are added when written."""
         self.at = at
         self.store.commit(Commit(headways=(replace(at, counts=self.total(counts)),)))
-        now = self.store.headways().get(self.link.name)
+        now = self.store.headway(self.link.name)
         self.halted = now is None or now.run != at.run or now.finished is not None
 
     def total(self, counts: Mapping[str, int]) -> dict[str, int]:

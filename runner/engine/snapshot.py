@@ -41,7 +41,7 @@ from runner.reconcile.selecting import takes
 
 def snapshot(parts: Parts, link: LinkPlan, owner: str | None, orders: Orders, errand: Snapshot) -> PassReport:
     """Give the other side of this link what ``errand`` asks for. Expected faults end up in the report."""
-    at = None if orders.rehearse else parts.store.headways().get(link.name)
+    at = None if orders.rehearse else parts.store.headway(link.name)
     reason = None if at is None else _another(at, orders)
     if reason is None:
         reason = _unfit(parts, link, errand)

@@ -34,7 +34,7 @@ def progress_view(store: DuckStore, plan: SyncPlan, now: datetime) -> Mapping[st
         for name, grown in store.growths().items()
         if name in plan.links and plan.links[name].expand is not None
     }
-    return told | {name: snapshot_progress(at, now) for name, at in store.headways().items() if at.finished is None}
+    return told | {name: snapshot_progress(at, now) for name, at in store.headways().items()}
 
 
 def snapshot_progress(at: Headway, now: datetime) -> Data:

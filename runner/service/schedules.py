@@ -36,7 +36,7 @@ class Schedules:
         if not chosen:
             return
         busy = {message.link for message in self.queue.messages()}
-        busy |= {name for name, at in self.store.headways().items() if at.finished is None}
+        busy |= self.store.headways().keys()
         suspensions = self.store.suspensions()
         jobs = [
             job

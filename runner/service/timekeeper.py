@@ -188,7 +188,7 @@ class Timekeeper:
 
     def _measure_progress(self) -> None:
         """How much snapshots and growing first syncs of each target have before them."""
-        under_way = [at for at in self.store.headways().values() if at.finished is None]
+        under_way = self.store.headways().values()
         growths = self.store.growths()
         for name in self.generations.current.plan.targets:
             mine = [at for at in under_way if at.link.startswith(f"{name}/")]

@@ -47,7 +47,7 @@ class Underway:
         """A slice of this order has ended."""
         if not isinstance(order.errand, Snapshot):
             return
-        at = self.store.headways().get(link)
+        at = self.store.headway(link)
         with self._lock:
             self._allowed[order.run] = order.allowed
             self._note(link, at)
@@ -99,13 +99,13 @@ class Underway:
     def _load(self) -> None:
         if not self._loaded:
             self._loaded = True
-            self._known |= {link: at for link, at in self.store.headways().items() if at.finished is None}
+            self._known |= self.store.headways()
 
 
 def stop_snapshots(store: Store, plan: SyncPlan, who: Operator, names: Sequence[str]) -> list[Headway]:
     """The snapshots under way of these links, which are ended, and who did it. Raises ``UsageError`` when there is none."""
     links = {link.name for link in select_links(plan, names)}
-    found = [at for link, at in store.headways().items() if link in links and at.finished is None]
+    found = [at for link, at in store.headways().items() if link in links]
     if not found:
         raise UsageError("no snapshot of these links is under way", remedy="`exsync status` shows those that are")
     store.commit(Commit(acts=tuple(who.act("snapshot stop", f"link {at.link}", f"run {at.run}") for at in found)))

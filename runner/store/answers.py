@@ -318,8 +318,14 @@ class Answers:
         with self._work() as con:
             return proofs.proofs(con, self._known.link_names.__getitem__)
 
+    def headway(self, link: str) -> Headway | None:
+        """The link's newest snapshot by slices, ended or not; None when it never had one."""
+        with self._work() as con:
+            link_id = self._known.link_ids.get(link)
+            return None if link_id is None else headways.headway(con, link, link_id)
+
     def headways(self) -> Mapping[str, Headway]:
-        """Every link's newest snapshot by slices."""
+        """Every snapshot by slices that has not come to its end, by link."""
         with self._work() as con:
             return headways.headways(con, self._known.link_names.__getitem__)
 

@@ -17,6 +17,7 @@ from runner.store.tables import TABLES, columns_of, delete, insert, listed
 
 _MOVING = [name for name, _ in TABLES["headway"]][5:]
 """The columns that a slice changes."""
+_SELECT = f"SELECT {columns_of('headway')} FROM headway"  # noqa: S608 - names are ours
 
 
 def keep(
@@ -53,9 +54,15 @@ def approve(
 
 
 def headways(con: duckdb.DuckDBPyConnection, name: Callable[[int], str]) -> dict[str, Headway]:
-    """Every link's newest snapshot by slices."""
-    rows = con.execute(f"SELECT {columns_of('headway')} FROM headway ORDER BY id").fetchall()  # noqa: S608
+    """Every snapshot by slices that has not come to its end, by link."""
+    rows = con.execute(f"{_SELECT} WHERE finished IS NULL ORDER BY id").fetchall()
     return {name(row[1]): _headway(name(row[1]), *row[2:]) for row in rows}
+
+
+def headway(con: duckdb.DuckDBPyConnection, link: str, link_id: int) -> Headway | None:
+    """A link's newest snapshot by slices."""
+    row = con.execute(f"{_SELECT} WHERE link_id = ?", [link_id]).fetchone()
+    return None if row is None else _headway(link, *row[2:])
 
 
 def approved(con: duckdb.DuckDBPyConnection, link_id: int) -> frozenset[str] | None:

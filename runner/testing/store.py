@@ -260,9 +260,13 @@ class MemoryStore:
         """Every link's newest audit."""
         return dict(self._state.proofs)
 
+    def headway(self, link: str) -> Headway | None:
+        """The link's newest snapshot by slices."""
+        return self._state.headways.get(link)
+
     def headways(self) -> Mapping[str, Headway]:
-        """Every link's newest snapshot by slices."""
-        return dict(self._state.headways)
+        """Every snapshot by slices that has not come to its end."""
+        return {link: at for link, at in self._state.headways.items() if at.finished is None}
 
     def approved(self, link: str) -> frozenset[str] | None:
         """Fingerprints of the changes that the link's snapshot may make."""

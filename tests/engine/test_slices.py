@@ -59,7 +59,10 @@ def once(world: World, errand: Snapshot, run: str = "snap", **orders: Any) -> Pa
 
 
 def at(world: World) -> Headway:
-    return world.store.headways()[world.link]
+    found = world.store.headway(world.link)
+    assert found is not None
+    assert (world.link in world.store.headways()) is (found.finished is None)
+    return found
 
 
 def to_its_end(world: World, errand: Snapshot, **orders: Any) -> PassReport:
@@ -86,7 +89,7 @@ def test_a_command_takes_no_more_items_a_minute_than_it_may(world: World) -> Non
     assert report.counts["target.update"] == 5
     assert seen == [(10.0, 2), (10.0, 4)]
     assert shown == [(f"{world.link}, counted first", 5, 5), (world.link, 2, 5), (world.link, 4, 5), (world.link, 5, 5)]
-    assert world.store.headways() == {}
+    assert world.store.headway(world.link) is None
 
 
 def test_a_slice_takes_what_its_rate_allows_and_the_next_one_goes_on_there(make_world: MakeWorld) -> None:

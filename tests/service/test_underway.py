@@ -72,7 +72,7 @@ class Desk:
         self.orders.append(orders)
         report = PassReport(link.name, counts=Counter({"target.update": 1}))
         if isinstance(orders.errand, Snapshot):
-            at = self.store.headways().get(link.name) or headway(self.clock.now(), orders.run)
+            at = self.store.headway(link.name) or headway(self.clock.now(), orders.run)
             done, later = at.done + 1, self.clock.now() + timedelta(seconds=10)
             ended = self.clock.now() if done == self.slices else None
             self.store.commit(Commit(headways=(replace(at, done=done, go_on=later, finished=ended),)))
@@ -182,7 +182,9 @@ def test_one_that_is_stopped_is_asked_for_no_more_and_who_waits_is_told(desk: De
 def test_one_of_a_link_that_has_left_the_configuration_ends(desk: Desk) -> None:
     desk.store.commit(Commit(headways=(headway(desk.clock.now(), "old", OTHER),)))
     desk.underway.ask()
-    assert desk.store.headways()[OTHER].reason == "the link is no longer configured"
+    ended = desk.store.headway(OTHER)
+    assert ended is not None
+    assert ended.reason == "the link is no longer configured"
     assert [run.outcome for run in desk.store.runs(5)] == ["stopped"]
     assert desk.underway.all() == {}
 

@@ -50,7 +50,7 @@ class Overriding(Simulation):
         self._settle(turns, dice)
 
     def _under_way(self) -> Headway | None:
-        return next((at for at in self.stage.store.headways().values() if at.finished is None), None)
+        return next(iter(self.stage.store.headways().values()), None)
 
     def _ordered(self) -> Headway:
         self.number += 1

@@ -164,8 +164,12 @@ class Store(Protocol):
         """Every link's newest audit."""
         ...
 
+    def headway(self, link: str) -> Headway | None:
+        """The link's newest snapshot by slices, ended or not; None when it never had one."""
+        ...
+
     def headways(self) -> Mapping[str, Headway]:
-        """Every link's newest snapshot by slices."""
+        """Every snapshot by slices that has not come to its end, by link."""
         ...
 
     def approved(self, link: str) -> frozenset[str] | None:
