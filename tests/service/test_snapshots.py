@@ -32,10 +32,13 @@ def test_ranges_are_times_or_lengths_of_time_around_now() -> None:
         start_until="+30d",
         items="recurring",
         deletes=False,
+        rate=300,
     )
     errand, _ = snapshot_asked(PLAN, SnapshotWish.from_plain(wish.as_plain() | {"links": [BOB], "allow": []}), NOW)
     start = Range(datetime(2026, 11, 1, tzinfo=UTC), NOW + timedelta(days=30))
-    assert errand == Snapshot(Side.TARGET, Range(NOW - timedelta(days=2)), start, Items.RECURRING, deletes=False)
+    assert errand == Snapshot(
+        Side.TARGET, Range(NOW - timedelta(days=2)), start, Items.RECURRING, deletes=False, rate=300
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,11 @@ def test_what_cannot_be_meant_is_refused_with_what_to_do(wish: SnapshotWish, wor
     assert refused.value.remedy
 
 
-@pytest.mark.parametrize("body", [{"way": "both"}, {"way": "get", "links": "ann"}, {"way": "get", "items": "some"}])
+@pytest.mark.parametrize(
+    "body",
+    [{"way": "both"}, {"way": "get", "links": "ann"}, {"way": "get", "items": "some"}]
+    + [{"way": "get", "rate": rate} for rate in (0, "300", True)],
+)
 def test_a_request_that_does_not_read_is_refused(body: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="does not read"):
         SnapshotWish.from_plain(body)

@@ -35,6 +35,7 @@ from runner.store import DuckStore, Journal, open_store
 from runner.testing.clock import FakeClock
 from runner.testing.rng import SeededRng
 from runner.web.console.actions import ACTIONS
+from runner.web.console.rendering import _environment
 from tests.engine.world import ANN, BOB, link_plan, sync_plan
 
 NAME, OTHER = (f"sandbox/{who}/calendar" for who in (ANN, BOB))
@@ -203,6 +204,10 @@ def test_status_tells_how_far_and_how_fast(desk: Desk) -> None:
     told = {link["name"]: link["progress"] for link in standing_view(desk.store, plan, now)["links"]}
     snapshot, first_sync = told[NAME], told[OTHER]
     assert (snapshot["done"], snapshot["of"], snapshot["per_minute"], snapshot["rate"]) == (1200, 5000, 300.0, 30)
+    macros: Any = _environment().get_template("_macros.html").module
+    shown = str(macros.progress(snapshot))
+    assert snapshot["told"] in shown
+    assert '<progress max="5000" value="1200" aria-label="snapshot send">' in shown
     assert snapshot["told"] == (
         "snapshot send: 1,200 of 5,000 items given, begun 2026-11-27 12:00 UTC, 300 a minute so far, at most 30 a minute: "
         "throttled: busy"
