@@ -321,17 +321,17 @@ def test_who_lets_go_of_a_meeting_stays_invited(meetings: World) -> None:
 
 
 def test_whom_the_row_names_its_owner_is_not_written_among_those_who_take_part(meetings: World) -> None:
-    """B-41: he holds the record by that; another mailbox that brings it has no other way, and gets a row that invites nobody.
-    Who gave the record away holds it no more."""
+    """B-41: he holds the record by that, also when his own mailbox brings the meeting again; another mailbox that brings it
+    has no other way, and gets a row that invites nobody. Who gave the record away holds it no more."""
     made = _make(meetings, {"zoe@z.com": "required"})
-    assert _rows(meetings, "attendee_user", "user_id") == []
     meetings.sql("UPDATE exsync_keys SET identity = 'meeting:1'")
     wanted = {**MEETING, "participants": {"zoe@z.com": "required"}}
-    (joined,) = meetings.crm.write(
-        _link(meetings, BOB), [Write(Operation.CREATE, None, None, wanted, frozenset(wanted), "second", "meeting:1")]
-    )
-    assert (joined.key, joined.adopted) == (made.key, True)
-    assert _rows(meetings, "attendee_user", "user_id, role") == [(2, "Holder")]
+    for owner, rows in ((ANN, []), (BOB, [(2, "Holder")])):
+        write = Write(Operation.CREATE, None, None, wanted, frozenset(wanted), f"again-{owner}", "meeting:1")
+        (joined,) = meetings.crm.write(_link(meetings, owner), [write])
+        assert (joined.key, joined.adopted) == (made.key, True)
+        assert joined.version == _item(meetings, made.key).version
+        assert _rows(meetings, "attendee_user", "user_id, role") == rows
     meetings.sql("UPDATE appointment SET owner_id = 2")
     assert [r.key for page in meetings.crm.listing(_link(meetings)) for r in page.changed] == []
     assert [r.key for page in meetings.crm.listing(_link(meetings, BOB)) for r in page.changed] == [made.key]

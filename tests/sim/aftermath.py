@@ -8,6 +8,7 @@ from typing import Any
 
 from runner.engine.report import PassReport
 from runner.model.errands import Audit, Undo
+from runner.model.errors import ConnectorError
 from runner.model.items import Item
 from runner.model.terms import Operation
 from tests.sim.oracle import Violation, name_of, tokens_of
@@ -67,6 +68,8 @@ class Aftermath:
     def _run(self, **orders: Any) -> list[PassReport]:
         reports = self.stage.world.run(allowed=frozenset(Operation), **orders)
         for report in reports:
+            if isinstance(report.error, ConnectorError):
+                raise Violation(f"P10: a run in fair weather ended with {report.error!r}")
             if report.error is not None:
                 raise report.error
         return reports

@@ -110,7 +110,8 @@ def decline(people: People, act: Act) -> None:
         people.decline(name, others[act.user % len(others)])
 
 
-USERS, WHICH, SIDES = range(3), range(6), (True, False)
+USERS, WHICH, SIDES = range(3), (0, 1, 2, 3, -1, -1), (True, False)
+"""Of items the newest one most often: what it lacks is what a fault or a missing look can have taken from it."""
 ODDS = (None, None, None, None, Odd.PRIVATE, Odd.POISONED)
 MAKING = [Act(make, user, outlook, odd=odd) for user in USERS for outlook in SIDES for odd in ODDS]
 WRITING = [

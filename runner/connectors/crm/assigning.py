@@ -34,7 +34,9 @@ def assign(connection: sa.Connection, entity: EntityTable, keys: Sequence[Any], 
 
 
 def join(connection: sa.Connection, entity: EntityTable, key: Any, owner: str) -> None:
-    """Relate a record that is there already to one more user, where it is not yet."""
+    """Relate a record that is there already to one more user, where it is not yet his."""
+    if _is_owner(connection, entity, key, owner):
+        return
     for relation in own_relations(entity):
         mine = _mine(relation, key, owner)
         if connection.execute(sa.select(raw(relation.item)).where(*mine, relation.live()).limit(1)).first():
@@ -63,12 +65,8 @@ def let_go(connection: sa.Connection, entity: EntityTable, key: Any, owner: str)
 def bound_by(connection: sa.Connection, entity: EntityTable, key: Any, owner: str) -> str | None:
     """The way in which a user holds a record that cannot be taken from him here, in words: a column that must not be
     empty, or a relation that speaks of more than this record. None when there is none."""
-    if entity.owner is not None and not entity.owner.nullable:
-        named = sa.select(raw(entity.key)).where(
-            entity.key == key, entity.owner == key_value(owner, entity.family(entity.owner))
-        )
-        if connection.execute(named).first():
-            return f"column {entity.owner.name} must name somebody"
+    if entity.owner is not None and not entity.owner.nullable and _is_owner(connection, entity, key, owner):
+        return f"column {entity.owner.name} must name somebody"
     for relation in entity.relations:
         if relation.plan.via is None:
             continue
@@ -80,6 +78,13 @@ def bound_by(connection: sa.Connection, entity: EntityTable, key: Any, owner: st
         if connection.execute(related.limit(1)).first():
             return f"table {relation.table.name} gives it to him by {relation.plan.via}"
     return None
+
+
+def _is_owner(connection: sa.Connection, entity: EntityTable, key: Any, owner: str) -> bool:
+    if entity.owner is None:
+        return False
+    named = entity.key == key, entity.owner == key_value(owner, entity.family(entity.owner))
+    return connection.execute(sa.select(raw(entity.key)).where(*named)).first() is not None
 
 
 def _mine(relation: RelationTable, key: Any, owner: str) -> tuple[sa.ColumnElement[bool], ...]:
