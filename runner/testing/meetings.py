@@ -8,11 +8,13 @@ from runner.testing.held import Held
 
 
 def convene(held: Held, user: str) -> None:
-    """An item with attendees is a meeting, and who invites them its organizer. Of those who are off the list the answer is
-    forgotten; nobody who is new on it has answered yet."""
+    """An item with attendees is a meeting, and who invites them its organizer; without any it is none. Of those who are off
+    the list the answer is forgotten; nobody who is new on it has answered yet."""
     invited, answers = held.values.get("participants"), held.values.get("responses")
     if not isinstance(invited, Mapping) or not invited:
         held.values["responses"] = None
+        if held.organizer in {None, user}:
+            held.shared, held.organizer, held.response = False, None, None
         return
     if not held.shared:
         held.shared, held.organizer, held.response = True, user, "organizer"

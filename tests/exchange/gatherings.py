@@ -81,7 +81,9 @@ class FakeGathering(FakeTargetBench):
         self.connector.user_answer(key, response)
 
     def postponed(self, key: str, title: str) -> None:
-        self.connector.user_edit(key, title=title)
+        # An update brings the organizer's list, and with it what the user himself has answered.
+        item = self.connector.item(key)
+        self.connector.user_edit(key, title=title, responses={self.link.user: item and item.response})
 
     def attach(self, key: str, name: str, content: bytes) -> None:
         self.connector.user_attach(key, name, content)

@@ -7,14 +7,14 @@ come to rest. Judge and oracle are those of the seeds.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from hypothesis import note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from runner.model.errors import ConnectorError
 from runner.model.terms import ConflictPolicy, Direction, EditVsDelete
@@ -137,24 +137,25 @@ MEETING = [
 ]
 
 
-def some(*acts: Iterable[Act]) -> st.SearchStrategy[Act]:
-    """One of these acts, each kind as often as any other."""
-    return st.one_of([st.sampled_from(list(kind)) for kind in acts])
+KINDS = (MAKING, WRITING, WRITING, DELETING, SHIFTING, MEETING)
+"""Each as often as any other."""
 
 
-_policies = st.sampled_from([ConflictPolicy.CRM_WINS, ConflictPolicy.TARGET_WINS, ConflictPolicy.NEWEST_WINS])
-settings_of_worlds = st.builds(
-    Setting,
-    users=st.sampled_from([(ANN,), (ANN,), (ANN,), (ANN, BOB, CAL)]),
-    direction=st.sampled_from([Direction.BOTH] * 4 + [Direction.OUTBOUND, Direction.INBOUND]),
-    conflict=_policies,
-    location=_policies,
-    edit_vs_delete=st.sampled_from([EditVsDelete.EDIT_WINS] * 3 + [EditVsDelete.DELETE_WINS]),
-    page=st.sampled_from([2, 1, 3]),
-    target_shouts=st.booleans(),
-    crm_shouts=st.booleans(),
-    clock_jumps=st.just(True),
-)
+def setting_of(number: int) -> Setting:
+    """A world."""
+    choose = random.Random(number).choice
+    policies = [ConflictPolicy.CRM_WINS, ConflictPolicy.TARGET_WINS, ConflictPolicy.NEWEST_WINS]
+    return Setting(
+        users=choose([(ANN,), (ANN,), (ANN,), (ANN, BOB, CAL)]),
+        direction=choose([Direction.BOTH] * 6 + [Direction.OUTBOUND, Direction.INBOUND]),
+        conflict=choose(policies),
+        location=choose(policies),
+        edit_vs_delete=choose([EditVsDelete.EDIT_WINS] * 3 + [EditVsDelete.DELETE_WINS]),
+        page=choose([1, 2, 3]),
+        target_shouts=choose([True, False]),
+        crm_shouts=choose([True, False]),
+        clock_jumps=choose([True, False, False]),
+    )
 
 
 @dataclass(frozen=True)
@@ -165,11 +166,70 @@ class Moment:
     of_writes: bool = False
 
 
-moments = st.sampled_from([Moment(n) for n in range(16)] + 4 * [Moment(n, of_writes=True) for n in range(4)])
+MOMENTS = [Moment(n) for n in range(16)] + 4 * [Moment(n, of_writes=True) for n in range(4)]
 """Every second one at a write: most safeguards stand around those, and few calls are any."""
-Strikes = list[tuple[Moment, Form]]
-strikes = st.lists(st.tuples(moments, st.sampled_from(Form)), max_size=3)
-"""What goes wrong in a pass, and when."""
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """Somebody acts while the next pass is made, or a later one that gets that far."""
+
+    moment: Moment
+    act: Act
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A run over all links, so many hours later, and what goes wrong in it. ``turns``: how often a link's pass gives the turn
+    to another one's (0: one after the other), as ``dice`` will have it."""
+
+    strikes: Sequence[tuple[Moment, Form]]
+    hours: int = 0
+    turns: float = 0.0
+    dice: int = 0
+
+
+@dataclass(frozen=True)
+class ClockSet:
+    """The clock is set, forwards or back."""
+
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """A side takes no watermark any more that it gave out so far, or (``state``) the state is lost."""
+
+    outlook: bool
+    user: int
+    state: bool = False
+
+
+Step = Act | Meanwhile | Pass | ClockSet | Forgotten
+RARELY = (
+    *(ClockSet(seconds) for seconds in (-3600, -90, 90, 3600)),
+    *(Forgotten(outlook, user) for outlook in SIDES for user in USERS),
+    *(2 * (Forgotten(outlook=True, user=0, state=True),)),
+)
+
+
+def step_of(number: int) -> Step:
+    """What happens in a step."""
+    dice = random.Random(number)
+    roll = dice.random()
+    if roll < 0.58:
+        return dice.choice(dice.choice(KINDS))
+    if roll < 0.74:
+        return Meanwhile(dice.choice(MOMENTS), dice.choice(dice.choice(KINDS)))
+    if roll < 0.78:
+        return dice.choice(RARELY)
+    strikes = [(dice.choice(MOMENTS), dice.choice(list(Form))) for _ in range(dice.choice([0, 0, 1, 1, 2]))]
+    return Pass(strikes, dice.choice([0, 0, 0, 1, 3, 24]), dice.choice([0.0, 0.2, 0.6]), dice.randrange(256))
+
+
+numbers = st.integers(0, 2**24 - 1)
+"""Hypothesis draws one number for each step, and shrinks a story by leaving steps out. Choices of its own, step by step, cost
+it half of the time, and it would make most of them alike: half of the worlds had nobody who acts, or no pass."""
 
 
 class Machine(RuleBasedStateMachine):
@@ -177,7 +237,7 @@ class Machine(RuleBasedStateMachine):
 
     stage: Stage
 
-    @initialize(setting=settings_of_worlds, careful=st.sampled_from([False] * 5 + [True]))
+    @initialize(setting=numbers.map(setting_of), careful=st.sampled_from([False] * 5 + [True]))
     def begin(self, setting: Setting, careful: bool) -> None:
         """A world begins. In a careful one the state may get lost, and nobody moves or copies."""
         self.careful = careful
@@ -193,38 +253,39 @@ class Machine(RuleBasedStateMachine):
         """What moments calls are that have not ended."""
         self.fine = True
 
-    # -- people ------------------------------------------------------------------------------------------------------
+    @rule(step=numbers.map(step_of))
+    def step(self, step: Step) -> None:
+        """Something happens, unless it cannot in this world."""
+        match step:
+            case Act():
+                if self._fits(step):
+                    step.by(self.people)
+            case Meanwhile():
+                if self._fits(step.act):
+                    self.acts.setdefault(step.moment, []).append(step.act)
+            case Pass():
+                self.stage.world.clock.advance(timedelta(hours=step.hours))
+                self._pass(step)
+            case ClockSet() if self.stage.setting.clock_jumps:
+                self.stage.world.clock.jump(timedelta(seconds=step.seconds))
+            case Forgotten():
+                self._forget(step)
 
-    @rule(act=some(MAKING))
-    def make(self, act: Act) -> None:
-        act.by(self.people)
+    def _fits(self, act: Act) -> bool:
+        return not (self.careful and act.doing in {put_away, take_back, copy}) and (
+            self.people.meet or act not in MEETING
+        )
 
-    @rule(act=some(WRITING))
-    def write(self, act: Act) -> None:
-        act.by(self.people)
-
-    @rule(act=some(WRITING, DELETING))
-    def write_or_delete(self, act: Act) -> None:
-        act.by(self.people)
-
-    @precondition(lambda self: not self.careful)
-    @rule(act=some(SHIFTING))
-    def shift(self, act: Act) -> None:
-        act.by(self.people)
-
-    @precondition(lambda self: self.people.meet)
-    @rule(act=some(MEETING))
-    def meet(self, act: Act) -> None:
-        act.by(self.people)
+    def _forget(self, step: Forgotten) -> None:
+        if step.state:
+            if self.careful and not self.stage.state_lost:
+                self.stage.lose_state()
+        elif step.outlook:
+            self.stage.world.target.forget_watermarks(self.people.users[step.user % len(self.people.users)])
+        else:
+            self.stage.world.crm.lose_outbox()
 
     # -- what happens within passes ----------------------------------------------------------------------------------
-
-    @rule(moment=moments, act=some(MAKING, WRITING, DELETING, SHIFTING, MEETING))
-    def meanwhile(self, moment: Moment, act: Act) -> None:
-        """Somebody acts while the next pass is made, or a later one that gets that far."""
-        if (self.careful and act.doing in {put_away, take_back, copy}) or (not self.people.meet and act in MEETING):
-            return
-        self.acts.setdefault(moment, []).append(act)
 
     def _fault(self, call: Call) -> Fault | None:
         """A store never answers "perhaps": it has committed, or has not, or the process is dead."""
@@ -244,16 +305,16 @@ class Machine(RuleBasedStateMachine):
 
     # -- the world ---------------------------------------------------------------------------------------------------
 
-    def _pass(self, strikes: Strikes, turns: float = 0.0, dice: int = 0) -> None:
+    def _pass(self, step: Pass) -> None:
         stage = self.stage
-        self.armed = {moment: Fault(form) for moment, form in strikes}
+        self.armed = {moment: Fault(form) for moment, form in step.strikes}
         self.begun, self.writes, self.fine = stage.world.boundary.calls, 0, False
         self.now.clear()
         stage.disturb(self._fault, self._meanwhile)
         with self._told():
             try:
                 with suppress(ConnectorError):
-                    stage.make_pass(turns, random.Random(dice))
+                    stage.make_pass(step.turns if self.several else 0.0, random.Random(step.dice))
             except Crash:
                 stage.restart()
             stage.calm()
@@ -269,40 +330,6 @@ class Machine(RuleBasedStateMachine):
             note("\n".join(self.stage.story()))
             raise
 
-    @rule(strikes=strikes)
-    def make_pass(self, strikes: Strikes) -> None:
-        """A run over all links."""
-        self._pass(strikes)
-
-    @rule(strikes=strikes, hours=st.sampled_from([1, 3, 24]))
-    def wait_and_make_pass(self, strikes: Strikes, hours: int) -> None:
-        """What was put off is due, and a run looks at it."""
-        self.stage.world.clock.advance(timedelta(hours=hours))
-        self._pass(strikes)
-
-    @precondition(lambda self: self.several)
-    @rule(strikes=strikes, turns=st.sampled_from([0.2, 0.6]), dice=st.integers(0, 255))
-    def make_passes_at_once(self, strikes: Strikes, turns: float, dice: int) -> None:
-        """All links' passes interleaved."""
-        self._pass(strikes, turns, dice)
-
-    @rule(seconds=st.sampled_from([-3600, -90, 90, 3600]))
-    def set_clock(self, seconds: int) -> None:
-        self.stage.world.clock.jump(timedelta(seconds=seconds))
-
-    @rule(outlook=st.booleans(), user=st.sampled_from(USERS))
-    def forget(self, outlook: bool, user: int) -> None:
-        """A side takes no watermark any more that it gave out so far."""
-        if outlook:
-            self.stage.world.target.forget_watermarks(self.people.users[user % len(self.people.users)])
-        else:
-            self.stage.world.crm.lose_outbox()
-
-    @precondition(lambda self: self.careful and not self.stage.state_lost)
-    @rule()
-    def lose_state(self) -> None:
-        self.stage.lose_state()
-
     def teardown(self) -> None:
         """Faults and people stop, everything comes to rest, and is judged."""
         if not getattr(self, "fine", False):
@@ -310,7 +337,8 @@ class Machine(RuleBasedStateMachine):
         with self._told():
             self.stage.settle()
             self.stage.judge()
-            aftermath = Aftermath(self.stage, Whims(self.people, random.Random(0), self.careful))
-            aftermath.audit()
-            if not self.several:
-                aftermath.undo()
+            if self.careful:  # each seed does it; here it would cost a third of the time
+                aftermath = Aftermath(self.stage, Whims(self.people, random.Random(0), careful=True))
+                aftermath.audit()
+                if not self.several:
+                    aftermath.undo()
