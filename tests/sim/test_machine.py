@@ -25,5 +25,5 @@ def test_no_sequence_of_steps_breaks_a_property(part: int) -> None:
     ids=lambda mutant: mutant.__name__,
 )
 def test_the_machine_notices_a_missing_safeguard(mutant: Callable[[pytest.MonkeyPatch], None]) -> None:
-    """A harness that never fails proves nothing. Of the 24 mutants of ``make mutants`` 17 are seen within 250 examples."""
+    """A harness that never fails proves nothing. Of the 24 mutants of ``make mutants`` 21 are seen within 250 examples."""
     assert noticed(mutant), f"{mutant.__name__} survived"
