@@ -72,6 +72,8 @@ class _Undo:
         self.started = parts.clock.now()
         self.later: dict[tuple[Side, str], int] = {}
         """Items that were written after the run began, by anything else: the newest entry of each."""
+        self.remade: dict[tuple[Side, str], str] = {}
+        """Side and counterpart of items that were made after the run began, by anything else: the newest key of each."""
         what = f"run {errand.undone[:8]}" if errand.undone else f"since {errand.since:%Y-%m-%d %H:%M} UTC"
         self.undone = f"{what} taken back"
 
@@ -123,6 +125,8 @@ class _Undo:
         for entry in page:
             if entry.id > first and entry.run != self.errand.undone:
                 self.later.setdefault((entry.side, entry.key), entry.id)
+                if entry.operation is Operation.CREATE and entry.counterpart:
+                    self.remade.setdefault((entry.side, entry.counterpart), entry.key)
 
     def _steps(self, found: Sequence[Effect]) -> Iterator[Sequence[Effect]]:
         newest = found[::-1]  # the last write first
@@ -139,14 +143,21 @@ class _Undo:
             target_keys=[*keys[Side.TARGET], *others[Side.TARGET]],
         )
         held = {
-            Side.CRM: dict(self.parts.crm.get(self.ref, self._wanted(Side.CRM, keys, pairings))),
-            Side.TARGET: dict(self.parts.target.get(self.ref, self._wanted(Side.TARGET, keys, pairings))),
+            Side.CRM: dict(self.parts.crm.get(self.ref, self._wanted(Side.CRM, step, pairings))),
+            Side.TARGET: dict(self.parts.target.get(self.ref, self._wanted(Side.TARGET, step, pairings))),
         }
         return [self._taken(effect, pairings, held) for effect in step]
 
-    def _wanted(self, side: Side, keys: dict[Side, list[str]], pairings: Sequence[Pairing]) -> list[str]:
+    def _wanted(self, side: Side, step: Sequence[Effect], pairings: Sequence[Pairing]) -> list[str]:
         paired = [p.crm_key if side is Side.CRM else p.target_key for p in pairings]
-        return list(dict.fromkeys([*keys[side], *(key for key in paired if key and not key.startswith("deleted:"))]))
+        written = [effect for effect in step if effect.side is side]
+        again = [self._again(effect) for effect in written]
+        keys = [*(effect.key for effect in written), *(key for key in (*paired, *again) if key)]
+        return [key for key in dict.fromkeys(keys) if not key.startswith("deleted:")]
+
+    def _again(self, effect: Effect) -> str | None:
+        """The key under which an item was made again since."""
+        return self.remade.get((effect.side, effect.counterpart or ""))
 
     def _taken(
         self,
@@ -165,6 +176,8 @@ class _Undo:
         subject = Subject([], pairing, sides[Side.CRM], sides[Side.TARGET])
         now = self._record(effect.side, mine)
         left = self._unfit(effect, read, mine, now)
+        if effect.takes is Operation.CREATE and isinstance(held[effect.side].get(self._again(effect) or ""), Item):
+            left = left or "it was made again already"
         if left is not None:
             return _Taken(effect, pairing, subject, Takeback(left=left))
         base = pairing.base.of(effect.side) if pairing and pairing.base else None

@@ -173,6 +173,37 @@ def test_an_undone_run_has_nothing_left_to_take_back(world: World) -> None:
     assert report.counts["left"] == 1
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_what_an_undo_made_again_is_not_made_once_more(world: World, both: bool) -> None:
+    """The undo of a run that was taken back already: one item, not two."""
+    world.in_crm("Lunch")
+    world.sync()
+    world.target.user_delete(world.outlook()["Lunch"].key, hard=True)
+    world.sync()
+    assert world.titles() == ([], [])
+    take_back(world, 2, both=both)
+    world.sync()
+    titles = world.titles()
+    assert titles == (["Lunch"] if both else [], ["Lunch"])
+    report = take_back(world, 2, both=both)
+    assert [one.reason for one in report.left] == ["it was made again already"]
+    world.sync()
+    assert world.titles() == titles
+
+
+def test_what_an_undo_made_again_and_went_again_is_made_again(world: World) -> None:
+    world.in_crm("Lunch")
+    world.sync()
+    world.target.user_delete(world.outlook()["Lunch"].key, hard=True)
+    world.sync()
+    take_back(world, 2)
+    world.crm.user_delete(world.records()["Lunch"].key)
+    world.sync()
+    assert world.titles() == ([], [])
+    take_back(world, 2)
+    assert world.titles() == ([], ["Lunch"])
+
+
 def test_an_item_that_is_gone_is_left_alone(world: World) -> None:
     world.in_crm("Lunch")
     world.sync()
