@@ -22,9 +22,9 @@ from runner.engine.meaning import meaning_of
 from runner.engine.meetings import look
 from runner.engine.parts import Parts, mapped, ref_of
 from runner.engine.runs import Runner
-from runner.engine.search import MOST, Search
+from runner.engine.search import MOST, Search, unknown
 from runner.engine.subject import Gathered, Subject
-from runner.model.errors import NOT_OWNED, ConnectorError, Gone, Invalid, UsageError
+from runner.model.errors import NOT_OWNED, ConnectorError, Gone, Invalid
 from runner.model.items import Item, LinkRef
 from runner.model.meetings import MailStatus
 from runner.model.record import Fields
@@ -35,6 +35,9 @@ from runner.reconcile.firewall import Fate
 from runner.reconcile.guards import Gauge, measure
 from runner.reconcile.ordering import called
 from runner.reconcile.ruling import PLACES, Standing
+
+NEWEST = 1000
+"""Runs among which the link's last pass is looked for."""
 
 
 def explain(runner: Runner, links: Sequence[LinkPlan], word: str) -> Answer:
@@ -61,30 +64,7 @@ def explain(runner: Runner, links: Sequence[LinkPlan], word: str) -> Answer:
         return answer
     if search.fault is not None:
         raise search.fault
-    raise _unknown(word, search, sorted(runner.store.links().keys() - runner.plan.links.keys()))
-
-
-def _unknown(word: str, search: Search, orphans: Sequence[str]) -> UsageError:
-    """Why nothing can be told. ``orphans`` are links of which only the state knows."""
-    if search.unheld:
-        return UsageError(
-            f"the CRM has the {' and the '.join(sorted(search.unheld))} {word}, but nobody who has a link holds it",
-            remedy="give it to one of them in the CRM, or link its user: `exsync show links` tells who is",
-        )
-    if "@" in word:
-        kept = [name for name in orphans if f"/{word.lower()}/" in name]
-        earlier = f"; of earlier links the state keeps {', '.join(kept)}" if kept else ""
-        return UsageError(
-            f"nobody of the address {word} has a link, and no item is known by it{earlier}",
-            remedy="add the user under links: of a target, or to the list that its links come from (`exsync status` tells"
-            " rows of lists that give none)",
-        )
-    where = f"; {search.unasked} more were not read through" if search.unasked else ""
-    return UsageError(
-        f"nothing is known as {word!r} on either side of {len(search.links)} link(s), nor in the ledger{where}",
-        remedy="give a CRM key, an Exchange id, a calendar UID, a part of the subject or a user's address; narrow the"
-        " search with --link",
-    )
+    raise unknown(word, search, sorted(runner.store.links().keys() - runner.plan.links.keys()))
 
 
 class _Looking:
@@ -119,6 +99,12 @@ class _Looking:
         elif stop := next((gauge for gauge in gauges if gauge.exceeded), None):
             outcome = f"stopped by the guard {stop.code}: the limit is {stop.limit} {stop.operation}s"
             reasons.append(f"`exsync plan {self.link.name}` tells all that it stops, and how to allow it once")
+        elif changes and (stopped := self._stopped()):
+            outcome = "waits: a guard stopped writes of the link's last pass, which counts all items together"
+            reasons += [
+                stopped,
+                f"`exsync plan {self.link.name}` tells whether it still does, and how to allow it once",
+            ]
         return Explanation(
             link=self.link,
             title=self._title(subject, decided, ledger),
@@ -274,6 +260,11 @@ class _Looking:
         known = self.store.count(self.link.name)
         done = {operation: spent.get(operation, 0) for operation in Operation}
         return tuple(g for g in measure(wanted, done, known, self.link.limits) if g.wanted)
+
+    def _stopped(self) -> str | None:
+        """What stopped writes of the link's newest pass with an effect, when a guard did."""
+        newest = next((run for run in self.store.runs(NEWEST) if run.link == self.link.name), None)
+        return newest.message if newest is not None and newest.outcome == "stopped" else None
 
     def _mails(self, parts: Parts, decided: Decided | None) -> tuple[tuple[str, ...], bool]:
         """What the invitation firewall says to each write of a meeting, and whether it holds one."""

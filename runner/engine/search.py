@@ -12,7 +12,7 @@ from itertools import islice
 from runner.config.plan import LinkPlan
 from runner.engine.parts import record_of, ref_of
 from runner.engine.runs import Runner
-from runner.model.errors import NOT_OWNED, OUT_OF_SCOPE, ConnectorError
+from runner.model.errors import NOT_OWNED, OUT_OF_SCOPE, ConnectorError, UsageError
 from runner.model.items import Identity, Item, LinkRef
 from runner.model.ports import Connector
 from runner.model.state import LedgerEntry, Pairing
@@ -124,6 +124,29 @@ class Search:
 
     def _sides(self, link: LinkPlan) -> Mapping[Side, Connector]:
         return {Side.CRM: self.runner.crm, Side.TARGET: self.runner.targets(link.target)}
+
+
+def unknown(word: str, search: Search, orphans: Sequence[str]) -> UsageError:
+    """Why nothing can be told. ``orphans`` are links of which only the state knows."""
+    if search.unheld:
+        return UsageError(
+            f"the CRM has the {' and the '.join(sorted(search.unheld))} {word}, but nobody who has a link holds it",
+            remedy="give it to one of them in the CRM, or link its user: `exsync show links` tells who is",
+        )
+    if "@" in word:
+        kept = [name for name in orphans if f"/{word.lower()}/" in name]
+        earlier = f"; of earlier links the state keeps {', '.join(kept)}" if kept else ""
+        return UsageError(
+            f"nobody of the address {word} has a link, and no item is known by it{earlier}",
+            remedy="add the user under links: of a target, or to the list that its links come from (`exsync status` tells"
+            " rows of lists that give none)",
+        )
+    where = f"; {search.unasked} more were not read through" if search.unasked else ""
+    return UsageError(
+        f"nothing is known as {word!r} on either side of {len(search.links)} link(s), nor in the ledger{where}",
+        remedy="give a CRM key, an Exchange id, a calendar UID, a part of the subject or a user's address; narrow the"
+        " search with --link",
+    )
 
 
 def _at_the_crm(entry: LedgerEntry) -> Spot | None:

@@ -98,7 +98,7 @@ class Tried:
 
     def _text(self) -> str:
         more, less = caused(self.live, self.tried), caused(self.tried, self.live)
-        head = [f"Next pass as it is:       {summary(self.live)}", f"Next pass by candidate:  {summary(self.tried)}"]
+        head = [f"Next pass as it is:      {summary(self.live)}", f"Next pass by candidate:  {summary(self.tried)}"]
         parts = ["\n".join(head), f"Only by the candidate:\n\n{text(more)}"]
         if less:
             parts.append(f"Not by the candidate any more:\n\n{text(less)}")

@@ -116,6 +116,18 @@ def test_an_item_that_is_gone_from_both_sides_is_told_by_the_ledger(operator: Op
         assert [entry["operation"] for entry in item["ledger"]] == ["delete", "create"]
 
 
+def test_what_a_guard_over_all_items_stopped_is_not_said_to_be_written(operator: Operator) -> None:
+    """B-101: each item alone would pass; the link's last pass was stopped for all of them together."""
+    operator.ready()
+    operator.typed("run", "--once")
+    operator.sql("UPDATE appointment SET deleted = 1 WHERE owner_id = 2")
+    assert operator.typed("apply", BOB).code == 4
+    [(key,)] = operator.sql("SELECT min(id) FROM appointment WHERE owner_id = 2")
+    [item] = explained(operator, str(key), "--link", BOB)
+    assert item["outcome"].startswith("waits: a guard stopped")
+    assert any(reason.startswith("G103 ") for reason in item["reasons"])
+
+
 def test_whose_record_and_which_user_have_no_link_is_said(operator: Operator) -> None:
     """B-4: neither did synchronise, for there is no link for it."""
     operator.ready()
