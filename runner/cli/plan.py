@@ -29,7 +29,9 @@ from runner.reconcile.rendering import as_json, markdown, text
 @click.option(
     "--offline", is_flag=True, help="With --base: only what the files tell; no server and no state is needed."
 )
-@click.option("--personal", is_flag=True, help="With --base and in HTML: show titles and personal values, too.")
+@click.option(
+    "--personal", is_flag=True, help="With --base, in Markdown and in HTML: show titles and personal values, too."
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the plan, for `apply --plan`.")
 @click.option(
     "--exit-code", "differences", is_flag=True, help="Exit 2 when anything is left to do, or held with its mail."
@@ -48,7 +50,8 @@ def plan(
     """Show what the next pass would do. Writes nothing: not to the CRM, not to a target, not to the state.
 
     LINKS are names or parts of names (target, user, folder); none means all. With --base: what the next pass would do
-    under either configuration, and what the change brings about; titles and personal values are masked.
+    under either configuration, and what the change brings about. Titles and personal values are masked there, and in
+    what is made to be passed on: Markdown and HTML.
     """
     if offline and base is None:
         raise UsageError("--offline goes with --base", remedy="name what to compare with: --base origin/main")
@@ -71,7 +74,7 @@ def plan(
         watermarks = {report.link: session.store.link(report.link).target_watermark or "" for report in reports}
         digest = session.plan.digest
     changes = ChangeSet(tuple(report.as_changes() for report in reports))
-    hidden = masked(changes) if output == "html" and not personal else changes
+    hidden = masked(changes) if output in ("markdown", "html") and not personal else changes
     click.echo({"text": text, "json": as_json, "markdown": markdown, "html": page}[output](hidden), nl=False)
     if out is not None:
         _write(out, exit_code(reports), digest, watermarks, {report.link: report.prints or {} for report in reports})

@@ -336,8 +336,8 @@ class Desk:
             self.service.dispatcher.reset(target)
 
     def plan(self, names: Sequence[str], *, personal: bool = False) -> Data:
-        """What the next pass would do, found out on a copy of the state: nobody is held up by it. In HTML titles and values
-        are masked unless ``personal``."""
+        """What the next pass would do, found out on a copy of the state: nobody is held up by it. In Markdown and
+        HTML titles and values are masked unless ``personal``."""
         service, plan = self.service, self.service.generations.current.plan
         with on_a_copy(service) as runner:
             run = service.rng.token()
@@ -345,10 +345,12 @@ class Desk:
             reports = runner.run(select_links(plan, names), orders)
             watermarks = {report.link: runner.store.link(report.link).target_watermark or "" for report in reports}
         changes = ChangeSet(tuple(report.as_changes() for report in reports))
+        shown = changes if personal else masked(changes)
         told = {
             "configuration": plan.digest,
             "watermarks": watermarks,
-            "html": page(changes if personal else masked(changes)),
+            "markdown": markdown(shown),
+            "html": page(shown),
         }
         return {**rendered(run, reports), **told, "different": changes.outstanding}
 

@@ -179,6 +179,8 @@ def test_a_plan_for_a_pull_request_says_what_the_next_pass_would_do_and_nobodys_
     assert "| create | update | delete | detach | conflicts | mail |" in page
     assert re.search(rf"\| `sandbox/{ANN}/calendar` \| 0 \| [01] → \d+ \| 0 \| 0 \| 0 \| 0 \|", page)
     assert str(subject) not in page
+    assert "Edited meanwhile" not in operator.exsync("plan", "-o", "markdown").out
+    assert "Edited meanwhile" in operator.exsync("plan", "-o", "markdown", "--personal").out
     assert operator.remote_writes() == written
 
 
@@ -203,6 +205,7 @@ def test_the_mail_that_a_change_sends_is_told_link_by_link_also_beside_a_service
         assert "0 → 2" in [cell.strip() for cell in row]
         assert f"- link sandbox/{BOB}/calendar" in said.out
         assert "Northwind" not in said.out
+        assert "Northwind" not in operator.exsync("plan", "-o", "markdown").out
         assert list(operator.state.parent.glob(".exsync-plan-*")) == []
         assert served.stop() == 0
 
