@@ -8,9 +8,10 @@ was never sent, so it is agreed no more and filled from both sides (docs/decisio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from runner.config.plan import LinkPlan
 from runner.engine.identity import DELETED, native_of
@@ -25,6 +26,8 @@ from runner.model.state import Base, Commit, Intent, LedgerEntry, Mark, Pairing,
 from runner.model.terms import Operation, Place, Side
 
 _NEAREST = (Place.FOLDER, Place.ELSEWHERE, Place.DELETED, Place.TOMBSTONE)
+_LIVE = _NEAREST[:2]
+TITLE = "title"
 
 
 GRACE = timedelta(seconds=120)
@@ -59,18 +62,13 @@ def _settle_creates(
     mine = [intent for intent in intents if intent.side is side and intent.operation is Operation.CREATE]
     if not mine:
         return Commit()
-    connector = parts.crm if side is Side.CRM else parts.target
-    holders: dict[str, Found] = {}
+    made = _made(parts, ref, side, mine)
     closed: list[str] = []
-    for hit in connector.find(ref, [Identity(stamp=intent.token) for intent in mine]):
-        token = hit.identity.stamp
-        if token and (token not in holders or _NEAREST.index(hit.place) < _NEAREST.index(holders[token].place)):
-            holders[token] = hit
     pairings: list[Pairing] = []
     marks: list[Mark] = []
     ledger: list[LedgerEntry] = []
     for intent in mine:
-        held = holders.get(intent.token)
+        held, item = made.get(intent.token, (None, None))
         joined = None if held else _joined(parts, ref, intent)
         if joined:
             closed.append(intent.token)
@@ -83,7 +81,7 @@ def _settle_creates(
         marks.append(Mark(intent.link, side.other, intent.source_key or ""))
         if held is None:
             continue
-        pairing = _adopted(link, ref, intent, held)
+        pairing = _adopted(link, ref, intent, held, item)
         known = parts.store.pairings(ref.name, crm_keys=[pairing.crm_key], target_keys=[pairing.target_key])
         # An item that was re-created (its edit won against a delete) keeps its pairing: known by the source's key.
         known = sorted(known, key=lambda p: (p.target_key if side is Side.CRM else p.crm_key) != intent.source_key)
@@ -91,6 +89,35 @@ def _settle_creates(
         marks.append(Mark(intent.link, side, pairing.crm_key if side is Side.CRM else pairing.target_key))
         ledger.append(_entry(intent, pairing, run, now))
     return Commit(pairings=tuple(pairings), marks=tuple(marks), closed=tuple(closed), ledger=tuple(ledger))
+
+
+def _made(parts: Parts, ref: LinkRef, side: Side, intents: Sequence[Intent]) -> Mapping[str, tuple[Found, Item | None]]:
+    """By token, what a create has made; of a target's, how it is now.
+
+    A user's copy bears the stamp, too (D8), and only its native identity, which nobody knows yet, is another. Into a copy
+    people type something else: so the one counts that still has its title, then a live one, then the one most like what
+    was sent, then the nearest.
+    """
+    connector = parts.crm if side is Side.CRM else parts.target
+    found: dict[str, list[Found]] = {}
+    for hit in connector.find(ref, [Identity(stamp=intent.token) for intent in intents]):
+        found.setdefault(hit.identity.stamp or "", []).append(hit)
+    keys = [hit.key for hits in found.values() for hit in hits if hit.key and hit.place is not Place.TOMBSTONE]
+    read = connector.get(ref, keys) if keys and side is Side.TARGET else {}
+    items = {key: item for key, item in read.items() if isinstance(item, Item)}
+    made = {}
+    for intent in intents:
+        if hits := found.get(intent.token):
+            nearest = min(hits, key=partial(_unlike, intent.record, items))
+            made[intent.token] = nearest, items.get(nearest.key or "")
+    return made
+
+
+def _unlike(sent: Fields, items: Mapping[str, Item], hit: Found) -> tuple[bool, bool, int, int]:
+    item = items.get(hit.key or "")
+    values = item.values if item else {}
+    alike = sum(values.get(name) == value for name, value in sent.items())
+    return values.get(TITLE) != sent.get(TITLE), hit.place not in _LIVE, -alike, _NEAREST.index(hit.place)
 
 
 def _joined(parts: Parts, ref: LinkRef, intent: Intent) -> Pairing | None:
@@ -109,7 +136,7 @@ def _joined(parts: Parts, ref: LinkRef, intent: Intent) -> Pairing | None:
     return Pairing(intent.link, ref.entity, key, intent.source_key, native=native_of(ref, intent.native))
 
 
-def _adopted(link: LinkPlan, ref: LinkRef, intent: Intent, hit: Found) -> Pairing:
+def _adopted(link: LinkPlan, ref: LinkRef, intent: Intent, hit: Found, item: Item | None) -> Pairing:
     key = hit.key or intent.token
     if intent.side is Side.TARGET and hit.place is Place.DELETED:
         key = f"{DELETED}{key}"
@@ -126,7 +153,7 @@ def _adopted(link: LinkPlan, ref: LinkRef, intent: Intent, hit: Found) -> Pairin
         crm_key=key if intent.side is Side.CRM else source,
         target_key=key if intent.side is Side.TARGET else source,
         stamp=intent.token if intent.side is Side.TARGET else None,
-        native=native_of(ref, intent.native),
+        native=(item.native if item else None) or native_of(ref, intent.native),
         base=remembered(link, base, made=intent.side),
         status=PairingStatus.DETACHED if moved else PairingStatus.ACTIVE,
         reason="moved to another folder" if moved else None,

@@ -16,7 +16,7 @@ from runner.model.errors import (
     Unreachable,
 )
 from runner.model.state import LinkCondition
-from runner.model.terms import Folder, Operation, Side
+from runner.model.terms import Direction, Folder, Operation, Side
 from runner.reconcile.guards import Limit, Limits
 from runner.testing.faults import Call, Crash, Fault, Form, Nth
 from runner.testing.store import MemoryStore
@@ -65,6 +65,39 @@ def test_l1_an_edit_of_the_unadopted_copy_is_not_overwritten_either(world: World
     assert world.outlook()["Lunch"].values["location"] == "Garden"
     assert not world.store.conflicts()
     assert world.noted(Operation.UPDATE) == 1  # P17: the ledger knows it, whoever found that it happened
+
+
+@pytest.mark.parametrize("shelf", [None, Shelf.OTHER], ids=["stays", "moved"])
+def test_a_copy_of_what_was_made_without_an_answer_is_not_taken_for_it(world: World, shelf: Shelf | None) -> None:
+    """D8, P7: a user copies the fresh item and types something else into the copy, which bears its stamp, too. What was made
+    goes with its record, the copy stays."""
+    _create_with(world, Side.TARGET, LOST)
+    original = world.outlook()["Lunch"].key
+    copy = world.target.user_copy(original)
+    world.target.user_edit(copy, title="Dinner", description="with candles")
+    if shelf is not None:
+        world.target.user_move(original, shelf)
+    world.settled()
+    world.crm.user_delete(world.records()["Lunch"].key)
+    world.settled()
+    assert "Dinner" in world.outlook()
+    assert "Lunch" not in world.outlook()
+
+
+def test_what_was_found_by_its_stamp_is_known_by_its_native_identity_at_once(world: World) -> None:
+    """D8, P7: the delete of what was made without an answer fails, and until the next pass a user has copied it and moved it
+    away. The copy, with its stamp, is not what is to be deleted."""
+    world.links = [link_plan(direction=Direction.OUTBOUND)]
+    _create_with(world, Side.TARGET, LOST)
+    world.crm.user_delete(world.records()["Lunch"].key)
+    world.disturb(Nth(Side.TARGET, "delete", Fault(Form.BEFORE)))
+    world.run()
+    world.boundary.faults = None
+    original = world.outlook()["Lunch"].key
+    world.target.user_edit(world.target.user_copy(original), title="Dinner")
+    world.target.user_move(original, Shelf.OTHER)
+    world.settled()
+    assert "Dinner" in world.outlook()
 
 
 @pytest.mark.parametrize("side", list(Side))

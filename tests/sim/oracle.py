@@ -27,6 +27,10 @@ class Oracle:
     deleted: set[str] = field(default_factory=set)
     moved: set[str] = field(default_factory=set)
     copied: dict[str, set[str]] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
+    """Copy → original, of copies made in Outlook before we had read the original."""
+    retitled: set[str] = field(default_factory=set)
+    """Items whose title somebody typed anew in Outlook."""
     private: set[str] = field(default_factory=set)
     poison: set[str] = field(default_factory=set)
     touched_on: dict[str, set[str]] = field(default_factory=dict)
@@ -47,6 +51,12 @@ class Oracle:
         """Items that were in another folder; and those whose copy was, because until we have read what we made without an
         answer, original and copy bear the same stamp and nothing tells which of them moved."""
         return name in self.moved or bool(self.copied.get(name, set()) & self.moved)
+
+    def may_be_taken_for_its_original(self, name: str) -> bool:
+        """Copies of what we made without an answer, and whose title was typed anew before we read it: neither the stamp nor
+        what it says tells it from its copies any more."""
+        original = self.unread.get(name)
+        return original is not None and (original in self.retitled or self.may_be_taken_for_its_original(original))
 
     def item(self) -> str:
         """The name of a new item; it stands in its categories, which nobody edits."""

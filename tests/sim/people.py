@@ -92,6 +92,7 @@ class People:
         self.oracle.replaced(item.values[record if outlook else FIELDS[record]])
         token = self.oracle.token(name)
         if outlook:
+            self.oracle.retitled |= {name} if record == "title" else set()
             self.world.target.user_edit(item.key, **{record: token})
         else:
             self.world.crm.user_edit(item.key, **{FIELDS[record]: token})
@@ -120,6 +121,8 @@ class People:
         """Ctrl-drag and retype: our stamp comes along, what the copy says is its own."""
         name = self.oracle.item()
         self.oracle.copied.setdefault(name_of(item), set()).add(name)
+        if not self._is_read(item):
+            self.oracle.unread[name] = name_of(item)
         if name_of(item) in self.oracle.private:
             self.oracle.private.add(name)
         key = self.world.target.user_copy(item.key)
@@ -169,6 +172,11 @@ class People:
         links = {link.user: link.name for link in self.world.links}
         found = [self.world.store.pairings(links[user], natives=[native]) for user in self.copies(name)]
         return all(pairings and pairings[0].base for pairings in found)
+
+    def _is_read(self, item: Item) -> bool:
+        """Whether an item in Outlook is a pair's, by whose native identity it is known."""
+        links = [link.name for link in self.world.links]
+        return any(p.native for link in links for p in self.world.store.pairings(link, target_keys=[item.key]))
 
     def _note(self, name: str, outlook: bool, what: str) -> None:
         where = "Outlook" if outlook else "the CRM"

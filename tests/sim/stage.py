@@ -157,7 +157,9 @@ class Stage:
             return
         side = self.world.crm if call.side == Side.CRM else self.world.target
         item = side.item(call.subject or "")
-        if item is not None and name_of(item) not in self.oracle.deleted | self.people.declined:
+        if item is None or self.oracle.may_be_taken_for_its_original(name_of(item)):
+            return
+        if name_of(item) not in self.oracle.deleted | self.people.declined:
             raise Violation(f"P7: {name_of(item)}, which nobody deleted, is to be deleted on the {call.side}")
 
     # -- how it ends -------------------------------------------------------------------------------------------------
