@@ -42,8 +42,8 @@ def no_payload(patch: Patch) -> None:
     """L1: an adopted pair starts from what both sides hold by now."""
     adopted = settle._adopted
 
-    def without_base(link: LinkPlan, ref: LinkRef, intent: Any, hit: Found) -> Pairing:
-        return replace(adopted(link, ref, intent, hit), base=None)
+    def without_base(link: LinkPlan, ref: LinkRef, intent: Any, hit: Found, item: Item | None) -> Pairing:
+        return replace(adopted(link, ref, intent, hit, item), base=None)
 
     patch.setattr(settle, "_adopted", without_base)
 
