@@ -78,9 +78,25 @@ def compare(before: Loaded, after: Loaded) -> Comparison:
     concerned |= {*added, *removed, *(one.link for one in changed)}
     concerned |= {name for name in both if new.links[name].target in touched}
     unread = tuple(dict.fromkeys(f"who is on {_called(each)} is not told by the files" for each in _elsewhere(new)))
+    servers += tuple(
+        _tried(before, after)
+    )  # what a candidate says concerns no link's next pass but of those that run by it
     return Comparison(
         servers, added, removed, tuple(changed), len(both) - len(changed), unread, links=frozenset(concerned)
     )
+
+
+def _tried(before: Loaded, after: Loaded) -> Iterator[Changed]:
+    """Candidates that come, change or go."""
+    old, new = (
+        {document.name: document for document in loaded.documents if document.kind in ("exchange", "ldap")}
+        for loaded in (before, after)
+    )
+    for name in sorted(str(name) for name in old.keys() & new.keys()):
+        was, now = (documents[name].data.get("candidate") for documents in (old, new))
+        if was != now:
+            rule = new[name].rule("candidate") if now is not None else new[name].rule()
+            yield Changed(f"{name}.candidate", was, now, rule)
 
 
 def grown(plan: SyncPlan, sources: Sources) -> Grown:

@@ -129,6 +129,19 @@ def test_the_same_files_mean_the_same(root: Path) -> None:
     assert list(lines(comparison)) == ["The configuration means the same as before."]
 
 
+def test_a_candidate_that_nobody_runs_by_yet_is_told(root: Path) -> None:
+    """B-100: to be reviewed is what it is for; no link's next pass is another one."""
+    tried = "candidate: {ring: 0, rings: [{percent: 10}], defaults: {conflict: newest_wins}}\n"
+    (root / TARGET).write_text((root / TARGET).read_text() + tried)
+    with base_of(root, "main") as before:
+        comparison = compare(before, load(root))
+    told, unconcerned = lines(comparison)
+    assert told.startswith("~ sandbox.candidate: none → {ring: 0, rings: [{percent: 10}], defaults: ")
+    assert f"{TARGET}:" in told
+    assert unconcerned.endswith("not concerned.")
+    assert not comparison.links
+
+
 def test_a_plan_is_refused_when_it_was_edited_or_is_none(tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
     prints = {"a": {"f1": "create crm Lunch"}}
