@@ -28,14 +28,15 @@ class Aftermath:
 
     def audit(self) -> None:
         """Every item was read on both sides, and none differs otherwise than as it was agreed. What nobody can read is found,
-        and so is what came back from another folder to a link that takes nothing in."""
+        and so is what came back from another folder to a link that takes nothing in, with the copies that were made of it."""
         world, oracle = self.stage.world, self.stage.oracle
         self._run(errand=Audit())
+        copies = {copy for original in oracle.moved for copy in oracle.copied.get(original, ())}
         for link, proof in world.store.proofs().items():
             for one in proof.found:
                 item = world.target.item(one.target_key or "") or world.crm.item(one.crm_key or "")
                 name = name_of(item) if item else None
-                if name is None or not (name in oracle.poison or oracle.may_be_left_alone(name)):
+                if name is None or not (name in oracle.poison or oracle.may_be_left_alone(name) or name in copies):
                     raise Violation(f"P1: an audit of {link} finds {one.finding}: {name}, {one.detail}")
 
     def undo(self) -> None:
