@@ -89,8 +89,7 @@ def compared(context: Context, asked: Asked) -> int:
 
 
 def _sound(loaded: Loaded) -> Loaded:
-    if loaded.plan is None:
-        raise ConfigurationInvalid(loaded.diagnostics, loaded.texts)
+    _plan(loaded)
     return loaded
 
 

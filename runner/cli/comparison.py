@@ -78,16 +78,14 @@ def compare(before: Loaded, after: Loaded) -> Comparison:
     concerned |= {*added, *removed, *(one.link for one in changed)}
     concerned |= {name for name in both if new.links[name].target in touched}
     unread = tuple(dict.fromkeys(f"who is on {_called(each)} is not told by the files" for each in _elsewhere(new)))
-    servers += tuple(
-        _tried(before, after)
-    )  # what a candidate says concerns no link's next pass but of those that run by it
+    servers += tuple(_tried(before, after))
     return Comparison(
         servers, added, removed, tuple(changed), len(both) - len(changed), unread, links=frozenset(concerned)
     )
 
 
 def _tried(before: Loaded, after: Loaded) -> Iterator[Changed]:
-    """Candidates that come, change or go."""
+    """Candidates that come, change or go. They concern no link's next pass but of those that run by them."""
     old, new = (
         {document.name: document for document in loaded.documents if document.kind in ("exchange", "ldap")}
         for loaded in (before, after)

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from typing import TYPE_CHECKING, TypeVar
 
-from runner.model.errors import ExsyncError
-
 if TYPE_CHECKING:
     from runner.engine.passes import Progress as Report
 
@@ -56,26 +54,19 @@ def working(what: str) -> Iterator[None]:
 
 
 def followed(what: str, work: Callable[[], Answer], seen: Callable[[], Iterable[tuple[str, int, int]]]) -> Answer:
-    """What ``work`` gives back. When somebody is watching it goes on in a thread, and what is ``seen`` of it is shown."""
+    """What ``work`` gives back. When somebody is watching, a thread shows meanwhile what is ``seen`` of it."""
     with progress(what) as bar:
         if bar is None:
             return work()
         done = Event()
-        found: list[Answer] = []
-        failed: list[ExsyncError] = []
 
-        def go() -> None:
-            try:
-                found.append(work())
-            except ExsyncError as error:
-                failed.append(error)
-            finally:
-                done.set()
+        def show() -> None:
+            while not done.wait(_LOOK):
+                for one in seen():
+                    bar(*one)
 
-        Thread(target=go, daemon=True).start()
-        while not done.wait(_LOOK):
-            for one in seen():
-                bar(*one)
-    if failed:
-        raise failed[0]
-    return found[0]
+        Thread(target=show, daemon=True).start()
+        try:
+            return work()
+        finally:
+            done.set()

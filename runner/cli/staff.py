@@ -47,7 +47,9 @@ def directory_part(demo: Demo) -> None:
         links.write_text(before + _LIST, encoding="utf-8")
         demo.sql(_WELCOME, (NORA,))
         demo.exsync("run", "--once")
-        demo.say("The list goes away again: her links become orphaned, and nothing is deleted for it.")
+        demo.say(
+            "The list goes away again: her links become orphaned, as the status at the end tells; nothing is deleted for it."
+        )
         links.write_text(before, encoding="utf-8")
         (demo.home / "targets.d/corp.yaml").unlink()
 

@@ -24,10 +24,10 @@ from runner.model.overrides import OVERRIDES, is_series, patches_of
 from runner.model.record import Fields
 from runner.model.state import Base, Commit, Intent, LedgerEntry, Mark, Pairing, PairingStatus
 from runner.model.terms import Operation, Place, Side
+from runner.reconcile.ordering import called
 
 _NEAREST = (Place.FOLDER, Place.ELSEWHERE, Place.DELETED, Place.TOMBSTONE)
 _LIVE = _NEAREST[:2]
-TITLE = "title"
 
 
 GRACE = timedelta(seconds=120)
@@ -95,7 +95,7 @@ def _made(parts: Parts, ref: LinkRef, side: Side, intents: Sequence[Intent]) -> 
     """By token, what a create has made; of a target's, how it is now.
 
     A user's copy bears the stamp, too (D8), and only its native identity, which nobody knows yet, is another. Into a copy
-    people type something else: so the one counts that still has its title, then a live one, then the one most like what
+    people type something else: so the one counts that is still called the same, then a live one, then the one most like what
     was sent, then the nearest.
     """
     connector = parts.crm if side is Side.CRM else parts.target
@@ -117,7 +117,7 @@ def _unlike(sent: Fields, items: Mapping[str, Item], hit: Found) -> tuple[bool, 
     item = items.get(hit.key or "")
     values = item.values if item else {}
     alike = sum(values.get(name) == value for name, value in sent.items())
-    return values.get(TITLE) != sent.get(TITLE), hit.place not in _LIVE, -alike, _NEAREST.index(hit.place)
+    return called(values) != called(sent), hit.place not in _LIVE, -alike, _NEAREST.index(hit.place)
 
 
 def _joined(parts: Parts, ref: LinkRef, intent: Intent) -> Pairing | None:

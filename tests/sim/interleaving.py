@@ -29,8 +29,7 @@ class _Task(threading.Thread, Generic[T]):
         try:
             if not self._turns.dead:
                 self.result = self._work()
-        except BaseException as error:  # noqa: BLE001 - a simulated crash is none of Exception; a thread that ended by it
-            # without a word would hang the seed: whoever waits for all of them raises it
+        except BaseException as error:  # noqa: BLE001 - whoever waits raises it: a simulated crash is no Exception
             self.error = error
             self._turns.dead = self._turns.dead or isinstance(error, Crash)
         self._turns.ended(self)

@@ -33,7 +33,7 @@ def child(parent: Element, tag: str) -> Element | None:
 
 def text_in(parent: Element, tag: str) -> str | None:
     """The text of the first child with a tag, None without one."""
-    found = next(parent.iterchildren(tag), None)
+    found = child(parent, tag)
     return None if found is None else found.text
 
 
