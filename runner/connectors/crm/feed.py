@@ -122,7 +122,10 @@ class _Outbox(ABC):
         """The page behind a watermark."""
 
     def mark(self, connection: sa.Connection) -> _Mark:
-        row = connection.execute(self.marking).first()
+        return self.marked(connection.execute(self.marking).first())
+
+    def marked(self, row: Sequence[Any] | None) -> _Mark:
+        """The mark of its row. Raises ``ContainerGone`` when there is none."""
         if row is None:
             raise ContainerGone(
                 f"{OUTBOX} has lost its mark (row {MARK_ID})",
@@ -131,15 +134,16 @@ class _Outbox(ABC):
             )
         return _Mark(row[0], row[1])
 
+    @property
+    def columns(self) -> tuple[sa.Column[Any], ...]:
+        """What is read of each row."""
+        c = self.table.c
+        return c.id, c.entity, c.crm_key, c.owner, c.old_owner
+
     def rows(self, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
         """The first page of rows that meet the conditions, one more than a page to know whether others follow."""
         c = self.table.c
-        return (
-            sa.select(c.id, c.entity, c.crm_key, c.owner, c.old_owner)
-            .where(c.id > MARK_ID, *conditions)
-            .order_by(c.id)
-            .limit(PAGE + 1)
-        )
+        return sa.select(*self.columns).where(c.id > MARK_ID, *conditions).order_by(c.id).limit(PAGE + 1)
 
     def has_before(self, connection: sa.Connection, moment: Any) -> bool:
         """Whether the oldest row is older than a moment (of the column's type). Ids follow age closely enough to ask one."""
@@ -166,21 +170,33 @@ class SqliteOutbox(_Outbox):
 
     kind: ClassVar[str] = "sqlite"
     following: sa.Select[Any] = field(init=False, repr=False, compare=False)
-    """The page of rows behind ``position``."""
+    """The mark, the last id ever given out, and the page of rows behind ``position``: one statement, because every run
+    asks all three. Without such rows the mark stands alone."""
 
     def __post_init__(self) -> None:
         """Build the statements."""
         _Outbox.__post_init__(self)
-        object.__setattr__(self, "following", self.rows(self.table.c.id > sa.bindparam("position")))
+        # The position is compared as SQLite reads it, whatever a damaged watermark holds; it is judged by what came back.
+        position = sa.cast(sa.bindparam("position", type_=sa.Text), sa.Integer)
+        mark, c = self.table.alias("mark").c, self.table.c
+        following = (
+            sa.select(mark.crm_key, mark.owner, _LAST.scalar_subquery(), *self.columns)
+            .outerjoin_from(mark.id.table, self.table, sa.and_(c.id > MARK_ID, c.id > position))
+            .where(mark.id == MARK_ID)
+            .order_by(c.id)
+            .limit(PAGE + 1)
+        )
+        object.__setattr__(self, "following", following)
 
     def _page(self, since: str | None) -> FeedPage:
         with reading(self.engine) as connection:
-            mark = self.mark(connection)
-            last = self._last(connection)
             if since is None:
-                return FeedPage((), f"{self.kind}:{mark.epoch}:{last}", complete=True)
-            position = self._position(since, mark, last)
-            rows = connection.execute(self.following, {"position": position}).all()
+                mark = self.mark(connection)
+                return FeedPage((), f"{self.kind}:{mark.epoch}:{self._last(connection)}", complete=True)
+            found = connection.execute(self.following, {"position": since.rpartition(":")[2]}).all()
+            mark = self.marked(found[0] if found else None)
+            position = self._position(since, mark, int(found[0][2] or 0))
+            rows = [row[3:] for row in found if row[3] is not None]
             page = rows[:PAGE]
             changed = coalesced(connection, [row[1:] for row in page], self.entities)
         until = page[-1][0] if page else position

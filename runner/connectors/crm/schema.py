@@ -100,10 +100,10 @@ class UserColumns:
 
     def __post_init__(self) -> None:
         """Build the statement."""
-        parts = [sa.select(raw(self.key).label("u"), raw(self.email).label("a"), sa.literal(1).label("main"))]
+        parts = [sa.select(raw(self.key).label("u"), raw(self.email).label("a"), sa.literal_column("1").label("main"))]
         if self.alias_user is not None and self.alias_email is not None:
             alias = sa.select(
-                raw(self.alias_user).label("u"), raw(self.alias_email).label("a"), sa.literal(0).label("main")
+                raw(self.alias_user).label("u"), raw(self.alias_email).label("a"), sa.literal_column("0").label("main")
             )
             parts.append(alias)
         known = sa.union_all(*parts).cte("known")
