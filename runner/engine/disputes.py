@@ -1,7 +1,8 @@
 """The conflict ledger of one link during one pass (B-62): what is found, what stays held, what is closed and how.
 
 Conflicts become durable before the writes that decide them, so that a losing value is never only in memory. A held one
-keeps its id and its date from pass to pass and shows the values of now. It is closed only when an operator's decision was
+keeps its id and its date from pass to pass and shows the values of now. One that was decided is the same one as long as both
+sides hold what they held, however often its write has to be tried. A held one is closed only when an operator's decision was
 carried out whole, or when the sides came to agree by themselves.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from hashlib import blake2b
 
 from runner.config.plan import LinkPlan
 from runner.engine.decide import Decided
@@ -57,7 +59,7 @@ class Disputes:
             return self._overridden(item, clash, now)
         conflict = self._conflict(item, clash, now)
         if clash.winner is not None:
-            return conflict
+            return replace(conflict, id=_observed(conflict, item))
         place = conflict.crm_key, conflict.field
         known = self._of_held().get(place)
         if known is not None:
@@ -114,3 +116,12 @@ class Disputes:
             crm_modified=subject.crm.modified if subject.crm else None,
             target_modified=subject.target.modified if subject.target else None,
         )
+
+
+def _observed(conflict: Conflict, item: Decided) -> str:
+    """The id of a decided conflict: the same for the same versions of the same items. No value goes into it: what becomes
+    private is to leave nothing behind (B-35)."""
+    subject = item.subject
+    versions = [side.version if side else None for side in (subject.crm, subject.target)]
+    seen = [conflict.link, conflict.crm_key, conflict.target_key, conflict.field, str(conflict.winner), *versions]
+    return blake2b(repr(seen).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

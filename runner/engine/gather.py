@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from runner.engine.identity import DELETED, crm_key_of, native_of
+from runner.engine.identity import DELETED, crm_key_of, joined, native_of
 from runner.engine.match import pair_by_identity
 from runner.engine.parts import Parts
 from runner.engine.subject import Failure, Gathered, Subject
@@ -45,9 +45,9 @@ class _Gather:
         lone_crm = [key for key in crm_keys if key not in by_crm]
         lone_target = [key for key in target_keys if key not in by_target]
         crm = dict(self.parts.crm.get(self.ref, crm_keys)) if crm_keys else {}
-        if lone_crm and (joined := self._joined(lone_crm, crm)):
-            pairings = [*pairings, *joined]
-            there = {key for pairing in joined for key in (pairing.crm_key, pairing.target_key)}
+        if lone_crm and (found := self._joined(lone_crm, crm)):
+            pairings = [*self._without_former(pairings, found), *found]
+            there = {key for pairing in found for key in (pairing.crm_key, pairing.target_key)}
             lone_crm = [key for key in lone_crm if key not in there]
             lone_target = [key for key in lone_target if key not in there]
         pairs = [pairing for pairing in pairings if not self._echo(pairing, crm.get(pairing.crm_key))]
@@ -76,7 +76,7 @@ class _Gather:
     def _joined(self, keys: Sequence[str], crm: Read) -> Sequence[Pairing]:
         """Records whose item already lies in this mailbox are paired with it, and no second one is made: what they were made
         from, when the state has lost the pair (A9), and meetings that other links hold, whatever became of the pass that
-        joined this user to the record (B-41)."""
+        joined this user to the record (B-41); also such whose own record is gone."""
         if self.ref.entity in (Entity.USER, Entity.GROUP):
             return ()
         store = self.parts.store
@@ -96,13 +96,16 @@ class _Gather:
         here = {
             hit.key: natives.get(hit.identity.native or "") for hit in found if hit.key and hit.place is Place.FOLDER
         }
-        taken = (
-            {pairing.target_key for pairing in store.pairings(self.ref.name, target_keys=list(here))} if here else set()
-        )
+        taken = {p.target_key: p for p in store.pairings(self.ref.name, target_keys=list(here))} if here else {}
+        former = self.parts.crm.get(self.ref, [pairing.crm_key for pairing in taken.values()]) if taken else {}
         made: dict[str, Pairing] = {}
         for key, crm_key in here.items():
-            if crm_key is not None and key not in taken:
+            if crm_key is None:
+                continue
+            if key not in taken:
                 made.setdefault(crm_key, Pairing(self.ref.name, self.ref.entity, crm_key, key))
+            elif isinstance(former[taken[key].crm_key], Gone):
+                made.setdefault(crm_key, joined(taken[key], crm_key))
         if not made:
             return ()
         store.commit(Commit(pairings=tuple(made.values())))
@@ -119,6 +122,15 @@ class _Gather:
         lost = [item for item in items if beside_records or (item.stamp and crm_key_of(item.stamp) not in known)]
         made = pair_by_identity(self.parts, self.ref, lost) if lost else ()
         return self.parts.store.pairings(self.ref.name, crm_keys=list(made)) if made else ()
+
+    def _without_former(self, pairings: Sequence[Pairing], found: Sequence[Pairing]) -> list[Pairing]:
+        """The pairings that are not of items which have joined other records; what was heard of those items' former ones is
+        settled."""
+        again = {pairing.id for pairing in found}
+        for pairing in pairings:
+            if pairing.id in again and (seq := self.seq.pop((Side.CRM, pairing.crm_key), None)) is not None:
+                self.out.settled.append(seq)
+        return [pairing for pairing in pairings if pairing.id not in again]
 
     def _note_elsewhere(self) -> None:
         """Of private items: which records do other links hold too? Most steps have none of them."""

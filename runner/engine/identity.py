@@ -8,8 +8,10 @@ whose copies in several mailboxes are one record (B-41).
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from runner.model.items import Item, LinkRef
+from runner.model.state import Pairing, PairingStatus
 
 DELETED = "deleted:"
 """Prefix of a target key that is known to be in Deleted Items: absent, without asking again."""
@@ -52,3 +54,17 @@ def native_of(link: LinkRef, noted: str | None) -> str | None:
         if noted.startswith(prefix):
             return noted.removeprefix(prefix)
     return None
+
+
+def joined(pairing: Pairing, crm_key: str) -> Pairing:
+    """An item's pairing once its own record is gone and it has joined another one of the same identity (B-41). What was
+    agreed with the former is nothing to this one, whose first merge makes the base."""
+    return replace(
+        pairing,
+        crm_key=crm_key,
+        crm_version=None,
+        target_version=None,
+        base=None,
+        status=PairingStatus.ACTIVE,
+        reason=None,
+    )

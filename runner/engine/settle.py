@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from runner.config.plan import LinkPlan
-from runner.engine.identity import DELETED, native_of
+from runner.engine.identity import DELETED, joined, native_of
 from runner.engine.memory import remembered
 from runner.engine.parts import Parts, mapped
 from runner.model.errors import ConnectorError, Gone
@@ -69,11 +69,11 @@ def _settle_creates(
     ledger: list[LedgerEntry] = []
     for intent in mine:
         held, item = made.get(intent.token, (None, None))
-        joined = None if held else _joined(parts, ref, intent)
-        if joined:
+        pair = None if held else _joined(parts, ref, intent)
+        if pair:
             closed.append(intent.token)
-            pairings.append(joined)
-            marks += (Mark(intent.link, side.other, joined.target_key), Mark(intent.link, side, joined.crm_key))
+            pairings.append(pair)
+            marks += (Mark(intent.link, side.other, pair.target_key), Mark(intent.link, side, pair.crm_key))
             continue
         if held is None and now - intent.at < GRACE:
             continue
@@ -123,16 +123,18 @@ def _unlike(sent: Fields, items: Mapping[str, Item], hit: Found) -> tuple[bool, 
 def _joined(parts: Parts, ref: LinkRef, intent: Intent) -> Pairing | None:
     """The pair of an item whose create found that its record was there already, and made this user one of its holders: no
     token of ours leads to such a record, its native identity does (B-41). Its first merge makes the base. A record that is
-    not his was never joined: the create is sent again."""
+    not his was never joined: the create is sent again. An item whose own record had gone keeps its pairing."""
     if intent.side is not Side.CRM or intent.native is None or intent.source_key is None:
         return None
-    store = parts.store
     found = parts.crm.find(ref, [Identity(native=intent.native)])
     key = next((hit.key for hit in found if hit.place is Place.FOLDER and hit.key), None)
-    if key is None or store.pairings(ref.name, crm_keys=[key], target_keys=[intent.source_key]):
+    if key is None or parts.store.pairings(ref.name, crm_keys=[key]):
         return None
     if not isinstance(parts.crm.get(ref, [key])[key], Item):
         return None
+    known = parts.store.pairings(ref.name, target_keys=[intent.source_key])
+    if known:
+        return joined(known[0], key)
     return Pairing(intent.link, ref.entity, key, intent.source_key, native=native_of(ref, intent.native))
 
 

@@ -19,6 +19,8 @@ follows    somebody else's copy counts                                          
 - A copy that is deleted or declined leaves the meeting: its pair is detached, the record stays. So it is for a designated
   master as long as others hold copies; the next of them to come in takes over. Only an organizer's delete is the end of
   the meeting.
+- A synchronised organizer counts from the first copy on that is read, his own or not: a follower's delete before his own
+  was read is no end of the meeting either.
 - Until somebody accepts, the first copy that comes in speaks; the first who accepts then takes over, and keeps it.
 - A copy without a record makes one, whoever it belongs to: who comes first must not matter.
 """
@@ -90,21 +92,21 @@ def standing(copy: Copy | None, circle: Circle, master: Master | None) -> Standi
 
 
 def claim(copy: Copy, circle: Circle, master: Master | None, *, left: bool = False) -> Master | None:
-    """What this copy asks to be noted as when it comes in, or None when the meeting's master stays who it is.
+    """What this copy asks to be noted when it comes in, or None when the meeting's master stays who it is: that its
+    organizer's copy counts, if he is synchronised, whether it was read yet or not, else that this one speaks.
 
     A stronger right takes over, the same does not; a master who is no longer synchronised, or whose pair of the meeting is
     detached (``left``), gives way to anyone. An answer that is taken back does not cost the place: somebody has to speak.
     """
+    link, rank = circle.link, Rank.ACCEPTED if copy.response == "accepted" else Rank.FIRST
     if circle.is_mine(copy):
         rank = Rank.ORGANIZER
-    elif circle.organizer(copy) is not None:
-        return None
-    else:
-        rank = Rank.ACCEPTED if copy.response == "accepted" else Rank.FIRST
+    elif organizer := circle.organizer(copy):
+        link, rank = organizer, Rank.ORGANIZER
     if master is None:
-        return Master(copy.native, circle.link, rank)
-    gone = master.link != circle.link and (left or master.link not in circle.links)
-    return Master(copy.native, circle.link, rank, master.link) if gone or rank.weight > master.rank.weight else None
+        return Master(copy.native, link, rank)
+    gone = master.link != link and (left or master.link not in circle.links)
+    return Master(copy.native, link, rank, master.link) if gone or rank.weight > master.rank.weight else None
 
 
 def standing_of_gone(circle: Circle, master: Master | None, others: bool) -> Standing:

@@ -9,6 +9,7 @@ import pytest
 from runner.model.meetings import Rank
 from runner.model.record import Value
 from runner.model.state import PairingStatus
+from runner.model.terms import Side
 from runner.testing.faults import Crash, Fault, Form, Nth
 from runner.testing.store import MemoryStore
 from tests.engine.conftest import MakeWorld
@@ -250,6 +251,67 @@ def test_a_joining_that_was_never_sent_is_sent_again(world: World) -> None:
     world.settled()
     assert the_record(world)["subject"] == "Bob's words"
     assert len(world.crm.items(OWNERS[BOB])) == 1
+    world.quiet()
+
+
+def made_again_by_bob(world: World) -> str:
+    """Ann's record was deleted in the CRM while she edited her meeting, and before her pass Bob's copy brought it back;
+    returns Ann's item."""
+    ann, bob, _ = world.links
+    world.links = [ann]
+    key = copy_of(world, ANN, ANN, "organizer")
+    run_all(world, 2)
+    world.crm.user_delete(world.crm.items()[0].key)
+    world.target.user_edit(key, location="Room 9")
+    world.links = [bob]
+    copy_of(world, BOB, ANN, location="Room 9")
+    run_all(world, 2)
+    world.links = [ann, bob]
+    return key
+
+
+def test_a_record_that_is_joined_instead_of_made_again_without_an_answer_is_paired(world: World) -> None:
+    """B-41 (seeds 63608, 90053): Ann's edit won against the delete, and what was to be made again was there already. She
+    became one of its users and the process died; the record was not to be made in her calendar beside her own item."""
+    key = made_again_by_bob(world)
+    world.disturb(Nth("crm", "create", Fault(Form.CRASH_AFTER)))
+    with pytest.raises(Crash):
+        world.run()
+    world.settled()
+    assert [item.key for item in world.target.items(ANN)] == [key]
+    assert the_record(world)["place"] == "Room 9"
+    world.quiet()
+
+
+@pytest.mark.parametrize("first", [Side.CRM, Side.TARGET], ids=str)
+def test_a_record_is_not_made_beside_an_item_whose_own_record_is_gone(world: World, first: Side) -> None:
+    """B-41, B-31: the CRM gave Ann the record that Bob's copy had brought back, before her pass knew what became of hers."""
+    key = made_again_by_bob(world)
+    [record] = world.crm.items()
+    world.crm.user_share(record.key, OWNERS[ANN])
+    if first is Side.CRM:
+        world.disturb(Nth("target", "changes", Fault(Form.BEFORE)))
+        world.run()
+    world.settled()
+    assert [item.key for item in world.target.items(ANN)] == [key]
+    assert the_record(world)["place"] == "Room 9"
+    world.quiet()
+
+
+def test_an_attendee_who_deletes_before_the_organizers_copy_was_read_leaves_the_record(world: World) -> None:
+    """B-41 (seed 85746): the meeting is Cal's, who is synchronised, and goes on without Ann; so does what the CRM says."""
+    mine = copy_of(world, ANN, CAL)
+    run_all(world, 2)
+    world.crm.user_edit(world.crm.items()[0].key, place="Room 9")
+    run_all(world, 2)
+    world.target.user_delete(mine)
+    run_all(world, 2)
+    assert the_record(world)["place"] == "Room 9"
+    copy_of(world, CAL, CAL, "organizer")
+    world.settled()
+    [own] = world.target.items(CAL)
+    assert own.values["location"] == the_record(world)["place"] == "Room 9"
+    assert world.target.items(ANN) == []
     world.quiet()
 
 

@@ -280,3 +280,25 @@ def test_one_refused_write_leaves_its_neighbours_alone(world: World) -> None:
     assert world.store.count(world.link) == 4
     world.settled()
     world.assert_in_step(*(f"Item {n}" for n in range(5)))
+
+
+@pytest.mark.parametrize("form", list(Form), ids=str)
+@pytest.mark.parametrize("deleted", [False, True], ids=["edits", "edit-against-delete"])
+def test_a_conflict_whose_write_has_to_be_tried_again_is_noted_once(world: World, form: Form, deleted: bool) -> None:
+    """B-62: it is durable before its write, so every try finds it anew; it stays the one conflict that it is."""
+    world.in_crm("Lunch")
+    world.sync()
+    world.crm.user_edit(world.records()["Lunch"].key, place="Hall")
+    if deleted:
+        world.target.user_delete(world.outlook()["Lunch"].key)
+    else:
+        world.target.user_edit(world.outlook()["Lunch"].key, location="Garden")
+    for _ in range(2):
+        world.disturb(Nth("target", "create" if deleted else "update", Fault(form)))
+        with suppress(Crash):
+            world.run()
+    world.settled()
+    world.assert_in_step("Lunch")
+    [conflict] = world.store.conflicts()
+    assert conflict.field == (None if deleted else "location")
+    world.quiet()

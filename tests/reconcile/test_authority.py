@@ -64,7 +64,9 @@ def test_what_bobs_copy_is_to_its_meeting(held: Copy | None, noted_master: Maste
         (copy(BOB), None, Master(U, "bob", Rank.ORGANIZER)),
         (copy(BOB), master("cal", Rank.ACCEPTED), Master(U, "bob", Rank.ORGANIZER, "cal")),
         (copy(BOB), master("bob", Rank.ORGANIZER), None),
-        (copy(ANN), None, None),
+        (copy(ANN), None, Master(U, "ann", Rank.ORGANIZER)),
+        (copy(ANN), master("ann", Rank.ORGANIZER), None),
+        (copy(ANN), master("bob"), Master(U, "ann", Rank.ORGANIZER, "bob")),
         (copy(EVE), None, Master(U, "bob", Rank.FIRST)),
         (copy(EVE), master("cal"), None),
         (copy(EVE, "tentative"), master("cal"), None),
@@ -77,7 +79,8 @@ def test_what_bobs_copy_is_to_its_meeting(held: Copy | None, noted_master: Maste
     ],
 )
 def test_what_bobs_copy_claims(held: Copy, noted_master: Master | None, expected: Master | None) -> None:
-    """B-41: the first who accepts; who is no longer synchronised gives way to the next who comes in."""
+    """B-41: a synchronised organizer before anybody else, whoever's copy is read first; the first who accepts; who is no
+    longer synchronised gives way to the next who comes in."""
     assert claim(held, circle(), noted_master) == expected
 
 
