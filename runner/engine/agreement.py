@@ -135,7 +135,8 @@ class Agreement:
         record = self._record_of(side, entry.held)
         if record is None:
             return agreed, None
-        if record == agreed:
+        made = entry.change.operation is Operation.CREATE
+        if record == agreed or (made and agreed.items() <= record.items()):
             return agreed, entry.held.version  # the very same object: the state writes it as one text
         before = item.crm if side is Side.CRM else item.target
         if entry.change.operation is Operation.UPDATE and any(

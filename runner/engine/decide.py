@@ -106,8 +106,8 @@ def decide(
             if _keeps_out(link, subject):
                 ignored += subject.marks
                 continue
-            reason = _leaves(link, subject, crm, target, now)
-            if reason and subject.pairing:
+            reason = _leaves(link, subject, crm, target, now) if subject.pairing else None
+            if reason:
                 detached.append((subject, reason))
                 continue
             # A pair that left the window comes back when either side brings it back: that edit is what has to travel.
@@ -185,6 +185,8 @@ def _kept_alert(record: Fields | None, base: Fields) -> Fields | None:
 
 def _excess(subject: Subject, crm: Fields | None, target: Fields | None) -> list[Failure]:
     """Attachments that stay where they are because they are too many or too big (B-45)."""
+    if not (crm and crm.get(ATTACHMENTS)) and not (target and target.get(ATTACHMENTS)):
+        return []
     found: list[Failure] = []
     for side, record, key in ((Side.CRM, crm, subject.crm_key), (Side.TARGET, target, subject.target_key)):
         reason = why_over(record.get(ATTACHMENTS)) if record is not None else None
@@ -199,7 +201,8 @@ def _without_excess(
 ) -> tuple[Fields | None, Fields | None]:
     """Both records, their attachments as they were agreed where those of either side are over a limit: nothing of them
     moves, in either direction, and what was agreed before stays agreed (B-45)."""
-    if not any(record and why_over(record.get(ATTACHMENTS)) for record in (crm, target)):
+    over = (crm and why_over(crm.get(ATTACHMENTS))) or (target and why_over(target.get(ATTACHMENTS)))
+    if not over:
         return crm, target
     agreed = [None if base is None else base.of(side).get(ATTACHMENTS) for side in Side]
     held = [
@@ -255,18 +258,13 @@ def why_apart(link: LinkPlan, subject: Subject, now: datetime) -> str | None:
 
 
 def _leaves(link: LinkPlan, subject: Subject, crm: Fields | None, target: Fields | None, now: datetime) -> str | None:
-    """Why this item takes no part from now on, before the rules are asked; None = it does."""
+    """Why this paired item takes no part from now on, before the rules are asked; None = it does."""
     masked = subject.target is not None and subject.target.masked
-    if link.folder.of_directory and subject.pairing and subject.crm is None and subject.target is not None:
+    if link.folder.of_directory and subject.crm is None and subject.target is not None:
         return DEACTIVATED
-    if (
-        subject.pairing
-        and (crm is None) != (target is None)
-        and not masked
-        and _outside(link, crm or target or {}, now)
-    ):
+    if (crm is None) != (target is None) and not masked and _outside(link, crm or target or {}, now):
         return f"deleted on the {'CRM' if crm is None else 'target'} side after it had left the link's window or filter"
-    if subject.pairing and target is None and crm is not None and _is_archived(link, crm, now):
+    if target is None and crm is not None and _is_archived(link, crm, now):
         return "deleted on the target, and older than keep_items_older_than: archived rather than deleted"
     if subject.pairing and subject.pairing.base is None and (crm is None) != (target is None):
         return f"gone from the {'CRM' if crm is None else 'target'} before both sides were first compared"

@@ -38,6 +38,8 @@ class Disputes:
 
     def closed(self, item: Decided, now: datetime) -> tuple[Conflict, ...]:
         """What ends because this item's decision was carried out whole."""
+        if not self.resolutions and not self._of_held():
+            return ()
         closed = []
         for resolution in self.of(item):
             conflict = self._original(resolution)

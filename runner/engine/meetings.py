@@ -18,6 +18,7 @@ from runner.engine.subject import Subject
 from runner.model.errors import Invalid
 from runner.model.items import Identity, Item, LinkRef
 from runner.model.meetings import Mail, MailKind, MailStatus, Master
+from runner.model.quick import quick
 from runner.model.record import Fields
 from runner.model.state import Commit, PairingStatus
 from runner.model.terms import Place
@@ -85,6 +86,7 @@ class Meetings:
         )
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Role:
     """What one subject is to a meeting, and what follows for it before any field is looked at.

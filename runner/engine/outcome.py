@@ -59,20 +59,19 @@ class Recording:
                 out.failures += failed
             if any(entry.kept for entry in mine):
                 continue
-            unfinished = frozenset().union(*(p.result.unfinished for p in done if p.result))
+            unfinished = frozenset[str]().union(*[p.result.unfinished for p in done if p.result])
+            adopted = any(p.result.adopted for p in done if p.result)
             pairing = self.agreement.after(item, done, now)
             if pairing is not None and unfinished:
                 pairing = disagreed(pairing, unfinished)
-            if pairing is None and any(p.result and p.result.adopted for p in done):
+            if pairing is None and adopted:
                 if self.link.folder.of_directory:
                     out.failures.append(_claimed(item, mine))
                     continue
                 self.copies.add(item.subject.target_key)
                 out.copies += [item.subject.target_key] if item.subject.target_key else []
             complete = len(done) == len(item.decision.changes) and not failed and not unfinished
-            clean = all(p.change.operation is Operation.DELETE or p.held for p in done) and not any(
-                p.result and p.result.adopted for p in done
-            )
+            clean = not adopted and all(p.change.operation is Operation.DELETE or p.held for p in done)
             if complete and not self.undoing:
                 closed_conflicts += self.disputes.closed(item, now)
                 resolved += [resolution.conflict for resolution in self.disputes.of(item)]

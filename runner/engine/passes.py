@@ -254,7 +254,7 @@ class Pass:
             self.report.note_mail(mail)
         failures = [*gathered.failures, *verdicts.failures, *looping, *outcome.failures]
         self._commit(marks, gathered, verdicts, outcome, failures)
-        for item in free:
+        for item in free if self.resolutions else ():
             if any(entry.conflict in outcome.commit.resolved for entry in self.writer.disputes.of(item)):
                 self.resolutions.pop(item.subject.crm_key or "", None)
         if outcome.stop:

@@ -78,8 +78,9 @@ def rename(read: str, slot: Slot) -> Step:
         return settle
 
     def copy(source: Fields, result: dict[str, Value]) -> None:
+        value = source.get(read)
         try:
-            result[write] = canonical(source.get(read))
+            result[write] = None if value is None else canonical(value)  # nothing is nothing in every canonical form
         except ValueError as error:
             raise slot.refuse(str(error)) from None
 

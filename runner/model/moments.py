@@ -56,6 +56,7 @@ def moment_at(local: str, zone: str) -> datetime:
     return datetime.fromisoformat(local).replace(tzinfo=zone_of(zone)).astimezone(UTC)
 
 
+@lru_cache(maxsize=4096)
 def duration_of(length: timedelta, *, whole_days: bool = False) -> str:
     """Canonical duration: hours, minutes and seconds (``PT26H``), or days when ``whole_days`` (``P2D``)."""
     seconds = int(length.total_seconds())

@@ -192,7 +192,8 @@ def _survivor(present: Side, policy: EditVsDelete) -> Side | None:
 def _create(present: Side, values: Fields, rules: ItemRules, reason: str, *clashes: Clash) -> Decision:
     """The item made on the absent side, with every field that may be written there; the others are None in its base."""
     fields = rules.writable[present.other]
-    kept = {name: values.get(name) for name in rules.fields}  # a base holds the units' fields
+    # A base holds the units' fields. A record of just these is kept as it is: nobody changes a record.
+    kept = values if values.keys() == rules.known else {name: values.get(name) for name in rules.fields}
     made = kept if len(fields) == len(kept) else {n: value if n in fields else None for n, value in kept.items()}
     change = Change(present.other, Operation.CREATE, made, fields, None, reason, rules.rule)
     held = {present: kept, present.other: made}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from runner.model.quick import quick
 from runner.model.record import Fields
 from runner.model.state import Base
 from runner.model.terms import Operation
@@ -34,6 +35,7 @@ def is_called(base: Base, words: str) -> bool:
     return any(words.casefold() in called(record).casefold() for record in (base.crm, base.target))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Label:
     """What people know an item by: its title and its keys, where it has them."""
@@ -48,6 +50,7 @@ class Label:
         return (self.title.casefold(), self.title, self.crm_key or "", self.target_key or "")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One change of one item."""

@@ -6,7 +6,7 @@ Bodies count in characters, as people and columns do, not in bytes of some encod
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from runner.model.overrides import OVERRIDES
@@ -22,7 +22,7 @@ class Restrictions:
     body_characters: int | None = None
 
     def __bool__(self) -> bool:
-        return any(getattr(self, each.name) is not None for each in fields(self))
+        return (self.attendees, self.customised_occurrences, self.body_characters) != (None, None, None)
 
 
 _MEASURES: Mapping[str, tuple[str, Callable[[Value], int]]] = MappingProxyType(

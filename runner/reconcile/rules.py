@@ -42,6 +42,8 @@ class ItemRules:
     """During a snapshot: the side whose values the other one gets, whatever was agreed (B-70)."""
     fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """The record fields of all units, in their order."""
+    known: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The same, as a set."""
     writable: Mapping[Side, frozenset[str]] = field(init=False, repr=False, compare=False)
     """The record fields that may be written on a side at all."""
 
@@ -51,8 +53,9 @@ class ItemRules:
             for side in Side
         }
         object.__setattr__(self, "fields", tuple(name for unit in self.units for name in unit.fields))
+        object.__setattr__(self, "known", frozenset(self.fields))
         object.__setattr__(self, "writable", by_side)
 
     def may(self, operation: Operation, side: Side) -> bool:
         """Whether this operation may be carried out on this side at all."""
-        return self.direction.writes(side) and (operation, side) not in self.denied
+        return self.direction.writes(side) and not (self.denied and (operation, side) in self.denied)

@@ -24,8 +24,6 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 COUNTED = 5000
 """Occurrences that are counted to find a series' end."""
 _UNTIL = re.compile(r"UNTIL=(\d{8})")
-_TASKS_OWN = frozenset({"due", "status"})
-"""Record fields that only tasks have."""
 
 
 class Scope(StrEnum):
@@ -42,7 +40,7 @@ def span_of(record: Fields, zone: str) -> tuple[datetime, datetime] | None:
     Whole days end at the midnight of their last day in ``zone``, however many hours its clock changes leave in between.
     A series spans all of its occurrences; one without end, or with very many, never ends.
     """
-    if not _TASKS_OWN.isdisjoint(record):
+    if "due" in record or "status" in record:  # fields that only tasks have
         return _task_span(record, zone)
     start, duration = record.get("start"), record.get("duration")
     if start is None:

@@ -18,6 +18,9 @@ from runner.store.rows import Row, encoded
 FORGOTTEN = "purge"
 """The operation of a row that says that an item's values were forgotten."""
 
+_SALT = 16
+"""Bytes of a row's salt."""
+
 
 class Chain:
     """Appends to a chain that ends with ``head``."""
@@ -28,8 +31,10 @@ class Chain:
     def extended(self, rows: Iterable[Row]) -> list[Row]:
         """Rows of the ledger (id … written_at) with salt, digest of the values, and link, in their order."""
         linked: list[Row] = []
-        for row in rows:
-            salt = token_hex(16)
+        rows = list(rows)
+        salts = token_hex(_SALT * len(rows))  # the system is asked once, not for each row
+        for at, row in enumerate(rows):
+            salt = salts[2 * _SALT * at : 2 * _SALT * (at + 1)]
             content = content_of(salt, row[7], row[8])
             self.head = link_of(self.head, row, content)
             linked.append((*row, salt, content, self.head))

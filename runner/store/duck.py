@@ -23,6 +23,7 @@ from runner.store.fleeting import open_memory
 from runner.store.heartbeats import Heartbeats
 from runner.store.memory import Remembered
 from runner.store.opening import Opened, open_file
+from runner.store.rows import Texts
 from runner.store.session import BUSY_CHECKPOINT, IDLE_CHECKPOINT, Session, Timed, untimed
 from runner.store.tables import insert, overwrite
 from runner.store.writing import Writing, link_row
@@ -76,6 +77,7 @@ class DuckStore(Answers):
     def __init__(self, opened: Opened, clock: Clock, timed: Timed = untimed) -> None:
         self._clock = clock
         self._beats = Heartbeats(clock.monotonic())
+        self._texts = Texts()
         self._session = Session(opened, self._recall, timed)
         self._session.recall()
 
@@ -134,7 +136,9 @@ class DuckStore(Answers):
             return number
 
         chain = Chain(session.ledger_head)
-        writing = Writing(session.con, session.new_id, link_id, known.link_names.__getitem__, chain)
+        writing = Writing(session.con, session.new_id, link_id, known.link_names.__getitem__, chain, self._texts)
+        if not commit.intents:  # what a step intends is written once more when it is done: that text is kept until then
+            self._texts = Texts()
         writing.apply(commit)
         session.ledger_head = chain.head
         for name in (*states, *self._beats):

@@ -33,6 +33,7 @@ from runner.store.rows import Row, aware, fields_of, hash_of, stored
 from runner.store.tables import among, columns_of, listed, unnest
 
 HASHES = {"crm_key": "crm_hash", "target_key": "target_hash", "stamp": "stamp_hash", "native": "native_hash"}
+_SIDES = {side.value: side for side in Side}
 _VECTOR = 2048
 _VECTOR_COST = 20
 """Unpacking one vector of rows costs about as much as fetching this many rows one by one."""
@@ -142,7 +143,7 @@ def due_marks(
     return [
         Mark(
             link=link,
-            side=Side(side),
+            side=_SIDES[side],
             key=key,
             deleted=deleted,
             due=aware(due),

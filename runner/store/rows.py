@@ -29,7 +29,8 @@ def encoded(value: object) -> str:
 
 
 class Texts:
-    """JSON texts of record fields within one commit: equal objects (a base that is also the ledger's ``after``) once."""
+    """JSON texts of record fields within the commits of one step: one object (what is intended, a base, the ledger's
+    ``after``) once. Nobody changes the fields of a record in place."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[Fields, str]] = {}

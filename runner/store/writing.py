@@ -42,7 +42,7 @@ class Touched:
 
 class Writing:
     """Applies one commit. ``new_id`` gives out ids, ``link_id`` the surrogate of a link's name (known or new),
-    ``link_name`` the name of a known surrogate; ``chain`` is the ledger's."""
+    ``link_name`` the name of a known surrogate; ``chain`` is the ledger's; ``texts`` knows what is written already."""
 
     def __init__(
         self,
@@ -51,13 +51,14 @@ class Writing:
         link_id: Callable[[str], int],
         link_name: Callable[[int], str],
         chain: Chain,
+        texts: Texts,
     ) -> None:
         self._con = con
         self._new_id = new_id
         self._link_id = link_id
         self._link_name = link_name
         self._chain = chain
-        self._texts = Texts()
+        self._texts = texts
         self.touched = Touched()
 
     def apply(self, commit: Commit) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from runner.connectors.crm.bulk import insert_rows
 from runner.connectors.crm.columns import key_value
 from runner.connectors.crm.owners import own_relations
 from runner.connectors.crm.schema import EntityTable, RelationTable, raw
@@ -30,7 +31,7 @@ def assign(connection: sa.Connection, entity: EntityTable, keys: Sequence[Any], 
             continue
         user = key_value(owner, relation.user_family)
         rows = [{**_new_row(relation), relation.item.name: key, relation.user.name: user} for key in keys]
-        connection.execute(sa.insert(relation.table), rows)
+        insert_rows(connection, relation.table, rows)
 
 
 def join(connection: sa.Connection, entity: EntityTable, key: Any, owner: str) -> None:

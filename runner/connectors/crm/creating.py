@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from runner.connectors.crm.assigning import assign, join
+from runner.connectors.crm.bulk import insert_rows
 from runner.connectors.crm.columns import key_text, key_value
 from runner.connectors.crm.emails import filled
 from runner.connectors.crm.keys import Noted, NotedKeys
@@ -174,7 +175,7 @@ class Creating:
         entity, name = self.transaction.entity, self.transaction.entity.key.name
         insert = sa.insert(entity.table)
         if name in rows[0]:
-            self.transaction.connection.execute(insert, rows)
+            insert_rows(self.transaction.connection, entity.table, rows)
             return [row[name] for row in rows]
         if self.transaction.connection.dialect.name != "sqlite":
             made = self.transaction.connection.execute(
@@ -186,9 +187,8 @@ class Creating:
         first = self.transaction.connection.execute(insert.returning(raw(entity.key)), rows[:1]).scalar_one()
         keys = list(range(first, first + len(rows)))
         if len(rows) > 1:
-            self.transaction.connection.execute(
-                insert, [{**row, name: key} for row, key in zip(rows[1:], keys[1:], strict=True)]
-            )
+            numbered = [{**row, name: key} for row, key in zip(rows[1:], keys[1:], strict=True)]
+            insert_rows(self.transaction.connection, entity.table, numbered)
         return keys
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from runner.connectors.crm.bulk import insert_rows
 from runner.connectors.crm.columns import Family, key_text
 from runner.connectors.crm.rows import key_values
 from runner.connectors.crm.schema import EntityTable, raw
@@ -99,7 +100,7 @@ class KeyTable:
             {"token": token, "entity": name, "identity": identity, "crm_key": key, "created_at": at}
             for token, identity, key in made
         ]
-        connection.execute(sa.insert(self.table), rows)
+        insert_rows(connection, self.table, rows)
 
     def release(self, connection: sa.Connection, entity: EntityTable, noted: Noted) -> None:
         """Take the identity from a row whose record is gone; the row stays as its token's tombstone."""

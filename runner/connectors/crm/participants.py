@@ -197,13 +197,23 @@ def _raw_rows(
     columns = (table.item, table.person, table.address, table.role, table.response, table.name)
     statement = (
         sa.select(*(sa.null() if column is None else raw(column) for column in columns))
-        .where(table.item.in_(sa.bindparam("keys", expanding=True)))
+        .where(_among(table.item, keys))
         .order_by(table.item, table.address if table.person is None else table.person)
     )
-    for item, person, kept, role, response, name in connection.execute(statement, {"keys": keys}):
+    for item, person, kept, role, response, name in connection.execute(statement):
         meant = roles.get(None if role is None else str(role))
         if meant is not None:
             yield key_text(item), _Raw(table, person, kept, meant, response, None if name is None else str(name))
+
+
+def _among(item: sa.Column[Any], keys: Sequence[Any]) -> sa.ColumnElement[bool]:
+    """The condition of rows that belong to these records. Numbers without a gap, as records that were just made have, are
+    asked for by the first and the last: five hundred parameters take longer than all the rows that most have here."""
+    if all(type(key) is int for key in keys):
+        first, last = min(keys), max(keys)
+        if last - first + 1 == len(set(keys)):
+            return item.between(first, last)
+    return item.in_(sa.bindparam("keys", keys, expanding=True))
 
 
 def _first(pairs: Iterable[tuple[str, str | None]]) -> dict[str, Value]:

@@ -219,7 +219,9 @@ class Filling:
         made: dict[str, Any] = {}
         values = write.values
         for name, plan, codec in self._known.get(write.fields) or self._look_up(write.fields):
-            value = stored(plan, codec, values.get(name))
+            value = values.get(name)
+            if value is not None:
+                value = stored(plan, codec, value)
             if value is None and not plan.nullable:
                 if creating:
                     continue

@@ -1,0 +1,35 @@
+"""Many rows of one shape into one table: compiled once by SQLAlchemy, then given to the driver as they are.
+
+SQLAlchemy looks at every parameter of every row, and has nothing to do for any of them where the columns are left to the
+driver, as on SQLite: that was most of the time that the insert of a row took. PostgreSQL's types want its care.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any
+
+import sqlalchemy as sa
+
+
+def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all fill the same columns. Raises what ``connection.execute`` does."""
+    if len(rows) == 1 or not connection.dialect.positional:
+        connection.execute(sa.insert(table), rows)
+        return
+    text, names = _compiled(connection.dialect, table, tuple(rows[0]))
+    if names is None:
+        connection.execute(sa.insert(table), rows)
+    else:
+        connection.exec_driver_sql(text, list(map(itemgetter(*names), rows)))
+
+
+@lru_cache(maxsize=64)
+def _compiled(dialect: sa.Dialect, table: sa.Table, columns: tuple[str, ...]) -> tuple[str, tuple[str, ...] | None]:
+    """The text of an insert into these columns and their order in it; no order where a row may not go as it is."""
+    compiled = sa.insert(table).compile(dialect=dialect, column_keys=list(columns))
+    names = tuple(compiled.positiontup or ())
+    converted = any(table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in columns)
+    return str(compiled), names if len(names) > 1 and set(names) == set(columns) and not converted else None
