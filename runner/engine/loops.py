@@ -47,6 +47,6 @@ def unlooped(
 
 
 def _updated(item: Decided) -> list[str]:
-    keys = {Side.CRM: item.subject.crm_key, Side.TARGET: item.subject.target_key}
-    updates = (change for change in item.decision.changes if change.operation is Operation.UPDATE)
-    return [key for change in updates if (key := keys[change.side])]
+    sides = [change.side for change in item.decision.changes if change.operation is Operation.UPDATE]
+    keys = [item.subject.crm_key if side is Side.CRM else item.subject.target_key for side in sides]
+    return [key for key in keys if key]

@@ -242,7 +242,7 @@ class Pass:
             self.planned.update(wanted_by(verdicts))
         elif whole:
             self._bar(self._assess(Counter(wanted_by(verdicts))))
-        free = [item for item in verdicts.decided if not self._is_barred(item)]
+        free = [item for item in verdicts.decided if not (self.barred and self._is_barred(item))]
         free = self._approved(free)
         free, looping = unlooped(self.store, self.link, free, self.parts.clock.now())
         for item in free:

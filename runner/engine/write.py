@@ -244,8 +244,9 @@ class Writer:
 
 def _is_made_again(item: Decided) -> bool:
     """Whether a paired item's record is to be made anew."""
-    made = any(c.side is Side.CRM and c.operation is Operation.CREATE for c in item.decision.changes)
-    return made and item.subject.pairing is not None
+    if item.subject.pairing is None:
+        return False
+    return any(c.side is Side.CRM and c.operation is Operation.CREATE for c in item.decision.changes)
 
 
 def _identity(item: Decided, change: Change, token: str) -> str | None:

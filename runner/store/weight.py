@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from runner.model.record import Fields
 from runner.model.state import Commit
 
@@ -13,25 +11,22 @@ HEAVY = 2_000_000
 
 def is_heavy(commit: Commit) -> bool:
     """Whether a commit carries so much text that it is written with more memory."""
-    total, known = 0, dict[int, int]()
-    for fields in _carried(commit):
-        if fields:
-            length = known.get(id(fields))  # mostly one object is both bases and the ledger's
-            if length is None:
-                length = known[id(fields)] = sum([len(value) for value in fields.values() if type(value) is str])
-            total += length
-    return total > HEAVY
+    carried = _carried(commit)
+    distinct = {id(fields): fields for fields in carried}  # mostly one object is both bases and the ledger's
+    length = {
+        number: sum([len(value) for value in fields.values() if type(value) is str]) if fields else 0
+        for number, fields in distinct.items()
+    }
+    return sum([length[id(fields)] for fields in carried]) > HEAVY
 
 
-def _carried(commit: Commit) -> Iterator[Fields | None]:
-    for pairing in commit.pairings:
-        if pairing.base is not None:
-            yield pairing.base.crm
-            yield pairing.base.target
-    for intent in commit.intents:
-        yield intent.record
-    for entry in commit.ledger:
-        yield entry.before
-        yield entry.after
-    for conflict in commit.conflicts:
-        yield from (conflict.base, conflict.crm, conflict.target)
+def _carried(commit: Commit) -> list[Fields | None]:
+    bases = [pairing.base for pairing in commit.pairings if pairing.base is not None]
+    return [
+        *(base.crm for base in bases),
+        *(base.target for base in bases),
+        *(intent.record for intent in commit.intents),
+        *(entry.before for entry in commit.ledger),
+        *(entry.after for entry in commit.ledger),
+        *(fields for one in commit.conflicts for fields in (one.base, one.crm, one.target)),
+    ]

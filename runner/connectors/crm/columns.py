@@ -230,7 +230,7 @@ def _naive(zone: str) -> Writer:
 
 def _written(zone: str) -> Writer:
     naive = _naive(zone)
-    return lambda value: str(naive(value))
+    return lru_cache(maxsize=4096)(lambda value: str(naive(value)))
 
 
 @lru_cache(maxsize=8)
