@@ -93,7 +93,7 @@ class Pass:
     def __init__(self, parts: Parts, link: LinkPlan, owner: str | None, orders: Orders) -> None:
         self.parts, self.link, self.orders = parts, link, orders
         self.store = parts.store
-        self.ref = ref_of(link, owner)
+        self.ref, self.meaning = ref_of(link, owner), meaning_of(link)
         self.report = PassReport(link.name, prints={} if orders.rehearse else None)
         self.aside = Aside(self.store, self.report)
         self.state = self.store.link(link.name)
@@ -130,8 +130,7 @@ class Pass:
 
     def _observe(self) -> None:
         self.state = self.growth.resume(self.state)
-        meaning = meaning_of(self.link)
-        self.relist = bool(self.state.mapping_digest) and self.state.mapping_digest != meaning
+        self.relist = bool(self.state.mapping_digest) and self.state.mapping_digest != self.meaning
         self.writer.mailroom.growing = bool(self.growth)
         self.writer.mailroom.first = self.relist or self.state.condition is LinkCondition.NEW
         if self.relist and self.state.listed:
@@ -372,7 +371,7 @@ class Pass:
         reason = str(report.error) if report.error else (str(report.trips[0]) if report.trips else None)
         # What a guard kept from being rewritten is decided once more, until an operator has allowed it.
         undone = report.error or (self.relist and report.trips)
-        digest = self.state.mapping_digest if undone else meaning_of(self.link)
+        digest = self.state.mapping_digest if undone else self.meaning
         grown = self.state if self.orders.rehearse else self.growth.ended(self.state, report)
         after: LinkState = replace(grown, condition=condition, reason=reason, mapping_digest=digest)
         effect = report.error or report.trips or any(report.counts.values())
