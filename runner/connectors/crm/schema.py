@@ -97,9 +97,11 @@ class UserColumns:
     by_address: sa.Select[Any] = field(init=False, repr=False, compare=False)
     """Every address of every user who has one of ``ADDRESSES``: (user, address, whether it is the main one). Built once,
     because every run asks it."""
+    by_one: sa.Select[Any] = field(init=False, repr=False, compare=False)
+    """The same for a single address, without a list to be written out each time: a run of few links is mostly this."""
 
     def __post_init__(self) -> None:
-        """Build the statement."""
+        """Build the statements."""
         parts = [sa.select(raw(self.key).label("u"), raw(self.email).label("a"), sa.literal_column("1").label("main"))]
         if self.alias_user is not None and self.alias_email is not None:
             alias = sa.select(
@@ -107,9 +109,14 @@ class UserColumns:
             )
             parts.append(alias)
         known = sa.union_all(*parts).cte("known")
-        asked = sa.select(known.c.u).where(sa.func.lower(known.c.a).in_(sa.bindparam(ADDRESSES, expanding=True)))
-        statement = sa.select(known.c.u, known.c.a, known.c.main).where(known.c.u.in_(asked), known.c.a.is_not(None))
-        object.__setattr__(self, "by_address", statement)
+        lower = sa.func.lower(known.c.a)
+        for name, holds in (
+            ("by_address", lower.in_(sa.bindparam(ADDRESSES, expanding=True))),
+            ("by_one", lower == sa.bindparam(ADDRESSES, type_=sa.Text)),
+        ):
+            asked = known.c.u.in_(sa.select(known.c.u).where(holds))
+            statement = sa.select(known.c.u, known.c.a, known.c.main).where(asked, known.c.a.is_not(None))
+            object.__setattr__(self, name, statement)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,11 @@ def batches(addresses: Iterable[str]) -> Iterator[list[str]]:
 
 def users_by_address(connection: sa.Connection, roster: UserColumns, batch: Sequence[str]) -> dict[str, CrmUser]:
     """One batch of addresses → users. A main address goes before an alias; one that two users share is absent."""
-    return _by_address(connection.execute(roster.by_address, {ADDRESSES: list(batch)}).all(), frozenset(batch))
+    one = len(batch) == 1
+    asked = connection.execute(
+        roster.by_one if one else roster.by_address, {ADDRESSES: batch[0] if one else list(batch)}
+    )
+    return _by_address(asked.all(), frozenset(batch))
 
 
 def all_addresses(connection: sa.Connection, roster: UserColumns, users: EntityTable | None) -> list[str]:
