@@ -1,8 +1,8 @@
 """State of one million pairings: memory, file size and timings, printed as JSON.
 
 Run as ``python -m tests.bench.state_million [--pairings N] [--scattered] [--directory DIR]``. Everything passes through
-the store's public interface: big commits build the state, then come random look-ups and a loop of ordinary commits. Peak
-memory is read from ``/proc/self/status`` (VmHWM), so that it covers the build as well.
+the store's public interface: commits as large as passes make them build the state, then come random look-ups and a loop of
+small ones. Peak memory is read from ``/proc/self/status`` (VmHWM), so that it covers the build as well.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import duckdb
 
+from runner.engine.parts import STEP
 from runner.model.record import Fields
 from runner.model.state import Base, Commit, LedgerEntry, LinkState, Mark, Pairing
 from runner.model.terms import Entity, Operation, Side
@@ -27,7 +28,6 @@ from runner.store import DuckStore, open_store
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PAGE = 200
-BIG = 5_000
 
 
 class Ticking:
@@ -103,9 +103,10 @@ def timed(times: int, step: Callable[[int], object]) -> dict[str, float]:
 
 
 def build(store: DuckStore, pairings: int, link_of: Callable[[int], int], order: list[int]) -> None:
-    """Fill the state in big commits, item numbers in the given order."""
-    for start in range(0, pairings, BIG):
-        numbers = order[start : start + BIG]
+    """Fill the state as passes do, a step at a time (a commit of more text would be given more memory), item numbers in the
+    given order."""
+    for start in range(0, pairings, STEP):
+        numbers = order[start : start + STEP]
         store.commit(Commit(pairings=tuple(pairing(link_name(link_of(number)), number) for number in numbers)))
 
 
