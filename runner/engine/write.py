@@ -15,7 +15,7 @@ from functools import partial
 from runner.config.plan import LinkPlan
 from runner.engine.decide import Decided
 from runner.engine.disputes import Disputes
-from runner.engine.identity import meeting_key, native_key, stamp_for
+from runner.engine.identity import meeting_key, meeting_of, native_key, stamp_for
 from runner.engine.mailing import Mailroom
 from runner.engine.meetings import again
 from runner.engine.outcome import Recording
@@ -198,12 +198,12 @@ class Writer:
     def _known_meetings(self, planned: list[Sending]) -> list[Sending]:
         """Before a meeting of the CRM's is made in a mailbox, the CRM's key table learns its identity: a copy that comes
         back from an invited mailbox is the same record, however soon it comes (B-41)."""
-        asked = [p for p in planned if p.write.uid and p.item.uid is None and p.item.subject.crm]
-        notes = [
-            Write(Operation.UPDATE, held.key, held.version, stamp=p.token, native=p.write.native)
-            for p in asked
-            if (held := p.item.subject.crm)
-        ]
+        asked, notes = list[Sending](), list[Write]()
+        for p in planned:
+            held = p.item.subject.crm
+            if p.write.uid and p.item.uid is None and held and held.native != p.write.native:
+                asked.append(p)
+                notes.append(Write(Operation.UPDATE, held.key, held.version, stamp=p.token, native=p.write.native))
         if not notes:
             return planned
         refused: dict[int, ConnectorError] = {}
@@ -252,7 +252,9 @@ def _is_made_again(item: Decided) -> bool:
 def _identity(item: Decided, change: Change, token: str) -> str | None:
     """The native identity that a new meeting on the target is given, so that the CRM knows it before anybody is invited:
     that of its copies elsewhere, its own former one, or a fresh one. None: no meeting, and the server gives it."""
-    pairing = item.subject.pairing
-    if item.uid is not None or not change.values.get("participants"):
+    crm, pairing = item.subject.crm, item.subject.pairing
+    if item.uid is not None:
         return item.uid
+    if not change.values.get("participants"):  # a copy that is made again is still what other mailboxes hold
+        return meeting_of(crm.native) if crm else None
     return pairing.native if pairing and pairing.native else f"{token}@exsync"

@@ -354,6 +354,26 @@ def test_a_meeting_that_is_made_again_after_the_state_was_lost_stays_the_same_me
     world.quiet()
 
 
+def test_a_meeting_that_is_made_again_because_an_edit_won_stays_the_same_meeting(world: World) -> None:
+    """B-41, B-63 (seed 132075): its organizer deleted it in Outlook while somebody edited it in the CRM. What is made again in
+    his calendar is what lies in the others', and when its record goes and is brought back by two of them, it is one record."""
+    ann = copy_of(world, ANN, ANN, "organizer")
+    copy_of(world, BOB, ANN)
+    run_all(world)
+    world.crm.user_edit(world.crm.items()[0].key, place="Room 9")
+    world.target.user_delete(ann)
+    world.settled()
+    [own], [bobs] = world.target.items(ANN), world.target.items(BOB)
+    assert own.native == bobs.native == UID
+    world.crm.user_delete(world.crm.items()[0].key)
+    for item in (own, bobs):
+        world.target.user_edit(item.key, title="Go on")
+    copy_of(world, CAL, ANN, title="Go on")
+    world.settled()
+    assert the_record(world)["subject"] == "Go on"
+    world.quiet()
+
+
 def test_a_record_without_meeting_is_nobodys_but_its_owners(world: World) -> None:
     """Ordinary appointments are not touched by any of this."""
     key = world.in_crm("Alone")
