@@ -71,6 +71,8 @@ class Agreement:
         if seen:
             stamp = seen.stamp if seen.stamp and crm_key_of(seen.stamp) == pairing.crm_key else stamp
             native = seen.native or native
+        if written and written.native:
+            native = written.native
         reason = leaves_window(self.link, crm[0], now) if subject.pairing else None
         return Pairing(
             link=pairing.link,

@@ -29,6 +29,8 @@ class Sending:
     """What the write tells attendees."""
     held: Item | None = None
     """What the side holds after the write, when the read-back saw exactly what the write made."""
+    native: str | None = None
+    """The native identity that the read-back saw, whoever has changed the item since the write."""
 
     @property
     def kept(self) -> bool:

@@ -238,8 +238,9 @@ class Writer:
             return  # the writes stand; without a read-back their items stay dirty and are read in the next pass
         for key, entry in written.items():
             item = items.get(key)
-            if isinstance(item, Item) and entry.result and item.version == entry.result.version:
-                entry.held = item
+            if isinstance(item, Item) and entry.result:
+                entry.native = item.native
+                entry.held = item if item.version == entry.result.version else None
 
 
 def _is_made_again(item: Decided) -> bool:

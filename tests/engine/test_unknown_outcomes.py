@@ -88,6 +88,28 @@ def test_what_was_found_by_its_stamp_is_known_by_its_native_identity_at_once(wor
     assert "Dinner" in world.outlook()
 
 
+def test_what_somebody_typed_into_before_the_read_back_is_known_by_its_native_identity(world: World) -> None:
+    """D8, P7 (seed 141295): the read-back of a create finds a newer version. It is that item all the same: a copy that a user
+    makes of it before he deletes it, with its stamp, is not what goes with the record."""
+    world.links = [link_plan(direction=Direction.OUTBOUND)]
+    world.in_crm("Lunch")
+
+    def meanwhile(call: Call) -> None:
+        if (call.side, call.name) == (Side.TARGET, "get"):
+            world.target.user_edit(world.outlook()["Lunch"].key, description="with candles")
+
+    world.boundary.meanwhile = meanwhile
+    world.disturb(Nth(Side.TARGET, "get", Fault(Form.BEFORE), 1))
+    world.run()
+    world.boundary.meanwhile = world.boundary.faults = None
+    original = world.outlook()["Lunch"].key
+    world.target.user_edit(world.target.user_copy(original), title="Dinner")
+    world.target.user_delete(original)
+    world.crm.user_delete(world.records()["Lunch"].key)
+    world.settled()
+    assert list(world.outlook()) == ["Dinner"]
+
+
 @pytest.mark.parametrize("side", list(Side))
 def test_l1_edits_of_both_ends_before_the_adoption_merge(world: World, side: Side) -> None:
     """L1: base is the payload that was sent, on both sides."""
