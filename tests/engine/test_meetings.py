@@ -355,8 +355,8 @@ def test_a_meeting_that_is_made_again_after_the_state_was_lost_stays_the_same_me
 
 
 def test_a_meeting_that_is_made_again_because_an_edit_won_stays_the_same_meeting(world: World) -> None:
-    """B-41, B-63 (seed 132075): its organizer deleted it in Outlook while somebody edited it in the CRM. What is made again in
-    his calendar is what lies in the others', and when its record goes and is brought back by two of them, it is one record."""
+    """B-41, B-63 (seed 132075): its organizer deleted it in Outlook while somebody edited it in the CRM. What is made again
+    in his calendar is what lies in the others', and a record that two of them bring back is one record."""
     ann = copy_of(world, ANN, ANN, "organizer")
     copy_of(world, BOB, ANN)
     run_all(world)
