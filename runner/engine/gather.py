@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from runner.engine.identity import DELETED, crm_key_of, joined, native_of
+from runner.engine.likeness import items_of, likest
 from runner.engine.match import pair_by_identity
 from runner.engine.parts import Parts
 from runner.engine.subject import Failure, Gathered, Subject
@@ -192,7 +193,7 @@ class _Gather:
         followed: list[Pairing] = []
         for item in items:
             held = [p for p in holders.get(item.key, ()) if not _another(live.get(p.target_key), item)]
-            lost = [p for p in held if isinstance(live.get(p.target_key, Gone("")), Gone)]
+            lost = [p for p in held if isinstance(live.get(p.target_key, Gone("")), Gone) and self._may_be(p, item)]
             pairing = next((p for p in lost if all(other.id != p.id for other in followed)), None)
             if not held:
                 self._lone(Side.TARGET, item.key, item)
@@ -205,6 +206,18 @@ class _Gather:
         if unread:
             crm.update(self.parts.crm.get(self.ref, unread))
         return followed
+
+    def _may_be(self, pairing: Pairing, item: Item) -> bool:
+        """Whether an item that a pair's native identity or stamp leads to is the pair's: where only the stamp is known, the
+        original may lie elsewhere, and say what was agreed."""
+        if pairing.native or pairing.base is None:
+            return True
+        hits = [hit for hit in self.parts.target.find(self.ref, [Identity(stamp=pairing.stamp)]) if hit.key]
+        return not hits or self._likest(pairing, hits).key == item.key
+
+    def _likest(self, pairing: Pairing, hits: Sequence[Found]) -> Found:
+        base = pairing.base.target if pairing.base else {}
+        return likest(base, hits, items_of(self.parts.target, self.ref, hits))
 
     def _settle_old_id(self, pairing: Pairing) -> None:
         seq = self.seq.pop((Side.TARGET, pairing.target_key), None)
@@ -325,6 +338,8 @@ class _Gather:
             assert pairing is not None  # noqa: S101 - by construction: only pairs are searched
             known = _known_by(pairing)
             hits = [h for h in found.get(known, ()) if h.key and h.key != pairing.target_key] if known else []
+            if len(hits) > 1 and not pairing.native and pairing.base:
+                hits = [self._likest(pairing, hits)]
             here = [hit.key for hit in hits if hit.place is Place.FOLDER and hit.key]
             taken = (
                 {p.target_key for p in self.parts.store.pairings(self.ref.name, target_keys=here)} if here else set()

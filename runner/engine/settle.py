@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 
 from runner.config.plan import LinkPlan
 from runner.engine.identity import DELETED, joined, native_of
+from runner.engine.likeness import items_of, likest
 from runner.engine.memory import remembered
 from runner.engine.parts import Parts, mapped
 from runner.model.errors import ConnectorError, Gone
@@ -24,11 +24,6 @@ from runner.model.overrides import OVERRIDES, is_series, patches_of
 from runner.model.record import Fields
 from runner.model.state import Base, Commit, Intent, LedgerEntry, Mark, Pairing, PairingStatus
 from runner.model.terms import Operation, Place, Side
-from runner.reconcile.ordering import called
-
-_NEAREST = (Place.FOLDER, Place.ELSEWHERE, Place.DELETED, Place.TOMBSTONE)
-_LIVE = _NEAREST[:2]
-
 
 GRACE = timedelta(seconds=120)
 """How long a write without an answer may still take effect on its server: before that, "not found" proves nothing."""
@@ -94,30 +89,19 @@ def _settle_creates(
 def _made(parts: Parts, ref: LinkRef, side: Side, intents: Sequence[Intent]) -> Mapping[str, tuple[Found, Item | None]]:
     """By token, what a create has made; of a target's, how it is now.
 
-    A user's copy bears the stamp, too (D8), and only its native identity, which nobody knows yet, is another. Into a copy
-    people type something else: so the one counts that is still called the same, then a live one, then the one most like what
-    was sent, then the nearest.
+    A user's copy bears the stamp, too, and nobody knows the native identity yet: see :mod:`runner.engine.likeness`.
     """
     connector = parts.crm if side is Side.CRM else parts.target
     found: dict[str, list[Found]] = {}
     for hit in connector.find(ref, [Identity(stamp=intent.token) for intent in intents]):
         found.setdefault(hit.identity.stamp or "", []).append(hit)
-    keys = [hit.key for hits in found.values() for hit in hits if hit.key and hit.place is not Place.TOMBSTONE]
-    read = connector.get(ref, keys) if keys and side is Side.TARGET else {}
-    items = {key: item for key, item in read.items() if isinstance(item, Item)}
+    items = items_of(connector, ref, [hit for hits in found.values() for hit in hits]) if side is Side.TARGET else {}
     made = {}
     for intent in intents:
         if hits := found.get(intent.token):
-            nearest = min(hits, key=partial(_unlike, intent.record, items))
+            nearest = likest(intent.record, hits, items)
             made[intent.token] = nearest, items.get(nearest.key or "")
     return made
-
-
-def _unlike(sent: Fields, items: Mapping[str, Item], hit: Found) -> tuple[bool, bool, int, int]:
-    item = items.get(hit.key or "")
-    values = item.values if item else {}
-    alike = sum(values.get(name) == value for name, value in sent.items())
-    return called(values) != called(sent), hit.place not in _LIVE, -alike, _NEAREST.index(hit.place)
 
 
 def _joined(parts: Parts, ref: LinkRef, intent: Intent) -> Pairing | None:

@@ -7,7 +7,7 @@ import pytest
 from runner.model.errors import (
     OutcomeUnknown,
 )
-from runner.model.terms import Direction, Operation, Side
+from runner.model.terms import Direction, EditVsDelete, Operation, Side
 from runner.testing.faults import Call, Crash, Fault, Form, Nth
 from runner.testing.target import Shelf
 from tests.engine.world import ANN, World, link_plan
@@ -108,6 +108,31 @@ def test_what_somebody_typed_into_before_the_read_back_is_known_by_its_native_id
     world.crm.user_delete(world.records()["Lunch"].key)
     world.settled()
     assert list(world.outlook()) == ["Dinner"]
+
+
+@pytest.mark.parametrize("direction", [Direction.OUTBOUND, Direction.BOTH], ids=str)
+@pytest.mark.parametrize("called_off", [False, True], ids=["kept", "called-off"])
+def test_of_what_was_never_read_back_a_copy_is_not_taken_for_the_deleted_original(
+    world: World, direction: Direction, called_off: bool
+) -> None:
+    """D8, P7: nobody knows the native identity of what was made. The original, in Deleted Items, still says what was sent."""
+    world.links = [link_plan(direction=direction, edit_vs_delete=EditVsDelete.DELETE_WINS)]
+    world.in_crm("Lunch")
+    world.disturb(lambda call: Fault(Form.BEFORE) if (call.side, call.name) == (Side.TARGET, "get") else None)
+    world.run()
+    world.boundary.faults = None
+    original = world.outlook()["Lunch"].key
+    world.target.user_edit(world.target.user_copy(original), title="Dinner", description="with candles")
+    world.target.user_delete(original)
+    lunch = world.records()["Lunch"].key
+    if called_off:
+        world.crm.user_delete(lunch)
+    world.settled()
+    assert "Dinner" in world.outlook()
+    if direction is Direction.BOTH:
+        assert list(world.records()) == ["Dinner"]
+        assert world.records()["Dinner"].key != lunch
+    world.quiet()
 
 
 @pytest.mark.parametrize("side", list(Side))
