@@ -107,18 +107,19 @@ def _made(parts: Parts, ref: LinkRef, side: Side, intents: Sequence[Intent]) -> 
 def _joined(parts: Parts, ref: LinkRef, intent: Intent) -> Pairing | None:
     """The pair of an item whose create found that its record was there already, and made this user one of its holders: no
     token of ours leads to such a record, its native identity does (B-41). Its first merge makes the base. A record that is
-    not his was never joined: the create is sent again. An item whose own record had gone keeps its pairing."""
+    not his was never joined: the create is sent again. An item whose own record is gone keeps its pairing."""
     if intent.side is not Side.CRM or intent.native is None or intent.source_key is None:
         return None
     found = parts.crm.find(ref, [Identity(native=intent.native)])
     key = next((hit.key for hit in found if hit.place is Place.FOLDER and hit.key), None)
     if key is None or parts.store.pairings(ref.name, crm_keys=[key]):
         return None
-    if not isinstance(parts.crm.get(ref, [key])[key], Item):
-        return None
     known = parts.store.pairings(ref.name, target_keys=[intent.source_key])
+    read = parts.crm.get(ref, [key, *(pairing.crm_key for pairing in known)])
+    if not isinstance(read[key], Item):
+        return None
     if known:
-        return joined(known[0], key)
+        return joined(known[0], key) if isinstance(read[known[0].crm_key], Gone) else None
     return Pairing(intent.link, ref.entity, key, intent.source_key, native=native_of(ref, intent.native))
 
 
