@@ -209,11 +209,12 @@ class _Gather:
 
     def _may_be(self, pairing: Pairing, item: Item) -> bool:
         """Whether an item that a pair's native identity or stamp leads to is the pair's: where only the stamp is known, the
-        original may lie elsewhere, and say what was agreed."""
+        original may lie elsewhere, and say what was agreed. An item that moved since it was read is not found as itself."""
         if pairing.native or pairing.base is None:
             return True
-        hits = [hit for hit in self.parts.target.find(self.ref, [Identity(stamp=pairing.stamp)]) if hit.key]
-        return not hits or self._likest(pairing, hits).key == item.key
+        hits = self.parts.target.find(self.ref, [Identity(stamp=pairing.stamp)])
+        itself = any(hit.key == item.key for hit in hits)
+        return not itself or self._likest(pairing, hits).key == item.key
 
     def _likest(self, pairing: Pairing, hits: Sequence[Found]) -> Found:
         base = pairing.base.target if pairing.base else {}

@@ -135,6 +135,26 @@ def test_of_what_was_never_read_back_a_copy_is_not_taken_for_the_deleted_origina
     world.quiet()
 
 
+def test_what_was_never_read_back_and_moves_while_it_is_looked_for_is_not_made_a_second_time(world: World) -> None:
+    """P3 (seed 3841): it lay in another folder, came back, and is moved away again between our read and our search."""
+    world.in_crm("Lunch")
+    world.disturb(lambda call: Fault(Form.BEFORE) if (call.side, call.name) == (Side.TARGET, "get") else None)
+    world.run()
+    world.boundary.faults = None
+    world.target.user_move(world.outlook()["Lunch"].key, Shelf.OTHER)
+    world.settled()
+    world.target.user_move(world.target.items(ANN, shelf=Shelf.OTHER)[0].key, Shelf.HOME)
+
+    def meanwhile(call: Call) -> None:
+        if (call.side, call.name) == (Side.TARGET, "find") and world.target.items(ANN):
+            world.target.user_move(world.outlook()["Lunch"].key, Shelf.OTHER)
+
+    world.boundary.meanwhile = meanwhile
+    world.run()
+    world.settled()
+    assert list(world.records()) == ["Lunch"]
+
+
 @pytest.mark.parametrize("side", list(Side))
 def test_l1_edits_of_both_ends_before_the_adoption_merge(world: World, side: Side) -> None:
     """L1: base is the payload that was sent, on both sides."""
