@@ -56,7 +56,19 @@ def _extract(root: Path, revision: str, home: Path) -> None:
         )
     archive = _git(root, revision, "archive", "--format=tar", revision, *names)
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(home, filter="data")
+        for member in tar:
+            _lay_out(tar, member, home)
+
+
+def _lay_out(tar: tarfile.TarFile, member: tarfile.TarInfo, home: Path) -> None:
+    """Files, and links that stay inside. (The data filter of ``extractall`` came with Python 3.11.4 only; names in a git tree
+    never lead out of it.)"""
+    place = home / member.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if member.issym() and (place.parent / member.linkname).resolve().is_relative_to(home.resolve()):
+        place.symlink_to(member.linkname)
+    elif member.isfile() and (content := tar.extractfile(member)):
+        place.write_bytes(content.read())
 
 
 def _git(root: Path, revision: str, *arguments: str) -> bytes:

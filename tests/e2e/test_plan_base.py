@@ -129,6 +129,20 @@ def test_the_same_files_mean_the_same(root: Path) -> None:
     assert list(lines(comparison)) == ["The configuration means the same as before."]
 
 
+def test_links_of_a_revision_are_followed_within_it_only(root: Path) -> None:
+    """On every Python 3.11, 3.11.2 of Debian 12 among them, a revision is laid out as it is, and nothing outside is read."""
+    (root / "mappings/schedule_item.yaml").rename(root / "mappings/shared.txt")
+    (root / "mappings/schedule_item.yaml").symlink_to("shared.txt")
+    commit(root)
+    with base_of(root, "main") as before:
+        assert not compare(before, load(root)).different
+    (root / "mappings/schedule_item.yaml").unlink()
+    (root / "mappings/schedule_item.yaml").symlink_to(REPOSITORY / "mappings/schedule_item.yaml")
+    commit(root)
+    with base_of(root, "main") as before:
+        assert before.plan is None
+
+
 def test_a_candidate_that_nobody_runs_by_yet_is_told(root: Path) -> None:
     """B-100: to be reviewed is what it is for; no link's next pass is another one."""
     tried = "candidate: {ring: 0, rings: [{percent: 10}], defaults: {conflict: newest_wins}}\n"
