@@ -21,6 +21,32 @@ def _only_item(world: World, title: str) -> None:
     assert (outlook, crm) == ([title], [title])
 
 
+def _edit(world: World, side: Side, place: str) -> None:
+    """Somebody puts the item into another place, on one side."""
+    if side is Side.CRM:
+        world.crm.user_edit(world.records()["Lunch"].key, place=place)
+    else:
+        world.target.user_edit(world.outlook()["Lunch"].key, location=place)
+
+
+def _assert_only_the_edit(world: World) -> None:
+    """In the end both sides hold the edit, which was no conflict and is one update in the ledger, whoever found that it
+    happened (P17)."""
+    world.settled()
+    world.assert_in_step("Lunch")
+    assert world.outlook()["Lunch"].values["location"] == "Garden"
+    assert not world.store.conflicts()
+    assert world.noted(Operation.UPDATE) == 1
+
+
+def _made_and_never_read_back(world: World) -> None:
+    """An item is made on the target, and no read of it comes through before the pass ends."""
+    world.in_crm("Lunch")
+    world.disturb(lambda call: Fault(Form.BEFORE) if (call.side, call.name) == (Side.TARGET, "get") else None)
+    world.run()
+    world.boundary.faults = None
+
+
 # -- unknown outcomes of creates: reliability L1 to L5 -----------------------------------------------------------------
 
 
@@ -29,30 +55,16 @@ def _only_item(world: World, title: str) -> None:
 def test_l1_an_edit_made_before_the_adoption_is_not_overwritten(world: World, side: Side, fault: Fault) -> None:
     """L1, A2: created with unknown outcome; the source is edited; the adopted copy must not overwrite the edit."""
     _create_with(world, side, fault)
-    if side is Side.CRM:
-        world.target.user_edit(world.outlook()["Lunch"].key, location="Garden")
-    else:
-        world.crm.user_edit(world.records()["Lunch"].key, place="Garden")
-    world.settled()
-    world.assert_in_step("Lunch")
-    assert world.outlook()["Lunch"].values["location"] == "Garden"
-    assert not world.store.conflicts()
-    assert world.noted(Operation.UPDATE) == 1  # P17: the ledger knows it, whoever found that it happened
+    _edit(world, side.other, "Garden")
+    _assert_only_the_edit(world)
 
 
 @pytest.mark.parametrize("side", list(Side))
 def test_l1_an_edit_of_the_unadopted_copy_is_not_overwritten_either(world: World, side: Side) -> None:
     """L1 from the other end: the fresh copy is edited before anybody knows that it exists."""
     _create_with(world, side, LOST)
-    if side is Side.CRM:
-        world.crm.user_edit(world.records()["Lunch"].key, place="Garden")
-    else:
-        world.target.user_edit(world.outlook()["Lunch"].key, location="Garden")
-    world.settled()
-    world.assert_in_step("Lunch")
-    assert world.outlook()["Lunch"].values["location"] == "Garden"
-    assert not world.store.conflicts()
-    assert world.noted(Operation.UPDATE) == 1  # P17: the ledger knows it, whoever found that it happened
+    _edit(world, side, "Garden")
+    _assert_only_the_edit(world)
 
 
 @pytest.mark.parametrize("shelf", [None, Shelf.OTHER], ids=["stays", "moved"])
@@ -117,10 +129,7 @@ def test_of_what_was_never_read_back_a_copy_is_not_taken_for_the_deleted_origina
 ) -> None:
     """D8, P7: nobody knows the native identity of what was made. The original, in Deleted Items, still says what was sent."""
     world.links = [link_plan(direction=direction, edit_vs_delete=EditVsDelete.DELETE_WINS)]
-    world.in_crm("Lunch")
-    world.disturb(lambda call: Fault(Form.BEFORE) if (call.side, call.name) == (Side.TARGET, "get") else None)
-    world.run()
-    world.boundary.faults = None
+    _made_and_never_read_back(world)
     original = world.outlook()["Lunch"].key
     world.target.user_edit(world.target.user_copy(original), title="Dinner", description="with candles")
     world.target.user_delete(original)
@@ -137,10 +146,7 @@ def test_of_what_was_never_read_back_a_copy_is_not_taken_for_the_deleted_origina
 
 def test_what_was_never_read_back_and_moves_while_it_is_looked_for_is_not_made_a_second_time(world: World) -> None:
     """P3 (seed 3841): it lay in another folder, came back, and is moved away again between our read and our search."""
-    world.in_crm("Lunch")
-    world.disturb(lambda call: Fault(Form.BEFORE) if (call.side, call.name) == (Side.TARGET, "get") else None)
-    world.run()
-    world.boundary.faults = None
+    _made_and_never_read_back(world)
     world.target.user_move(world.outlook()["Lunch"].key, Shelf.OTHER)
     world.settled()
     world.target.user_move(world.target.items(ANN, shelf=Shelf.OTHER)[0].key, Shelf.HOME)
@@ -284,17 +290,10 @@ def test_an_update_of_unknown_outcome_ends_right(world: World, side: Side, fault
     """C5: read again; no conflict with ourselves."""
     world.in_crm("Lunch")
     world.sync()
-    if side is Side.CRM:
-        world.target.user_edit(world.outlook()["Lunch"].key, location="Garden")
-    else:
-        world.crm.user_edit(world.records()["Lunch"].key, place="Garden")
+    _edit(world, side.other, "Garden")
     world.disturb(Nth(side, "update", fault))
     world.sync()
-    world.settled()
-    world.assert_in_step("Lunch")
-    assert world.outlook()["Lunch"].values["location"] == "Garden"
-    assert not world.store.conflicts()
-    assert world.noted(Operation.UPDATE) == 1  # P17: the ledger knows it, whoever found that it happened
+    _assert_only_the_edit(world)
 
 
 @pytest.mark.parametrize("side", list(Side))
@@ -302,17 +301,11 @@ def test_an_edit_after_an_update_of_unknown_outcome_is_not_lost(world: World, si
     """C5, P2: our update took effect without an answer, then the same field was edited where we wrote it."""
     world.in_crm("Lunch")
     world.sync()
-    if side is Side.CRM:
-        world.target.user_edit(world.outlook()["Lunch"].key, location="Garden")
-    else:
-        world.crm.user_edit(world.records()["Lunch"].key, place="Garden")
+    _edit(world, side.other, "Garden")
     world.disturb(Nth(side, "update", LOST))
     world.sync()
     world.boundary.faults = None
-    if side is Side.CRM:
-        world.crm.user_edit(world.records()["Lunch"].key, place="Terrace")
-    else:
-        world.target.user_edit(world.outlook()["Lunch"].key, location="Terrace")
+    _edit(world, side, "Terrace")
     world.settled()
     world.assert_in_step("Lunch")
     kept = repr(world.outlook()["Lunch"].values) + repr(world.store.conflicts())

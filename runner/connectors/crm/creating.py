@@ -173,10 +173,10 @@ class Creating:
 
     def _insert_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         entity, name = self.transaction.entity, self.transaction.entity.key.name
-        insert = sa.insert(entity.table)
         if name in rows[0]:
             insert_rows(self.transaction.connection, entity.table, rows)
             return [row[name] for row in rows]
+        insert = sa.insert(entity.table)
         if self.transaction.connection.dialect.name != "sqlite":
             made = self.transaction.connection.execute(
                 insert.returning(raw(entity.key), sort_by_parameter_order=len(rows) > 1), rows
