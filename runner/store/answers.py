@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-import duckdb
-
 from runner.model.headway import Headway
 from runner.model.meetings import Mail, Master, Spending
 from runner.model.ports import Clock
@@ -29,6 +27,7 @@ from runner.model.state import (
 from runner.model.terms import Side
 from runner.reconcile.ordering import is_called
 from runner.store import headways, intents, ledger, meetings, proofs, reading, recall
+from runner.store.connection import Connection
 from runner.store.faults import damaged
 from runner.store.growths import Grown, growths
 from runner.store.heartbeats import Heartbeats
@@ -47,7 +46,7 @@ class Answers:
     _session: Session
     _known: Remembered
 
-    def _work(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    def _work(self) -> AbstractContextManager[Connection]:
         return self._session.work()
 
     def links(self) -> Mapping[str, LinkState]:
@@ -280,15 +279,23 @@ class Answers:
         """Items set aside, oldest first."""
         with self._work() as con:
             link_id = None if link is None else self._known.link_ids.get(link, 0)
-            return () if link_id == 0 else reading.quarantined(con, link_id, self._known.link_names)
+            if link_id == 0 or link_id in self._known.without_quarantined:
+                return ()
+            found = reading.quarantined(con, link_id, self._known.link_names)
+            if not found and link_id is not None:
+                self._known.without_quarantined.add(link_id)
+            return found
 
     def conflicts(self, link: str | None = None, *, open_only: bool = False) -> Sequence[Conflict]:
         """The conflict ledger, newest first; open are those with neither winner nor resolution."""
         with self._work() as con:
             link_id = None if link is None else self._known.link_ids.get(link, 0)
-            if link_id == 0:
+            if link_id == 0 or (open_only and link_id in self._known.without_conflicts):
                 return ()
-            return reading.conflicts(con, link_id, self._known.link_names, open_only=open_only)
+            found = reading.conflicts(con, link_id, self._known.link_names, open_only=open_only)
+            if not found and link_id is not None:
+                self._known.without_conflicts.add(link_id)
+            return found
 
     def resolutions(self, link: str) -> Sequence[Resolution]:
         """Operators' decisions that no pass has carried out yet, oldest first."""
@@ -345,7 +352,7 @@ class Answers:
         with self._work() as con:
             return reading.acts(con, limit)
 
-    def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """A connection of its own for long looks at what is committed: no pass waits for it. Closing the state ends it."""
         return self._session.reading()
 

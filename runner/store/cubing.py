@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import duckdb
-
 from runner.model.cubes import FACTS, TIME, Answer, Grain, Question
 from runner.store.chain import FORGOTTEN
+from runner.store.connection import Connection
 from runner.store.duck import DuckStore
 from runner.store.rows import stored
 
@@ -228,7 +227,7 @@ class Cubes:
             con.execute("DROP TABLE exported").fetchall()
 
 
-def members(con: duckdb.DuckDBPyConnection, of: str) -> Sequence[tuple[object, ...]]:
+def members(con: Connection, of: str) -> Sequence[tuple[object, ...]]:
     """The columns of a source's table, for a test that holds names to the schema."""
     return con.execute(f"DESCRIBE {SOURCES[of].table}").fetchall()
 

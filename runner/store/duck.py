@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
-
 from runner.model.ports import Clock
 from runner.model.state import (
     Commit,
@@ -18,9 +16,11 @@ from runner.model.state import (
 from runner.store import ledger
 from runner.store.answers import Answers
 from runner.store.chain import Chain
+from runner.store.connection import Connection
 from runner.store.faults import explained
 from runner.store.fleeting import open_memory
 from runner.store.heartbeats import Heartbeats
+from runner.store.intents import Batch
 from runner.store.memory import Remembered
 from runner.store.opening import Opened, open_file
 from runner.store.rows import Texts
@@ -33,7 +33,7 @@ from runner.store.writing import Writing, link_row
 class Change:
     """An open transaction: the connection, and ids for new rows."""
 
-    con: duckdb.DuckDBPyConnection
+    con: Connection
     new_id: Callable[[], int]
 
 
@@ -78,6 +78,7 @@ class DuckStore(Answers):
         self._clock = clock
         self._beats = Heartbeats(clock.monotonic())
         self._texts = Texts()
+        self._noted: list[Batch] = []
         self._session = Session(opened, self._recall, timed)
         self._session.recall()
 
@@ -89,6 +90,7 @@ class DuckStore(Answers):
 
     def _recall(self) -> None:
         con = self._session.con
+        self._noted.clear()
         self._known = Remembered(
             links=con.execute("SELECT id, name, quiet_passes FROM link").fetchall(),
             crms=con.execute("SELECT id, name, watermark FROM crm").fetchall(),
@@ -117,7 +119,7 @@ class DuckStore(Answers):
         with self._work():
             if not commit:
                 return
-            with self._session.transaction(commit):
+            with self._session.transaction(commit, self._texts):
                 self._write(commit)
             self._beats.written(self._clock.monotonic())
             self._session.checkpoint_beyond(BUSY_CHECKPOINT)
@@ -131,12 +133,15 @@ class DuckStore(Answers):
             number = known.link_ids.get(name)
             if number is None:
                 number = session.new_id()
-                known.add_link(number, name)
+                known.add_new(number, name)
                 fresh.append(name)
             return number
 
         chain = Chain(session.ledger_head)
-        writing = Writing(session.con, session.new_id, link_id, known.link_names.__getitem__, chain, self._texts)
+        writing = Writing(
+            *(session.con, session.new_id, link_id, known.link_names.__getitem__, chain),
+            *(self._texts, self._noted),
+        )
         if not commit.intents:  # what a step intends is written once more when it is done: that text is kept until then
             self._texts = Texts()
         writing.apply(commit)
@@ -171,7 +176,7 @@ class DuckStore(Answers):
             self._session.count_commit()
 
     @contextmanager
-    def querying(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def querying(self) -> Iterator[Connection]:
         """The connection for reading such a table, for as long as the answer is fetched."""
         with self._work() as con:
             yield con

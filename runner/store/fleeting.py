@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import duckdb
 
+from runner.store.connection import Connection
 from runner.store.migration import migrate, migrations
 from runner.store.opening import SETTINGS, Opened
 
@@ -26,7 +27,7 @@ class Host:
     """One DuckDB in memory that holds an empty state, copies of it, and nothing else."""
 
     def __init__(self) -> None:
-        self.con = duckdb.connect(":memory:", config=dict(SETTINGS))
+        self.con = Connection(duckdb.connect(":memory:", config=dict(SETTINGS)))
         migrate(self.con, migrations(), state="in memory")
         self._numbers = itertools.count(1)
         self._left: list[str] = []

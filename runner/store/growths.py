@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-import duckdb
-
+from runner.store.connection import Connection
 from runner.store.rows import aware
 
 
@@ -43,7 +42,7 @@ LEFT JOIN first ON first.link_id = growing.id
 """
 
 
-def growths(con: duckdb.DuckDBPyConnection) -> dict[str, Grown]:
+def growths(con: Connection) -> dict[str, Grown]:
     """Every growing link's figures, by its name."""
     rows = con.execute(_SQL).fetchall()
     return {name: Grown(name, done, within, beyond, aware(started)) for name, done, within, beyond, started in rows}

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-import duckdb
-
 from runner.model.errands import Items, Range, Snapshot
 from runner.model.headway import Headway, Stage
 from runner.model.terms import Side
+from runner.store.connection import Connection
 from runner.store.rows import aware, stored, text_of
 from runner.store.tables import TABLES, columns_of, delete, insert, listed
 
@@ -21,7 +20,7 @@ _SELECT = f"SELECT {columns_of('headway')} FROM headway"  # noqa: S608 - names a
 
 
 def keep(
-    con: duckdb.DuckDBPyConnection,
+    con: Connection,
     headways: Sequence[Headway],
     new_id: Callable[[], int],
     link_id: Callable[[str], int],
@@ -41,7 +40,7 @@ def keep(
 
 
 def approve(
-    con: duckdb.DuckDBPyConnection,
+    con: Connection,
     approved: Iterable[tuple[str, frozenset[str]]],
     new_id: Callable[[], int],
     link_id: Callable[[str], int],
@@ -53,19 +52,19 @@ def approve(
         insert(con, "approval", [(new_id(), number, listed(sorted(prints)))])
 
 
-def headways(con: duckdb.DuckDBPyConnection, name: Callable[[int], str]) -> dict[str, Headway]:
+def headways(con: Connection, name: Callable[[int], str]) -> dict[str, Headway]:
     """Every snapshot by slices that has not come to its end, by link."""
     rows = con.execute(f"{_SELECT} WHERE finished IS NULL ORDER BY id").fetchall()
     return {name(row[1]): _headway(name(row[1]), *row[2:]) for row in rows}
 
 
-def headway(con: duckdb.DuckDBPyConnection, link: str, link_id: int) -> Headway | None:
+def headway(con: Connection, link: str, link_id: int) -> Headway | None:
     """A link's newest snapshot by slices."""
     row = con.execute(f"{_SELECT} WHERE link_id = ?", [link_id]).fetchone()
     return None if row is None else _headway(link, *row[2:])
 
 
-def approved(con: duckdb.DuckDBPyConnection, link_id: int) -> frozenset[str] | None:
+def approved(con: Connection, link_id: int) -> frozenset[str] | None:
     """Fingerprints of the changes that a link's snapshot may make; None: all."""
     row = con.execute("SELECT prints FROM approval WHERE link_id = ?", [link_id]).fetchone()
     return None if row is None else frozenset(json.loads(row[0]))

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-import duckdb
-
 from runner.model.state import LinkState
+from runner.store.connection import Connection
 from runner.store.memory import Remembered
 from runner.store.rows import stored
 from runner.store.tables import listed, unnest
@@ -52,7 +51,7 @@ class Heartbeats:
             return state
         return replace(state, last_pass=beat[1])
 
-    def write(self, con: duckdb.DuckDBPyConnection, known: Remembered) -> None:
+    def write(self, con: Connection, known: Remembered) -> None:
         """Add them to the rows of their links, which must be there, inside an open transaction."""
         if not self.beats:
             return

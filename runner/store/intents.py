@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC
 from itertools import groupby
 from operator import attrgetter
 
-import duckdb
 import orjson
 
 from runner.model.record import Fields
 from runner.model.state import Intent
 from runner.model.terms import Operation, Side
+from runner.store.connection import Connection
 from runner.store.rows import Row, Texts, record_of, stored, text_of
 from runner.store.tables import columns_of, delete, insert, listed
 
@@ -27,15 +28,25 @@ _MOST_TEXT = 3500
 of those that it passes at once, deleted rows' too: a hundred steps' worth of them is more than its memory limit."""
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A row as it was noted."""
+
+    number: int
+    link_id: int
+    tokens: frozenset[str]
+
+
 def note(
-    con: duckdb.DuckDBPyConnection,
+    con: Connection,
     intents: Sequence[Intent],
     texts: Texts,
     new_id: Callable[[], int],
     link_id: Callable[[str], int],
-) -> set[int]:
-    """Make intents durable; answers the links that got some."""
+) -> list[Batch]:
+    """Make intents durable; answers the rows that hold them."""
     rows: list[Row] = []
+    noted: list[Batch] = []
     for _, together in groupby(sorted(intents, key=attrgetter("side", "operation")), _SHARED):
         group = list(together)
         first = group[0]
@@ -47,9 +58,14 @@ def note(
             first.run,
             stored(first.at),
         )
-        rows += [(new_id(), *shared, *batch) for batch in _batches(group, texts)]
+        at = 0
+        for number_of, writes, records in _batches(group, texts):
+            rows.append((new_id(), *shared, number_of, writes, records))
+            tokens = frozenset([one.token for one in group[at : at + number_of]])
+            noted.append(Batch(rows[-1][0], shared[0], tokens))
+            at += number_of
     insert(con, "intent_batch", rows)
-    return {row[1] for row in rows}
+    return noted
 
 
 def _batches(group: Sequence[Intent], texts: Texts) -> Iterator[tuple[int, str, str]]:
@@ -65,11 +81,17 @@ def _batches(group: Sequence[Intent], texts: Texts) -> Iterator[tuple[int, str, 
         yield len(group) - start, listed(writes[start:]), f"[{','.join(records[start:])}]"
 
 
-def close(con: duckdb.DuckDBPyConnection, tokens: Sequence[str]) -> set[int]:
-    """End the intents of these tokens; answers the links that lost some."""
+def close(con: Connection, tokens: Sequence[str], noted: Sequence[Batch]) -> set[int]:
+    """End the intents of these tokens; answers the links that lost some. ``noted``: rows that nobody has changed since.
+    They are mostly the ones, and need not be read again."""
     if not tokens:
         return set()
-    closed, touched, over = set(tokens), set(), []
+    closed = set(tokens)
+    whole = [batch for batch in noted if batch.tokens <= closed]
+    if sum(len(batch.tokens) for batch in whole) == len(closed):
+        delete(con, "intent_batch", "id", [batch.number for batch in whole])
+        return {batch.link_id for batch in whole}
+    touched, over = set(), []
     for number, link_id, writes in con.execute("SELECT id, link_id, writes FROM intent_batch").fetchall():
         known = orjson.loads(writes)  # words and nothing else
         left = [at for at, (token, *_) in enumerate(known) if token not in closed]
@@ -84,7 +106,7 @@ def close(con: duckdb.DuckDBPyConnection, tokens: Sequence[str]) -> set[int]:
     return touched
 
 
-def _keep(con: duckdb.DuckDBPyConnection, number: int, writes: Sequence[object], left: Sequence[int]) -> None:
+def _keep(con: Connection, number: int, writes: Sequence[object], left: Sequence[int]) -> None:
     [(text,)] = con.execute("SELECT records FROM intent_batch WHERE id = ?", [number]).fetchall()
     records = json.loads(text)
     con.execute(
@@ -93,7 +115,7 @@ def _keep(con: duckdb.DuckDBPyConnection, number: int, writes: Sequence[object],
     ).fetchall()
 
 
-def of_link(con: duckdb.DuckDBPyConnection, link: str, link_id: int) -> list[Intent]:
+def of_link(con: Connection, link: str, link_id: int) -> list[Intent]:
     """The link's open intents, oldest first."""
     found: list[Intent] = []
     for _, _, side, operation, fields, run, noted_at, _, writes, records in con.execute(

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import duckdb
-
 from runner.model.state import LedgerEntry
 from runner.model.terms import Operation, Side
 from runner.store.chain import FORGOTTEN, content_of, link_of
+from runner.store.connection import Connection
 from runner.store.rows import Row, fields_of, stored
 from runner.store.tables import columns_of
 
@@ -53,7 +52,7 @@ class LedgerProof:
 
 
 def entries(
-    con: duckdb.DuckDBPyConnection,
+    con: Connection,
     names: Mapping[int, str],
     *,
     link_id: int | None,
@@ -103,14 +102,14 @@ class Page:
     last: bool
 
 
-def beginning(con: duckdb.DuckDBPyConnection) -> LedgerProof:
+def beginning(con: Connection) -> LedgerProof:
     """Where the chain begins, as a proof that has looked at nothing yet."""
     [(begin, chain, pruned)] = con.execute("SELECT last_id, chain, pruned FROM ledger_anchor").fetchall()
     [(older,)] = con.execute("SELECT count(*) FROM ledger WHERE id <= ?", [begin]).fetchall()
     return LedgerProof(chain, begins_after=begin, older=older, pruned=pruned)
 
 
-def page(con: duckdb.DuckDBPyConnection, after: int) -> Page:
+def page(con: Connection, after: int) -> Page:
     """The next rows after an id."""
     rows = con.execute(
         f"SELECT {columns_of('ledger')} FROM ledger WHERE id > ? ORDER BY id LIMIT {_PAGE}",  # noqa: S608
@@ -165,7 +164,7 @@ def _note(proof: LedgerProof, number: int, what: str) -> None:
         proof.breaks.append(Break(number, what))
 
 
-def prune(con: duckdb.DuckDBPyConnection, before: datetime) -> int:
+def prune(con: Connection, before: datetime) -> int:
     """Drop the oldest entries, up to the first that was written at ``before`` or later; the chain then begins after them.
     Within an open transaction; returns how many entries were dropped."""
     [(end,)] = con.execute(

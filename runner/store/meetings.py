@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-import duckdb
-
 from runner.model.meetings import OPEN, SPENT, Mail, MailKind, MailStatus, Master, Rank, Spending
+from runner.store.connection import Connection
 from runner.store.rows import Row, aware, hash_of, stored
 from runner.store.tables import among, delete, insert
 
@@ -15,7 +14,7 @@ Name = Callable[[int], str]
 """A link's name by its surrogate."""
 
 
-def masters(con: duckdb.DuckDBPyConnection, natives: Sequence[str], name_of: Name) -> dict[str, Master]:
+def masters(con: Connection, natives: Sequence[str], name_of: Name) -> dict[str, Master]:
     """By native identity, whose copy speaks."""
     wanted = set(natives)
     found, hashes = among("native_hash", "BIGINT", {hash_of(native) for native in wanted})
@@ -24,7 +23,7 @@ def masters(con: duckdb.DuckDBPyConnection, natives: Sequence[str], name_of: Nam
 
 
 def let_in(
-    con: duckdb.DuckDBPyConnection,
+    con: Connection,
     asked: Sequence[Master],
     known: Mapping[str, Master],
     new_id: Callable[[], int],
@@ -43,7 +42,7 @@ def _holder(master: Master | None) -> str | None:
     return None if master is None else master.link
 
 
-def _forget(con: duckdb.DuckDBPyConnection, natives: Sequence[str]) -> None:
+def _forget(con: Connection, natives: Sequence[str]) -> None:
     delete(con, "master", "native", natives)
 
 
@@ -66,13 +65,13 @@ def mail_row(mail: Mail, number: int, link_id: int) -> Row:
     )
 
 
-def mail_numbers(con: duckdb.DuckDBPyConnection, names: Sequence[str]) -> dict[str, int]:
+def mail_numbers(con: Connection, names: Sequence[str]) -> dict[str, int]:
     """The row numbers of mails that are there already."""
     found, values = among("name", "VARCHAR", names)
     return dict(con.execute(f"SELECT name, mail.id FROM mail{found}", values).fetchall())  # noqa: S608
 
 
-def mails(con: duckdb.DuckDBPyConnection, link_id: int | None, name_of: Name, *, open_only: bool) -> list[Mail]:
+def mails(con: Connection, link_id: int | None, name_of: Name, *, open_only: bool) -> list[Mail]:
     """Mails of one link or of all, oldest first."""
     where, values = [], []
     if link_id is not None:
@@ -105,7 +104,7 @@ def mails(con: duckdb.DuckDBPyConnection, link_id: int | None, name_of: Name, *,
     ]
 
 
-def mailed_since(con: duckdb.DuckDBPyConnection, since: datetime) -> list[Spending]:
+def mailed_since(con: Connection, since: datetime) -> list[Spending]:
     """People mailed since an instant, by run and user."""
     spent = ", ".join(repr(status.value) for status in sorted(SPENT))
     rows = con.execute(

@@ -30,6 +30,9 @@ class Remembered:
         """Links that have no pairing at all, as every link before its first sync."""
         self.without_intents: set[int] = set()
         self.without_resolutions: set[int] = set()
+        self.without_conflicts: set[int] = set()
+        """Links without an open conflict, and below without an item set aside."""
+        self.without_quarantined: set[int] = set()
         self.suspensions: Sequence[Suspension] | None = None
         """What is paused, once it was asked for: every pass asks."""
         self._states: dict[str, LinkState] = {}
@@ -40,6 +43,16 @@ class Remembered:
         self.link_ids[name] = number
         self.link_names[number] = name
         self.quiet_passes[name] = quiet_passes
+
+    def add_new(self, number: int, name: str) -> None:
+        """Take up a link of which nothing has ever been noted."""
+        self.add_link(number, name)
+        self.last_marks[number] = self.counts[number] = 0
+        for without in (
+            *(self.without_pairings, self.without_intents, self.without_resolutions),
+            *(self.without_conflicts, self.without_quarantined),
+        ):
+            without.add(number)
 
     def ids_under(self, prefix: str) -> list[int]:
         """The links whose names begin so."""
@@ -73,3 +86,5 @@ class Remembered:
         self.without_pairings -= touched.pairings
         self.without_intents -= touched.intents
         self.without_resolutions -= touched.resolutions
+        self.without_conflicts -= touched.conflicts
+        self.without_quarantined -= touched.quarantined

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-import duckdb
-
 from runner.model.errors import StateTooNew
+from runner.store.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ def migrations() -> tuple[Migration, ...]:
     return tuple(sorted(found, key=lambda migration: migration.number))
 
 
-def schema_of(con: duckdb.DuckDBPyConnection) -> int | None:
+def schema_of(con: Connection) -> int | None:
     """The number of the newest migration that ran on this file; None when the file is not a state of ours."""
     # information_schema's views are bound anew in every process, which costs twenty times as much as asking this.
     known = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'migration' AND database_name = current_database()"
@@ -40,7 +39,7 @@ def schema_of(con: duckdb.DuckDBPyConnection) -> int | None:
     return int(number)
 
 
-def migrate(con: duckdb.DuckDBPyConnection, steps: Sequence[Migration], *, state: str) -> None:
+def migrate(con: Connection, steps: Sequence[Migration], *, state: str) -> None:
     """Bring a file up to the newest step. Raises ``StateTooNew`` when it is beyond; a failing step is undone whole."""
     con.execute("CREATE TABLE IF NOT EXISTS migration (id BIGINT PRIMARY KEY, name VARCHAR NOT NULL)").fetchall()
     done = schema_of(con) or 0

@@ -21,6 +21,7 @@ import duckdb
 import structlog
 
 from runner.model.errors import StateBehind, StateError
+from runner.store.connection import Connection
 from runner.store.counter import CommitCounter, Count, counter_path, read_count
 from runner.store.faults import damaged, explained, locked
 from runner.store.migration import Migration, migrate, migrations, schema_of
@@ -64,7 +65,7 @@ log = structlog.get_logger("exsync.state")
 class Opened:
     """An open state: the connection, for a file its path and commit counter, and otherwise the database's name."""
 
-    con: duckdb.DuckDBPyConnection
+    con: Connection
     name: str
     path: Path | None = None
     counter: CommitCounter | None = None
@@ -240,17 +241,18 @@ def _check_header(path: Path) -> None:
         raise damaged(name, what)
 
 
-def limit_memory(con: duckdb.DuckDBPyConnection, *, rehearsing: bool, roomy: bool = False) -> None:
+def limit_memory(con: Connection, *, rehearsing: bool, roomy: bool = False) -> None:
     """Bound the cache: for passes, for a rehearsal, or for either over items with long bodies."""
     limit = ROOMY_LIMIT if roomy else REHEARSAL_LIMIT if rehearsing else _MEMORY_LIMIT
     con.execute("SET memory_limit = ?", [limit]).fetchall()
 
 
-def connect(path: Path) -> duckdb.DuckDBPyConnection:
+def connect(path: Path) -> Connection:
     """A connection with the settings of every state file; nothing of it has been checked. Raises DuckDB's errors."""
     log_file = wal_path(path)
     long = log_file.exists() and log_file.stat().st_size > _LONG_LOG
-    con = duckdb.connect(str(path), config={**SETTINGS, "memory_limit": ROOMY_LIMIT if long else _MEMORY_LIMIT})
+    limit = ROOMY_LIMIT if long else _MEMORY_LIMIT
+    con = Connection(duckdb.connect(str(path), config={**SETTINGS, "memory_limit": limit}))
     for setting, value in _FILE_SETTINGS.items():
         con.execute(f"SET {setting} = '{value}'").fetchall()
     return con
@@ -281,7 +283,7 @@ def _open(path: Path, steps: Sequence[Migration], count: Count | None) -> Opened
     return opened
 
 
-def _check_length(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _check_length(con: Connection, path: Path) -> None:
     """DuckDB reads a block when it needs it; a file that was cut short is noticed here and not in the middle of a pass.
 
     Only blocks in use count: DuckDB itself cuts free ones off the end of the file, and still reports them in the total.
@@ -292,7 +294,7 @@ def _check_length(con: duckdb.DuckDBPyConnection, path: Path) -> None:
         raise damaged(str(path), f"it is cut short, at least {missing} bytes are missing")
 
 
-def _state_of(con: duckdb.DuckDBPyConnection, name: str) -> tuple[str, int]:
+def _state_of(con: Connection, name: str) -> tuple[str, int]:
     rows = con.execute("SELECT identity, commits FROM state").fetchall()
     if len(rows) != 1:
         raise damaged(name, "the row that describes the state is missing")

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-import duckdb
-
 from runner.model.state import LinkCondition
+from runner.store.connection import Connection
 from runner.store.rows import aware
 
 
@@ -53,7 +52,7 @@ ORDER BY name
 """
 
 
-def overview(con: duckdb.DuckDBPyConnection, beats: Mapping[str, tuple[int, datetime]]) -> tuple[LinkOverview, ...]:
+def overview(con: Connection, beats: Mapping[str, tuple[int, datetime]]) -> tuple[LinkOverview, ...]:
     """All links in order of name; ``beats`` are passes without effect that are not yet written."""
     lines = []
     for row in con.execute(_SQL).fetchall():

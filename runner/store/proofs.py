@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 
-import duckdb
-
 from runner.model.proofs import Finding, Found, Phase, Proof
+from runner.store.connection import Connection
 from runner.store.rows import aware, stored, text_of
 from runner.store.tables import columns_of, delete, insert, listed
 
 
-def keep(
-    con: duckdb.DuckDBPyConnection, proofs: Sequence[Proof], new_id: Callable[[], int], link_id: Callable[[str], int]
-) -> None:
+def keep(con: Connection, proofs: Sequence[Proof], new_id: Callable[[], int], link_id: Callable[[str], int]) -> None:
     """Replace these links' rows."""
     if not proofs:
         return
@@ -40,7 +37,7 @@ def keep(
     )
 
 
-def proofs(con: duckdb.DuckDBPyConnection, name: Callable[[int], str]) -> dict[str, Proof]:
+def proofs(con: Connection, name: Callable[[int], str]) -> dict[str, Proof]:
     """Every link's newest audit."""
     rows = con.execute(f"SELECT {columns_of('proof')} FROM proof ORDER BY id").fetchall()  # noqa: S608
     return {

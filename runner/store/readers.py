@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import duckdb
 
 from runner.model.errors import StateError
+from runner.store.connection import Connection
 
 PATIENCE = 5.0
 """Seconds that a look which was broken off gets to end."""
@@ -19,10 +20,10 @@ class Readers:
     """The connections that are lent out. A cursor of DuckDB is a connection of its own to the same open file."""
 
     def __init__(self) -> None:
-        self._lent: set[duckdb.DuckDBPyConnection] = set()
+        self._lent: set[Connection] = set()
         self._back = threading.Condition()
 
-    def lend(self, con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    def lend(self, con: Connection) -> Connection:
         """A connection that :meth:`returned` takes back. Called under the store's lock, so not while it is closed."""
         with self._back:
             reader = con.cursor()
@@ -36,7 +37,7 @@ class Readers:
             return len(self._lent) == 1
 
     @contextmanager
-    def returned(self, reader: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    def returned(self, reader: Connection) -> Iterator[Connection]:
         """Use it inside; then it is closed. Raises ``StateError`` when it was broken off."""
         try:
             yield reader

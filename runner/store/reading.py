@@ -11,8 +11,6 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-import duckdb
-
 from runner.model.record import Fields
 from runner.model.state import (
     Act,
@@ -29,6 +27,7 @@ from runner.model.state import (
 )
 from runner.model.terms import Side
 from runner.store.chain import FORGOTTEN
+from runner.store.connection import Connection
 from runner.store.rows import Row, aware, fields_of, hash_of, stored
 from runner.store.tables import among, columns_of, listed, unnest
 
@@ -41,7 +40,7 @@ _BY_ONE = 50
 """Rows fetched one by one hold a block each while the query runs: more at a time would exceed the memory limit."""
 
 
-def pairing_rows(con: duckdb.DuckDBPyConnection, link_id: int, keys: Mapping[str, Sequence[str]]) -> list[Row]:
+def pairing_rows(con: Connection, link_id: int, keys: Mapping[str, Sequence[str]]) -> list[Row]:
     """The link's pairing rows whose key hash is among those of the keys (by column: ``crm_key``, ``stamp`` …)."""
     steps, values = [], []
     for column, wanted in keys.items():
@@ -55,7 +54,7 @@ def pairing_rows(con: duckdb.DuckDBPyConnection, link_id: int, keys: Mapping[str
     return _fetch_pairings(con, places)
 
 
-def _fetch_pairings(con: duckdb.DuckDBPyConnection, places: Mapping[int, int]) -> list[Row]:
+def _fetch_pairings(con: Connection, places: Mapping[int, int]) -> list[Row]:
     ids = sorted(places)
     columns = columns_of("pairing")
     vectors = len({place // _VECTOR for place in places.values()})
@@ -70,9 +69,7 @@ def _fetch_pairings(con: duckdb.DuckDBPyConnection, places: Mapping[int, int]) -
     return rows
 
 
-def versions(
-    con: duckdb.DuckDBPyConnection, link_id: int, side: Side, keys: Sequence[str]
-) -> list[tuple[str, str | None]]:
+def versions(con: Connection, link_id: int, side: Side, keys: Sequence[str]) -> list[tuple[str, str | None]]:
     """(key, version) of one side for the link's pairings among these keys."""
     key, version = f"{side.value}_key", f"{side.value}_version"
     found, hashes = among(f"{side.value}_hash", "BIGINT", {hash_of(one) for one in keys})
@@ -80,7 +77,7 @@ def versions(
     return con.execute(sql, [*hashes, link_id]).fetchall()
 
 
-def count_pairings(con: duckdb.DuckDBPyConnection, link_id: int) -> tuple[int, int]:
+def count_pairings(con: Connection, link_id: int) -> tuple[int, int]:
     """Number of the link's pairings, and of the active ones among them."""
     [(some, active)] = con.execute(
         "SELECT count(*), count(*) FILTER (status = 'active') FROM pairing WHERE link_id = ?", [link_id]
@@ -88,9 +85,7 @@ def count_pairings(con: duckdb.DuckDBPyConnection, link_id: int) -> tuple[int, i
     return int(some), int(active)
 
 
-def paired_keys(
-    con: duckdb.DuckDBPyConnection, link_id: int, side: Side, after: int, limit: int
-) -> list[tuple[int, str]]:
+def paired_keys(con: Connection, link_id: int, side: Side, after: int, limit: int) -> list[tuple[int, str]]:
     """(id, key) of active pairings after an id, in order of id."""
     return con.execute(
         f"SELECT id, {side.value}_key FROM pairing "  # noqa: S608 - names are ours
@@ -99,13 +94,13 @@ def paired_keys(
     ).fetchall()
 
 
-def links_of(con: duckdb.DuckDBPyConnection, crm_keys: Sequence[str]) -> list[tuple[str, int]]:
+def links_of(con: Connection, crm_keys: Sequence[str]) -> list[tuple[str, int]]:
     """(crm_key, link id) of every pairing of these CRM keys."""
     found, hashes = among("crm_hash", "BIGINT", {hash_of(key) for key in crm_keys})
     return con.execute(f"SELECT DISTINCT crm_key, link_id FROM pairing{found}", hashes).fetchall()  # noqa: S608
 
 
-def link_states(con: duckdb.DuckDBPyConnection, ids: Sequence[int] | None = None) -> list[tuple[int, LinkState]]:
+def link_states(con: Connection, ids: Sequence[int] | None = None) -> list[tuple[int, LinkState]]:
     """Link states, all or those of some ids."""
     where, values = ("", []) if ids is None else among("id", "BIGINT", set(ids))
     return [
@@ -130,14 +125,14 @@ def link_states(con: duckdb.DuckDBPyConnection, ids: Sequence[int] | None = None
     ]
 
 
-def last_mark(con: duckdb.DuckDBPyConnection, link_id: int) -> int:
+def last_mark(con: Connection, link_id: int) -> int:
     """The highest seq of the link's marks, 0 for none."""
     [(seq,)] = con.execute("SELECT coalesce(max(id), 0) FROM mark WHERE link_id = ?", [link_id]).fetchall()
     return int(seq)
 
 
 def due_marks(
-    con: duckdb.DuckDBPyConnection, link: str, link_id: int, after: int, until: int, limit: int, now: datetime
+    con: Connection, link: str, link_id: int, after: int, until: int, limit: int, now: datetime
 ) -> list[Mark]:
     """The link's due marks of a range of seq, in order."""
     return [
@@ -158,7 +153,7 @@ def due_marks(
     ]
 
 
-def mark_counts(con: duckdb.DuckDBPyConnection, link_id: int, now: datetime, *, pairings: bool) -> MarkCounts:
+def mark_counts(con: Connection, link_id: int, now: datetime, *, pairings: bool) -> MarkCounts:
     """How many of the link's marks are due, on which sides, and how many of those belong to an active pairing, if it has
     ``pairings`` at all."""
     [(due, sides)] = con.execute(
@@ -170,7 +165,7 @@ def mark_counts(con: duckdb.DuckDBPyConnection, link_id: int, now: datetime, *, 
     return MarkCounts(due=due, paired=paired, sides=frozenset(Side(side) for side in sides or ()))
 
 
-def _count_paired(con: duckdb.DuckDBPyConnection, link_id: int, now: datetime) -> int:
+def _count_paired(con: Connection, link_id: int, now: datetime) -> int:
     [(paired,)] = con.execute(
         "WITH due AS (SELECT id, side, key, key_hash FROM mark "
         "WHERE link_id = $1 AND (due IS NULL OR due <= $2::TIMESTAMP)), "
@@ -185,7 +180,7 @@ def _count_paired(con: duckdb.DuckDBPyConnection, link_id: int, now: datetime) -
     return int(paired)
 
 
-def matches(con: duckdb.DuckDBPyConnection, link_id: int) -> list[tuple[str, str]]:
+def matches(con: Connection, link_id: int) -> list[tuple[str, str]]:
     """Pairs of lone candidates with equal digests, rule by rule; an item that an earlier rule paired is taken."""
     rows = con.execute(
         "WITH latest AS (SELECT side, key, rule, arg_max(digest, id) AS digest FROM candidate WHERE link_id = ? "
@@ -205,7 +200,7 @@ def matches(con: duckdb.DuckDBPyConnection, link_id: int) -> list[tuple[str, str
     return pairs
 
 
-def writes_since(con: duckdb.DuckDBPyConnection, link_id: int, since: datetime) -> dict[str, int]:
+def writes_since(con: Connection, link_id: int, since: datetime) -> dict[str, int]:
     """Ledger counts per operation, both sides together."""
     return dict(
         con.execute(
@@ -216,7 +211,7 @@ def writes_since(con: duckdb.DuckDBPyConnection, link_id: int, since: datetime) 
     )
 
 
-def writes_under(con: duckdb.DuckDBPyConnection, link_ids: Sequence[int], since: datetime) -> dict[str, int]:
+def writes_under(con: Connection, link_ids: Sequence[int], since: datetime) -> dict[str, int]:
     """Ledger counts per operation over these links."""
     found, ids = among("link_id", "BIGINT", set(link_ids))
     return dict(
@@ -228,13 +223,13 @@ def writes_under(con: duckdb.DuckDBPyConnection, link_ids: Sequence[int], since:
     )
 
 
-def writes_of(con: duckdb.DuckDBPyConnection, run: str) -> dict[str, int]:
+def writes_of(con: Connection, run: str) -> dict[str, int]:
     """Ledger counts per operation of one run."""
     sql = "SELECT operation, count(*) FROM ledger WHERE run = ? AND operation <> ? GROUP BY operation"
     return dict(con.execute(sql, [run, FORGOTTEN]).fetchall())
 
 
-def count_under(con: duckdb.DuckDBPyConnection, link_ids: Sequence[int]) -> int:
+def count_under(con: Connection, link_ids: Sequence[int]) -> int:
     """Number of the active pairings of these links."""
     found, ids = among("link_id", "BIGINT", set(link_ids))
     sql = f"SELECT count(*) FROM pairing{found} AND status = 'active'"  # noqa: S608
@@ -242,9 +237,7 @@ def count_under(con: duckdb.DuckDBPyConnection, link_ids: Sequence[int]) -> int:
     return int(number)
 
 
-def item_writes_since(
-    con: duckdb.DuckDBPyConnection, link_id: int, keys: Sequence[str], since: datetime
-) -> dict[str, int]:
+def item_writes_since(con: Connection, link_id: int, keys: Sequence[str], since: datetime) -> dict[str, int]:
     """Updates per key, both sides together."""
     found, names = among("key", "VARCHAR", set(keys))
     return dict(
@@ -256,7 +249,7 @@ def item_writes_since(
     )
 
 
-def quarantined(con: duckdb.DuckDBPyConnection, link_id: int | None, names: Mapping[int, str]) -> list[Quarantined]:
+def quarantined(con: Connection, link_id: int | None, names: Mapping[int, str]) -> list[Quarantined]:
     """Items set aside, oldest first."""
     where, values = _of_link(link_id)
     return [
@@ -278,9 +271,7 @@ def quarantined(con: duckdb.DuckDBPyConnection, link_id: int | None, names: Mapp
     ]
 
 
-def conflicts(
-    con: duckdb.DuckDBPyConnection, link_id: int | None, names: Mapping[int, str], *, open_only: bool
-) -> list[Conflict]:
+def conflicts(con: Connection, link_id: int | None, names: Mapping[int, str], *, open_only: bool) -> list[Conflict]:
     """The conflict ledger, newest first; open ones have neither winner nor resolution."""
     where, values = _of_link(link_id)
     if open_only:
@@ -312,7 +303,7 @@ def conflicts(
     ]
 
 
-def resolutions(con: duckdb.DuckDBPyConnection, link: str, link_id: int) -> list[Resolution]:
+def resolutions(con: Connection, link: str, link_id: int) -> list[Resolution]:
     """The link's decisions that wait for a pass, oldest first."""
     return [
         Resolution(
@@ -332,7 +323,7 @@ def resolutions(con: duckdb.DuckDBPyConnection, link: str, link_id: int) -> list
     ]
 
 
-def runs(con: duckdb.DuckDBPyConnection, limit: int, names: Mapping[int, str]) -> list[RunRecord]:
+def runs(con: Connection, limit: int, names: Mapping[int, str]) -> list[RunRecord]:
     """The newest runs, newest first."""
     return [
         RunRecord(
@@ -362,13 +353,13 @@ def _aware(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC)
 
 
-def suspensions(con: duckdb.DuckDBPyConnection) -> list[Suspension]:
+def suspensions(con: Connection) -> list[Suspension]:
     """Every suspension, oldest first."""
     rows = con.execute("SELECT scope, name, by_whom, since, reason FROM suspension ORDER BY id").fetchall()
     return [Suspension(Scope(scope), name, by, since.replace(tzinfo=UTC), why) for scope, name, by, since, why in rows]
 
 
-def acts(con: duckdb.DuckDBPyConnection, limit: int) -> list[Act]:
+def acts(con: Connection, limit: int) -> list[Act]:
     """The newest acts of operators."""
     rows = con.execute(
         "SELECT done_at, who, what, subject, detail FROM act ORDER BY id DESC LIMIT ?", [limit]

@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-import duckdb
-
+from runner.store.connection import Connection
 from runner.store.reading import HASHES
 from runner.store.rows import Row, hash_of
 from runner.store.tables import columns_of
 
 
-def runs_called(con: duckdb.DuckDBPyConnection, names: Mapping[int, str], beginning: str) -> dict[str, tuple[str, ...]]:
+def runs_called(con: Connection, names: Mapping[int, str], beginning: str) -> dict[str, tuple[str, ...]]:
     """Runs that wrote something and whose names begin so, each with its links."""
     rows = con.execute(
         "SELECT run, list(DISTINCT link_id) FROM ledger WHERE starts_with(run, ?) GROUP BY run ORDER BY run",
@@ -24,7 +23,7 @@ def runs_called(con: duckdb.DuckDBPyConnection, names: Mapping[int, str], beginn
     return {run: tuple(sorted(names[number] for number in ids)) for run, ids in rows}
 
 
-def holders(con: duckdb.DuckDBPyConnection, word: str) -> list[Row]:
+def holders(con: Connection, word: str) -> list[Row]:
     """Pairing rows of any link one of whose keys, stamp or native identity has this word's hash."""
     where = " OR ".join(f"{column} = $1" for column in HASHES.values())
     return con.execute(
@@ -33,7 +32,7 @@ def holders(con: duckdb.DuckDBPyConnection, word: str) -> list[Row]:
     ).fetchall()
 
 
-def titled(con: duckdb.DuckDBPyConnection, words: str, limit: int) -> list[Row]:
+def titled(con: Connection, words: str, limit: int) -> list[Row]:
     """Pairing rows of any link whose agreed content holds these words, newest first."""
     text = json.dumps(words, ensure_ascii=False)[1:-1]
     return con.execute(

@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import duckdb
-
 from runner.model.errors import StateError
+from runner.store.connection import Connection
 
 
 def mark_path(state: Path) -> Path:
@@ -35,7 +34,7 @@ def mark(state: Path) -> None:
         ) from error
 
 
-def copy_tables(con: duckdb.DuckDBPyConnection, to: Path, storage_version: str) -> None:
+def copy_tables(con: Connection, to: Path, storage_version: str) -> None:
     """Copy everything that is in the tables of an open state to a new file, and make that durable.
 
     Raises ``duckdb.Error`` or ``OSError``; ``ValueError`` when the copy does not hold what the state holds.
@@ -73,7 +72,7 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _held(con: duckdb.DuckDBPyConnection, database: str) -> tuple[object, ...]:
+def _held(con: Connection, database: str) -> tuple[object, ...]:
     """Every table with its definition and its number of rows, every index."""
     tables = con.execute(
         "SELECT table_name, sql FROM duckdb_tables() WHERE database_name = ? ORDER BY table_name", [database]

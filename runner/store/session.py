@@ -12,10 +12,12 @@ import duckdb
 
 from runner.model.errors import StateError
 from runner.model.state import Commit
+from runner.store.connection import Connection
 from runner.store.faults import explained
 from runner.store.opening import Opened, copy_file, limit_memory, private_files, wal_path
 from runner.store.readers import Readers
 from runner.store.rewriting import mark
+from runner.store.rows import Texts
 from runner.store.weight import is_heavy
 
 IDLE_CHECKPOINT = 16 << 20
@@ -59,7 +61,7 @@ class Session:
         self._recall_more()
 
     @contextmanager
-    def work(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def work(self) -> Iterator[Connection]:
         """The connection, for this thread alone. Raises ``StateError`` when the state is closed or could not be written."""
         with self._lock:
             if self._closed:
@@ -73,7 +75,7 @@ class Session:
                 yield self.con
 
     @contextmanager
-    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def reading(self) -> Iterator[Connection]:
         """A connection beside it that sees what is committed; nobody waits for whoever uses it."""
         with self.work() as con:
             # The limit is the whole file's: a look has room of its own, so that no pass runs short of it.
@@ -102,11 +104,12 @@ class Session:
         ).fetchall()
 
     @contextmanager
-    def transaction(self, commit: Commit | None = None) -> Iterator[None]:
+    def transaction(self, commit: Commit | None = None, texts: Texts | None = None) -> Iterator[None]:
         """One durable transaction that also counts as a commit; within a rehearsal, a part of its transaction. Of the
-        ``commit`` that it shall write it looks at two things: whether it takes private values out, so that whoever opens the
-        file next writes it anew, and whether it is so heavy that the state needs more memory from now on."""
-        if commit is not None and not self._roomy and is_heavy(commit):
+        ``commit`` that it shall write (``texts``: of its fields) it looks at two things: whether it takes private values
+        out, so that whoever opens the file next writes it anew, and whether it is so heavy that the state needs more memory
+        from now on."""
+        if commit is not None and not self._roomy and is_heavy(commit, texts or Texts()):
             self._roomy = True
             self._limit_memory(rehearsing=self.rehearsing)
         if self.rehearsing:

@@ -16,8 +16,7 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
 
-import duckdb
-
+from runner.store.connection import Connection
 from runner.store.rows import PAIRING_COLUMNS, Row, encoded
 
 _JSON = "JSON"
@@ -291,7 +290,7 @@ def _travelling(kind: str, values: Sequence[object]) -> str:
     return _BETWEEN.join([str(value or "") for value in values]) if kind == _JSON else listed(values)
 
 
-def insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row], *, replacing: bool = False) -> None:
+def insert(con: Connection, table: str, rows: Sequence[Row], *, replacing: bool = False) -> None:
     """Insert rows set by set; with ``replacing``, rows whose id is there already are overwritten.
 
     A column that holds one value in all rows of a set (a run's name, a reason) travels once. A few rows travel value by
@@ -315,7 +314,7 @@ def insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row], *, r
         con.execute(_insert_sql(table, constant, replacing), values).fetchall()
 
 
-def overwrite(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row]) -> None:
+def overwrite(con: Connection, table: str, rows: Sequence[Row]) -> None:
     """Overwrite rows that are there, by their ids. DuckDB takes a quarter of the time over the update of a single row that
     it takes over an upsert, most of which is planning."""
     if len(rows) > _FEW_UPDATES:
@@ -331,7 +330,7 @@ def _update_sql(table: str) -> str:
     return f"UPDATE {table} SET {changes} WHERE id = ?"  # noqa: S608 - names are ours
 
 
-def delete(con: duckdb.DuckDBPyConnection, table: str, column: str, values: Sequence[int] | Sequence[str]) -> set[int]:
+def delete(con: Connection, table: str, column: str, values: Sequence[int] | Sequence[str]) -> set[int]:
     """Delete the rows with one of these values in one statement; answers the links that lost rows."""
     if not values:
         return set()

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from runner.model.record import Fields
 from runner.model.state import Commit
+from runner.store.rows import Texts
 
-HEAVY = 2_000_000
-"""Characters from which a commit is heavy. Some hundred items of ordinary text have a tenth of it."""
+HEAVY = 1_800_000
+"""Characters of JSON from which a commit is heavy. A step of items with ordinary texts has half of it."""
 
 
-def is_heavy(commit: Commit) -> bool:
+def is_heavy(commit: Commit, texts: Texts) -> bool:
     """Whether a commit carries so much text that it is written with more memory."""
-    carried = _carried(commit)
-    distinct = {id(fields): fields for fields in carried}  # mostly one object is both bases and the ledger's
-    length = {
-        number: sum([len(value) for value in fields.values() if type(value) is str]) if fields else 0
-        for number, fields in distinct.items()
-    }
-    return sum([length[id(fields)] for fields in carried]) > HEAVY
+    return sum([len(texts.of(fields) or "") for fields in _carried(commit)]) > HEAVY
 
 
 def _carried(commit: Commit) -> list[Fields | None]:
     bases = [pairing.base for pairing in commit.pairings if pairing.base is not None]
     return [
         *(base.crm for base in bases),
-        *(base.target for base in bases),
+        *(base.target for base in bases if base.target is not base.crm),
         *(intent.record for intent in commit.intents),
         *(entry.before for entry in commit.ledger),
         *(entry.after for entry in commit.ledger),

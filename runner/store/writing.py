@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-import duckdb
-
 from runner.model.meetings import Mail, Master
 from runner.model.state import (
     Commit,
@@ -24,9 +22,12 @@ from runner.model.state import (
 )
 from runner.store import headways, intents, meetings, proofs
 from runner.store.chain import FORGOTTEN, Chain
+from runner.store.connection import Connection
 from runner.store.rows import Row, Texts, aware, hash_of, pairing_row, stored, text_of
 from runner.store.tables import among, delete, insert, listed, overwrite, unnest
 
+_MOST_NOTED = 2048
+"""Rows of open intents that are remembered: those of all links whose passes run at a time."""
 _BECAME_PRIVATE = "the item became private: what was kept of its values is forgotten"
 
 
@@ -38,20 +39,24 @@ class Touched:
     pairings: set[int] = field(default_factory=set)
     intents: set[int] = field(default_factory=set)
     resolutions: set[int] = field(default_factory=set)
+    conflicts: set[int] = field(default_factory=set)
+    quarantined: set[int] = field(default_factory=set)
 
 
 class Writing:
     """Applies one commit. ``new_id`` gives out ids, ``link_id`` the surrogate of a link's name (known or new),
-    ``link_name`` the name of a known surrogate; ``chain`` is the ledger's; ``texts`` knows what is written already."""
+    ``link_name`` the name of a known surrogate; ``chain`` is the ledger's; ``texts`` knows what is written already,
+    ``noted`` is the rows of the intents that were noted last, kept here."""
 
     def __init__(
         self,
-        con: duckdb.DuckDBPyConnection,
+        con: Connection,
         new_id: Callable[[], int],
         link_id: Callable[[str], int],
         link_name: Callable[[int], str],
         chain: Chain,
         texts: Texts,
+        noted: list[intents.Batch],
     ) -> None:
         self._con = con
         self._new_id = new_id
@@ -59,6 +64,7 @@ class Writing:
         self._link_name = link_name
         self._chain = chain
         self._texts = texts
+        self._noted = noted
         self.touched = Touched()
 
     def apply(self, commit: Commit) -> None:
@@ -67,7 +73,10 @@ class Writing:
         self._end(commit)
         self._marks(commit.marks)
         self._pairings(commit)
-        self.touched.intents |= intents.note(self._con, commit.intents, self._texts, self._new_id, self._link_id)
+        if commit.intents:
+            batches = intents.note(self._con, commit.intents, self._texts, self._new_id, self._link_id)
+            self.touched.intents.update(batch.link_id for batch in batches)
+            self._noted[:] = [*self._noted, *batches][-_MOST_NOTED:]
         insert(self._con, "ledger", self._chain.extended(self._entry(entry) for entry in commit.ledger))
         self._conflicts(commit.conflicts)
         self._resolutions(commit.resolutions)
@@ -139,7 +148,10 @@ class Writing:
         touched = self.touched
         touched.marks |= delete(self._con, "mark", "id", commit.settled)
         touched.pairings |= delete(self._con, "pairing", "id", commit.unpaired)
-        touched.intents |= intents.close(self._con, commit.closed)
+        if commit.closed:
+            touched.intents |= intents.close(self._con, commit.closed, self._noted)
+            closed = frozenset(commit.closed)
+            self._noted[:] = [batch for batch in self._noted if batch.tokens.isdisjoint(closed)]
         touched.resolutions |= delete(self._con, "resolution", "conflict", commit.resolved)
         delete(self._con, "candidate", "link_id", [self._link_id(name) for name in commit.matched])
         self._delete_items("quarantine", commit.released)
@@ -258,6 +270,7 @@ class Writing:
             for one in latest.values()
         ]
         insert(self._con, "conflict", rows, replacing=True)
+        self.touched.conflicts.update(row[1] for row in rows)
 
     def _resolutions(self, resolutions: tuple[Resolution, ...]) -> None:
         latest = {resolution.conflict: resolution for resolution in resolutions}
@@ -282,25 +295,23 @@ class Writing:
     def _quarantined(self, quarantined: tuple[Quarantined, ...]) -> None:
         latest = {(one.link, one.side.value, one.key): one for one in quarantined}
         self._delete_items("quarantine", latest)
-        insert(
-            self._con,
-            "quarantine",
-            [
-                (
-                    self._new_id(),
-                    self._link_id(one.link),
-                    one.side.value,
-                    one.key,
-                    one.code,
-                    one.reason,
-                    stored(one.first_at),
-                    stored(one.last_at),
-                    one.tries,
-                    stored(one.next_try),
-                )
-                for one in latest.values()
-            ],
-        )
+        rows: list[Row] = [
+            (
+                self._new_id(),
+                self._link_id(one.link),
+                one.side.value,
+                one.key,
+                one.code,
+                one.reason,
+                stored(one.first_at),
+                stored(one.last_at),
+                one.tries,
+                stored(one.next_try),
+            )
+            for one in latest.values()
+        ]
+        insert(self._con, "quarantine", rows)
+        self.touched.quarantined.update(row[1] for row in rows)
 
     def _suspensions(self, resumed: Iterable[tuple[Scope, str]], suspended: Iterable[Suspension]) -> None:
         latest = {(one.scope, one.name): one for one in suspended}

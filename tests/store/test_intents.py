@@ -14,7 +14,7 @@ from runner.store import DuckStore, open_store
 from runner.store import intents as batches
 from runner.store.migration import migrations
 from runner.store.opening import open_file
-from tests.store.samples import ANN, BOB, NOW, StillClock, intent
+from tests.store.samples import ANN, BOB, NOW, StillClock, intent, pairing
 
 
 @pytest.fixture
@@ -109,3 +109,38 @@ def test_open_intents_of_an_older_state_stay_open(path: Path, clock: StillClock)
         ]
         store.commit(Commit(closed=("token", "other")))
         assert list(store.intents(ANN)) == []
+
+
+def test_what_two_links_noted_is_closed_apart(state: Path, clock: StillClock) -> None:
+    """Passes of several links go on at a time: what the one closes leaves what the other has noted since."""
+    first = tuple(intent(f"first{number}") for number in range(3))
+    second = tuple(intent(f"second{number}", BOB) for number in range(3))
+    with open_store(state, clock=clock) as store:
+        store.commit(Commit(intents=first))
+        store.commit(Commit(intents=second))
+        store.commit(Commit(closed=tuple(one.token for one in first)))
+        assert list(store.intents(ANN)) == []
+        assert list(store.intents(BOB)) == list(second)
+        store.commit(Commit(closed=("second0", "second1", "second2"), intents=first))
+        assert list(store.intents(ANN)) == list(first)
+        assert list(store.intents(BOB)) == []
+        store.commit(Commit(closed=(first[0].token,)))
+        store.commit(Commit(closed=(first[1].token, first[2].token)))
+        assert list(store.intents(ANN)) == []
+    assert rows(state) == []
+
+
+def test_what_was_undone_is_not_taken_for_noted(state: Path, clock: StillClock) -> None:
+    """A commit that fails leaves nothing behind, in memory either: the intents before it are closed as they stand."""
+    noted = tuple(intent(f"token{number}") for number in range(3))
+    with open_store(state, clock=clock) as store:
+        store.commit(Commit(intents=noted))
+        with pytest.raises(ValueError, match="do not exist"):
+            store.commit(Commit(closed=("token0",), intents=(intent("never"),), pairings=(replace(pairing(1), id=99),)))
+        with store.rehearsal():
+            store.commit(Commit(closed=tuple(one.token for one in noted)))
+            store.commit(Commit(intents=(intent("rehearsed"),)))
+        assert list(store.intents(ANN)) == list(noted)
+        store.commit(Commit(closed=tuple(one.token for one in noted)))
+        assert list(store.intents(ANN)) == []
+    assert rows(state) == []
