@@ -39,7 +39,7 @@ from runner.model.files import (
 from runner.model.items import Item, Write
 from runner.model.record import Value
 
-CHUNK = 500
+CHUNK = 512
 """Records per SELECT."""
 
 

@@ -26,6 +26,21 @@ def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mappi
         connection.exec_driver_sql(text, list(map(itemgetter(*names), rows)))
 
 
+def insert_numbered(connection: sa.Connection, table: sa.Table, key: sa.Column[Any], row: Mapping[str, Any]) -> Any:
+    """Insert one row on SQLite and answer the key that it has got. Where that is the number under which SQLite keeps the
+    row (``INTEGER PRIMARY KEY``), it is not asked for in the insert, whose text is that of the rows that follow. Raises what
+    ``connection.execute`` does."""
+    if isinstance(key.type, sa.Integer):
+        text, names = _compiled(connection.dialect, table, tuple(row))
+        if names is not None:
+            number = connection.exec_driver_sql(text, itemgetter(*names)(row)).lastrowid
+            held = connection.execute(sa.select(key).where(sa.column("_rowid_") == number)).first()
+            if held is not None and held[0] != number:
+                raise ValueError(f"{table.name}.{key.name} does not get its number from the database")
+            return number  # also of a row that a trigger has deleted by now
+    return connection.execute(sa.insert(table).returning(key), [row]).scalar_one()
+
+
 @lru_cache(maxsize=64)
 def _compiled(dialect: sa.Dialect, table: sa.Table, columns: tuple[str, ...]) -> tuple[str, tuple[str, ...] | None]:
     """The text of an insert into these columns and their order in it; no order where a row may not go as it is."""

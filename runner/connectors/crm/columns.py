@@ -8,7 +8,7 @@ writers raise ``ValueError`` with a sentence that never contains the value itsel
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -120,7 +120,6 @@ def _integer(raw: Any) -> Value:
     raise ValueError("expected a whole number")
 
 
-@lru_cache(maxsize=4096)
 def _parsed(text: str) -> datetime:
     if len(text) < len("2026-03-29T08:00"):
         raise ValueError("expected date and time")
@@ -143,10 +142,18 @@ def _moment(value: Any, zone: str) -> datetime:
 
 def moment_in(raw: Any, zone: str) -> datetime:
     """The aware UTC datetime of a column's value; naive ones are in ``zone``. ``ValueError`` when it is none."""
+    return _written_moment(raw, zone) if type(raw) is str else _moment_in(raw, zone)
+
+
+def _moment_in(raw: Any, zone: str) -> datetime:
     try:
         return _moment(raw, zone).astimezone(UTC)
     except OverflowError:
         raise ValueError("the year is out of range") from None
+
+
+_written_moment = lru_cache(maxsize=4096)(_moment_in)
+"""One moment stands in many rows: all that a transaction wrote were changed at the same one."""
 
 
 def _instant(zone: str) -> Reader:
@@ -302,6 +309,15 @@ def key_text(raw: Any) -> str:
     if isinstance(raw, Decimal) and raw == int(raw):
         return str(int(raw))
     return raw.isoformat() if isinstance(raw, datetime) else str(raw)
+
+
+def run_of(keys: Sequence[Any]) -> dict[str, int] | None:
+    """First and last of keys that are numbers without a gap, as those of records that were just made are; None for any
+    others. By these two they are asked for: five hundred parameters take longer than the rows."""
+    if any(type(key) is not int for key in keys):
+        return None
+    first, last = min(keys), max(keys)
+    return {"first": first, "last": last} if last - first + 1 == len(set(keys)) else None
 
 
 def key_value(text: str, family: Family) -> Any:

@@ -160,7 +160,7 @@ class SqlCrmConnector:
     # -- what changes ----------------------------------------------------------------------------------------------------
 
     def write(self, link: LinkRef, writes: Sequence[Write]) -> Iterator[WriteResult]:
-        """Conditional writes in groups of 500, one transaction each, one result per write in order."""
+        """Conditional writes in groups of 512, one transaction each, one result per write in order."""
         entity, schema = self._entity(link), self._reflected()
         shape_ = self._shape(entity, link)
         pending = iter(writes)

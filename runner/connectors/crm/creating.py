@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from runner.connectors.crm.assigning import assign, join
-from runner.connectors.crm.bulk import insert_rows
+from runner.connectors.crm.bulk import insert_numbered, insert_rows
 from runner.connectors.crm.columns import key_text, key_value
 from runner.connectors.crm.emails import filled
 from runner.connectors.crm.keys import Noted, NotedKeys
@@ -182,13 +182,15 @@ class Creating:
                 insert.returning(raw(entity.key), sort_by_parameter_order=len(rows) > 1), rows
             )
             return list(made.scalars())
-        # We hold SQLite's only write lock: the keys after the first are the numbers that follow. (Its RETURNING does not
-        # keep the order of rows, so the alternative is a statement for each.)
-        first = self.transaction.connection.execute(insert.returning(raw(entity.key)), rows[:1]).scalar_one()
+        connection, key = self.transaction.connection, entity.key
+        if not isinstance(key.type, sa.Integer):  # SQLite's RETURNING does not keep the order of rows
+            return [insert_numbered(connection, entity.table, key, row) for row in rows]
+        # We hold SQLite's only write lock: the keys after the first are the numbers that follow.
+        first = insert_numbered(connection, entity.table, key, rows[0])
         keys = list(range(first, first + len(rows)))
         if len(rows) > 1:
             numbered = [{**row, name: key} for row, key in zip(rows[1:], keys[1:], strict=True)]
-            insert_rows(self.transaction.connection, entity.table, numbered)
+            insert_rows(connection, entity.table, numbered)
         return keys
 
 

@@ -30,7 +30,7 @@ from runner.model.items import Write
 from runner.model.overrides import LEFT_OUT, is_excluded
 from runner.model.record import Fields, FieldType, Value
 
-CHUNK = 500
+CHUNK = 512
 """Series per SELECT, days per DELETE."""
 _EMPTY_IS_A_VALUE = frozenset({FieldType.TEXT, FieldType.KEYWORDS})
 

@@ -13,19 +13,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from runner.config.plan import PARTICIPANT_NAMES, PARTICIPANTS, RESPONSES
-from runner.connectors.crm.columns import key_text
+from runner.connectors.crm.columns import key_text, run_of
 from runner.connectors.crm.schema import EntityTable, PeopleTables, PersonTable, raw
 from runner.connectors.crm.users import batches, main_addresses, users_by_address
 from runner.model.items import CrmUser
 from runner.model.record import Value
 
-CHUNK = 500
+CHUNK = 512
 """Records per SELECT."""
 
 
@@ -58,12 +58,24 @@ class _Raw:
 
 
 @dataclass(frozen=True, slots=True)
+class _Selects:
+    """A table's rows of a run of records (see :func:`run_of`), and of any records."""
+
+    of_run: sa.Select[Any]
+    of_keys: sa.Select[Any]
+
+
+@dataclass(frozen=True, slots=True)
 class People:
     """How one link reads who takes part: ``names`` are the fields that it carries."""
 
     entity: EntityTable
     tables: PeopleTables
     names: frozenset[str]
+    among: tuple[tuple[PersonTable, _Selects], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "among", tuple((table, _selects(table)) for table in _tables(self.tables)))
 
     def rows(self, connection: sa.Connection, keys: Sequence[Any]) -> dict[str, list[Taking]]:
         """Who takes part in these records, by key, inside the transaction that read them."""
@@ -74,8 +86,9 @@ class People:
 
     def _rows(self, connection: sa.Connection, keys: list[Any]) -> dict[str, list[Taking]]:
         held: dict[str, list[_Raw]] = {}
-        for table in _tables(self.tables):
-            for item, row in _raw_rows(connection, table, keys, self._roles()):
+        roles = self._roles()
+        for table, selects in self.among:
+            for item, row in _raw_rows(connection, table, selects, keys, roles):
                 held.setdefault(item, []).append(row)
         if not held:
             return {}
@@ -190,30 +203,31 @@ def _tables(tables: PeopleTables) -> tuple[PersonTable, ...]:
     return tuple(table for table in (tables.users, tables.contacts, tables.external) if table is not None)
 
 
+def _selects(table: PersonTable) -> _Selects:
+    columns = (table.item, table.person, table.address, table.role, table.response, table.name)
+    statement = sa.select(*(sa.null() if column is None else raw(column) for column in columns)).order_by(
+        table.item, table.address if table.person is None else table.person
+    )
+    return _Selects(
+        statement.where(table.item.between(sa.bindparam("first"), sa.bindparam("last"))),
+        statement.where(table.item.in_(sa.bindparam("keys", expanding=True))),
+    )
+
+
 def _raw_rows(
-    connection: sa.Connection, table: PersonTable, keys: list[Any], roles: Mapping[str | None, str]
+    connection: sa.Connection,
+    table: PersonTable,
+    selects: _Selects,
+    keys: Sequence[Any],
+    roles: Mapping[str | None, str],
 ) -> Iterable[tuple[str, _Raw]]:
     """Rows that stand for a role, in a fixed order."""
-    columns = (table.item, table.person, table.address, table.role, table.response, table.name)
-    statement = (
-        sa.select(*(sa.null() if column is None else raw(column) for column in columns))
-        .where(_among(table.item, keys))
-        .order_by(table.item, table.address if table.person is None else table.person)
-    )
-    for item, person, kept, role, response, name in connection.execute(statement):
+    ends = run_of(keys)
+    found = connection.execute(selects.of_run, ends) if ends else connection.execute(selects.of_keys, {"keys": keys})
+    for item, person, kept, role, response, name in found:
         meant = roles.get(None if role is None else str(role))
         if meant is not None:
             yield key_text(item), _Raw(table, person, kept, meant, response, None if name is None else str(name))
-
-
-def _among(item: sa.Column[Any], keys: Sequence[Any]) -> sa.ColumnElement[bool]:
-    """The condition of rows that belong to these records. Numbers without a gap, as records that were just made have, are
-    asked for by the first and the last: five hundred parameters take longer than all the rows that most have here."""
-    if all(type(key) is int for key in keys):
-        first, last = min(keys), max(keys)
-        if last - first + 1 == len(set(keys)):
-            return item.between(first, last)
-    return item.in_(sa.bindparam("keys", keys, expanding=True))
 
 
 def _first(pairs: Iterable[tuple[str, str | None]]) -> dict[str, Value]:

@@ -46,12 +46,16 @@ class Shape:
     zone: str
     fields: tuple[tuple[str, CrmField, Codec], ...]
     select: sa.Select[Any]
+    select_run: sa.Select[Any]
+    """The same for keys that are a run of numbers (:func:`~runner.connectors.crm.columns.run_of`)."""
     occurrences: Occurrences | None = None
     """How customised occurrences are read, when the link carries them."""
     rules: tuple[int, ...] = ()
     """Where recurrence rules stand in a row."""
     bound: Callable[[Mapping[str, Any]], Any] | None = None
     """Picks a row's fields out of the columns that a write was bound to."""
+    names: tuple[str, ...] = ()
+    """The names of a row's fields."""
     people: People | None = None
     """How participants are read, when the link carries them."""
     files: attachments.Files | None = None
@@ -131,11 +135,11 @@ class Shape:
         """The values that were sent, when every column holds what it was bound to: reading gives back what was written."""
         columns, values = sent
         try:
-            if self.bound is None or self.bound(columns) != tuple(row[4:]):
+            if self.bound is None or self.bound(columns) != row[4:]:
                 return None
         except KeyError:  # a column that the write left to the database
             return None
-        return {name: values.get(name) for name, _, _ in self.fields}
+        return {name: values.get(name) for name in self.names}
 
     def _read(self, key: str, row: Sequence[Any]) -> dict[str, Value]:
         values: dict[str, Value] = {}
@@ -185,10 +189,15 @@ def shape(entity: EntityTable, fields: frozenset[str], zone: str, rules: FileRul
     labelled = [column.label(f"c{index}") for index, column in enumerate(columns)]
     keys: sa.BindParameter[Any] = sa.bindparam(KEYS_PARAMETER, expanding=True)
     select = sa.select(*labelled).where(entity.key.in_(keys), entity.live())
+    ends = entity.key.between(sa.bindparam("first"), sa.bindparam("last"))
+    select_run = sa.select(*labelled).where(ends, entity.live())
     described = tuple((name, entity.plan.fields[name], entity.codecs[name]) for name in names)
     with_rules = tuple(n for n, (_, plan, _) in enumerate(described, 4) if plan.type is FieldType.RECURRENCE)
     bound = itemgetter(*(entity.columns[name].name for name in names)) if len(names) > 1 else None
-    return Shape(entity, zone, described, select, occurrences, with_rules, bound, people, files, emails)
+    return Shape(
+        *(entity, zone, described, select, select_run, occurrences, with_rules),
+        *(bound, tuple(names), people, files, emails),
+    )
 
 
 def key_values(keys: Sequence[str], family: Family) -> dict[str, Any]:
@@ -207,7 +216,7 @@ class Filling:
 
     def __init__(self, entity: EntityTable) -> None:
         self._entity = entity
-        self._known: dict[frozenset[str], tuple[tuple[str, CrmField, Codec], ...]] = {}
+        self._known: dict[frozenset[str], tuple[tuple[str, str, CrmField, Codec], ...]] = {}
 
     def parameters(self, write: Write, *, creating: bool) -> dict[str, Any]:
         """Column name → value for the fields that a write changes; fields that may only be read are left out, and so are
@@ -217,19 +226,19 @@ class Filling:
         ``value`` or ``unknown-field``. A new record without a value for a required field gets the database's default.
         """
         made: dict[str, Any] = {}
-        values = write.values
-        for name, plan, codec in self._known.get(write.fields) or self._look_up(write.fields):
-            value = values.get(name)
+        given = write.values.get
+        for name, column, plan, codec in self._known.get(write.fields) or self._look_up(write.fields):
+            value = given(name)
             if value is not None:
                 value = stored(plan, codec, value)
             if value is None and not plan.nullable:
                 if creating:
                     continue
-                raise Invalid(f"{name} (column {plan.column}) must not be empty", code="required")
-            made[plan.column] = value
+                raise Invalid(f"{name} (column {column}) must not be empty", code="required")
+            made[column] = value
         return made
 
-    def _look_up(self, names: frozenset[str]) -> tuple[tuple[str, CrmField, Codec], ...]:
+    def _look_up(self, names: frozenset[str]) -> tuple[tuple[str, str, CrmField, Codec], ...]:
         entity, plans = self._entity, self._entity.plan.fields
         own = names - {OCCURRENCES} if entity.occurrences is not None else names
         own = own - PEOPLE if entity.people is not None else own
@@ -237,6 +246,8 @@ class Filling:
         own = own - {EMAILS} if entity.emails is not None else own
         for name in sorted(own - plans.keys()):
             raise Invalid(f"{entity.plan.entity} has no CRM field {name}", code="unknown-field")
-        found = tuple((name, plans[name], entity.codecs[name]) for name in sorted(own) if plans[name].writable)
+        found = tuple(
+            (name, plans[name].column, plans[name], entity.codecs[name]) for name in sorted(own) if plans[name].writable
+        )
         self._known[names] = found
         return found

@@ -33,7 +33,8 @@ REFUSED = (exc.StatementError, ValueError, OverflowError, TypeError)
 """What a database or its driver answers to a statement that it does not carry out."""
 
 
-_BESIDE = frozenset({OCCURRENCES, ATTACHMENTS, EMAILS}) | PEOPLE
+_OCCURRENCES, _ATTACHMENTS, _EMAILS = frozenset({OCCURRENCES}), frozenset({ATTACHMENTS}), frozenset({EMAILS})
+_BESIDE = _OCCURRENCES | _ATTACHMENTS | _EMAILS | PEOPLE
 
 
 class OneByOne(Exception):
@@ -130,27 +131,33 @@ class Transaction:
     def rewrite_beside(self, written: Sequence[tuple[Any, Ready]], *, fresh: bool = False) -> None:
         """Bring what lies beside the records to what the writes say, in the transaction of their rows. ``fresh``: the
         records have just been made."""
-        table = self.entity.occurrences
-        wanted = [(key, ready.write) for key, ready in written if OCCURRENCES in ready.write.fields]
+        said = frozenset[str]().union(*{ready.write.fields for _, ready in written})
+        if said.isdisjoint(_BESIDE):
+            return
+        entity, connection = self.entity, self.connection
+
+        def saying(names: frozenset[str]) -> list[tuple[Any, Write]]:
+            if said.isdisjoint(names):
+                return []
+            return [(key, ready.write) for key, ready in written if not names.isdisjoint(ready.write.fields)]
+
+        wanted = saying(_OCCURRENCES) if entity.occurrences is not None else []
         if fresh:
             wanted = [(key, write) for key, write in wanted if write.values.get(OCCURRENCES)]
-        if table is not None and wanted:
-            Rewriting(table, self.shape.zone, self.now).carry_out(self.connection, wanted)
-        attached = [(key, ready.write) for key, ready in written if ATTACHMENTS in ready.write.fields]
+        if entity.occurrences is not None and wanted:
+            Rewriting(entity.occurrences, self.shape.zone, self.now).carry_out(connection, wanted)
+        attached = saying(_ATTACHMENTS) if self.shape.files is not None else []
         if self.shape.files is not None and attached:
-            Attaching(self.shape.files).carry_out(self.connection, attached)
-        addressed = [(key, ready.write) for key, ready in written if EMAILS in ready.write.fields]
-        if self.entity.emails is not None and addressed:
-            rewrite(self.connection, self.entity.emails, addressed, fresh=fresh)
-        people = self.entity.people
-        if people is None:
-            return
-        invited = [(key, ready.write) for key, ready in written if not PEOPLE.isdisjoint(ready.write.fields)]
-        if fresh and self.entity.owner is not None:
+            Attaching(self.shape.files).carry_out(connection, attached)
+        addressed = saying(_EMAILS) if entity.emails is not None else []
+        if entity.emails is not None and addressed:
+            rewrite(connection, entity.emails, addressed, fresh=fresh)
+        invited = saying(PEOPLE) if entity.people is not None else []
+        if fresh and entity.owner is not None:
             # Nobody takes part in a record that was just made and given to its owner by its own row alone.
             invited = [(key, write) for key, write in invited if any(write.values.get(name) for name in PEOPLE)]
-        if invited:
-            Inviting(self.entity, people, self.link.owner).carry_out(self.connection, invited)
+        if entity.people is not None and invited:
+            Inviting(entity, entity.people, self.link.owner).carry_out(connection, invited)
 
     def versions(self, keys: set[Any], *, locking: bool = False) -> dict[str, str]:
         """Key → version of those of these records that live; with ``locking``, held until the transaction ends."""

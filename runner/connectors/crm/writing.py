@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from runner.connectors.crm.changing import Changing
-from runner.connectors.crm.columns import key_text, key_value
+from runner.connectors.crm.columns import key_text, key_value, run_of
 from runner.connectors.crm.creating import Creating
 from runner.connectors.crm.faults import classed, translated
 from runner.connectors.crm.keys import KeyTable
@@ -29,7 +29,7 @@ from runner.model.errors import ConnectorError, Gone, Invalid, OutcomeUnknown, T
 from runner.model.items import Item, LinkRef, Write, WriteResult
 from runner.model.terms import Operation
 
-GROUP = 500
+GROUP = 512
 """Writes per transaction: long enough to be fast, short enough not to hold locks that users wait for."""
 
 
@@ -171,10 +171,11 @@ def _read_back(under: Transaction) -> None:
 def _written(under: Transaction, keys: list[Any]) -> tuple[dict[str, str], dict[str, Item]]:
     """Key → version, and key → item without those that cannot be carried."""
     try:
-        asked: dict[str, Any] = {KEYS_PARAMETER: keys}
+        ends = run_of(keys)
+        asked: dict[str, Any] = {**ends} if ends else {KEYS_PARAMETER: keys}
         if under.entity.relations:
             asked[OWNER_PARAMETER] = under.link.owner
-        rows = under.connection.execute(under.shape.select, asked).all()
+        rows = under.connection.execute(under.shape.select_run if ends else under.shape.select, asked).all()
         held = under.shape.held(under.connection, rows)
     except REFUSED as error:  # the driver cannot read one of them
         stop_unless_invalid(error)

@@ -1,0 +1,70 @@
+"""Keys that SQLite makes: the number of the row, a default of the column's own, or none at all."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from runner.model.errors import Invalid
+from runner.model.items import Item
+from tests.support.crm import World, create, keys, sqlite_world
+
+
+def with_key(directory: Path, declaration: str) -> World:
+    """A CRM whose appointments have a key that is declared so."""
+    world = sqlite_world(directory, prepared=False)
+    with closing(sqlite3.connect(directory / "crm.sqlite")) as connection:
+        [(text,)] = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'appointment'").fetchall()
+        start = text.index("(") + 1
+        columns = text[start:].split(",", 1)[1]
+        connection.executescript(
+            f"PRAGMA foreign_keys = OFF; DROP TABLE appointment; CREATE TABLE appointment ({declaration},{columns}"
+        )
+        connection.commit()
+    world.crm.apply_ddl()
+    return world
+
+
+@pytest.mark.parametrize(
+    ("declaration", "numbered"),
+    [
+        ("id INTEGER PRIMARY KEY AUTOINCREMENT", True),
+        ("id TEXT PRIMARY KEY NOT NULL DEFAULT (lower(hex(randomblob(16))))", False),
+    ],
+)
+def test_every_new_record_is_known_by_the_key_that_it_has_got(tmp_path: Path, declaration: str, numbered: bool) -> None:
+    """L5: whatever the key is made of, the key table names the row that was made, and no other."""
+    world = with_key(tmp_path, declaration)
+    made = keys(world.create(*(create(f"stamp {n}", f"native {n}", subject=f"Item {n}") for n in range(3))))
+    assert len(set(made)) == 3
+    assert {key: world.item(key).values["subject"] for key in made} == {key: f"Item {n}" for n, key in enumerate(made)}
+    again = world.create(*(create(f"stamp {n}", f"native {n}") for n in range(3)))
+    assert [(result.key, result.adopted) for result in again] == [(key, True) for key in made]
+    assert all(key.isdigit() for key in made) is numbered
+    world.close()
+
+
+def test_a_column_that_gets_no_number_makes_no_record(tmp_path: Path) -> None:
+    """``INT PRIMARY KEY`` is no number of the row, and SQLite lets NULL into it: such a record could never be found again."""
+    world = with_key(tmp_path, "id INT PRIMARY KEY")
+    results = world.create(create("stamp 1"), create("stamp 2"))
+    assert all(isinstance(result.error, Invalid) for result in results)
+    assert world.sql("SELECT count(*) FROM appointment") == [(0,)]
+    world.close()
+
+
+def test_a_row_that_a_trigger_moves_at_once_is_no_other_one(lite: World) -> None:
+    """A record that the CRM takes away as it is written is said to be gone; the next one is what it is."""
+    lite.sql(
+        "CREATE TRIGGER taken AFTER INSERT ON appointment WHEN NEW.subject = 'Taken' BEGIN "
+        "DELETE FROM appointment WHERE id = NEW.id; END"
+    )
+    taken, kept = lite.create(create("stamp 1", subject="Taken"), create("stamp 2", subject="Kept"))
+    assert taken.error is not None
+    assert "removed as it was written" in str(taken.error)
+    held = lite.crm.get(lite.link(), [kept.key or ""])[kept.key or ""]
+    assert isinstance(held, Item)
+    assert held.values["subject"] == "Kept"
