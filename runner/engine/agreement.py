@@ -6,7 +6,7 @@ was sent and the item stays dirty.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -39,24 +39,31 @@ class Agreement:
     def after(self, item: Decided, done: Sequence[Sending], now: datetime) -> Pairing | None:
         """The pairing as it stands after the writes that succeeded; None when none remains."""
         subject, decision = item.subject, item.decision
-        by_side = {entry.change.side: entry for entry in done}
+        by_side: dict[Side, Sending] = {}
+        created: Sending | None = None
+        removed = False
+        for entry in done:
+            by_side[entry.change.side] = entry
+            if entry.change.operation is Operation.CREATE:
+                created = created or entry
+            elif entry.change.operation is Operation.DELETE:
+                removed = True
         if decision.detach and subject.pairing:
             if len(done) < len(decision.changes):
                 return subject.pairing
-            again = next((e for e in done if e.change.operation is Operation.CREATE), None)
-            pair = self._with_key(subject.pairing, again) if again else subject.pairing
+            pair = self._with_key(subject.pairing, created) if created else subject.pairing
             base = decision.base if decision.purge else subject.pairing.base
             # Who departed and comes back may do so with the very version that he left with.
             version = None if subject.departed else pair.target_version
             return replace(
                 pair, base=base, target_version=version, status=PairingStatus.DETACHED, reason=decision.detach
             )
-        if any(entry.change.operation is Operation.DELETE for entry in done) or decision.base is None:
+        if removed or decision.base is None:
             return None if len(done) == len(decision.changes) else subject.pairing
-        pairing = subject.pairing or self._new_pairing(item, by_side)
+        pairing = subject.pairing or self._new_pairing(item, created)
         if pairing is None:
             return None
-        made = next((e for e in done if e.change.operation is Operation.CREATE and e.result), None)
+        made = created if created and created.result else None
         if made and subject.pairing:
             pairing = self._with_key(pairing, made)
         if made and made.result and made.result.adopted:
@@ -97,9 +104,8 @@ class Agreement:
         self.adopted.add(key)
         return False
 
-    def _new_pairing(self, item: Decided, by_side: Mapping[Side, Sending]) -> Pairing | None:
+    def _new_pairing(self, item: Decided, made: Sending | None) -> Pairing | None:
         subject = item.subject
-        made = next((e for e in by_side.values() if e.change.operation is Operation.CREATE), None)
         if made is None or made.result is None or not made.result.key:
             return None
         key = made.result.key

@@ -24,12 +24,16 @@ AGREED = "agreed"
 
 
 class Disputes:
-    """One link's conflicts; reads the ledger once for each pass that has something to decide."""
+    """One link's conflicts; reads the ledger once for each pass that has something to decide. True while any is open."""
 
     def __init__(self, parts: Parts, link: LinkPlan, run: str, resolutions: Mapping[str, Sequence[Resolution]]) -> None:
         self.parts, self.link, self.run, self.resolutions = parts, link, run, resolutions
         self._held: dict[tuple[str | None, str | None], Conflict] | None = None
         self._asked: dict[str, Conflict] | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there is anything that could end: an operator's decision, or a held conflict."""
+        return bool(self.resolutions) or bool(self._of_held())
 
     def found(self, decided: Iterable[Decided], now: datetime) -> tuple[Conflict, ...]:
         """What must be durable before these items are written."""
@@ -38,8 +42,6 @@ class Disputes:
 
     def closed(self, item: Decided, now: datetime) -> tuple[Conflict, ...]:
         """What ends because this item's decision was carried out whole."""
-        if not self.resolutions and not self._of_held():
-            return ()
         closed = []
         for resolution in self.of(item):
             conflict = self._original(resolution)

@@ -36,7 +36,8 @@ def observe_crm(parts: Parts, ref: LinkRef, state: LinkState) -> LinkState:
     if recheck:
         _recheck(parts, ref, Side.CRM, seen)
     state = replace(state, listed=True)
-    parts.store.commit(Commit(links=(state,)))
+    if state.target_complete:  # else the target is read to its end next, and that is noted with this
+        parts.store.commit(Commit(links=(state,)))
     return state
 
 

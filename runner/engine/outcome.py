@@ -52,15 +52,21 @@ class Recording:
         closed_conflicts: list[Conflict] = []
         resolved: list[str] = []
         purged: list[Purge] = []
+        disputed = not self.undoing and bool(self.disputes)
         for item in decided:
             mine = by_item.get(id(item), [])
             done, failed = self._sort(mine, out)
             if failed:
                 out.failures += failed
-            if any(entry.kept for entry in mine):
+            unfinished, adopted, kept = frozenset[str](), False, False
+            for entry in mine:
+                kept = kept or entry.kept
+            if kept:
                 continue
-            unfinished = frozenset[str]().union(*[p.result.unfinished for p in done if p.result])
-            adopted = any(p.result.adopted for p in done if p.result)
+            for entry in done:
+                if entry.result:
+                    unfinished |= entry.result.unfinished
+                    adopted = adopted or entry.result.adopted
             pairing = self.agreement.after(item, done, now)
             if pairing is not None and unfinished:
                 pairing = disagreed(pairing, unfinished)
@@ -71,10 +77,13 @@ class Recording:
                 self.copies.add(item.subject.target_key)
                 out.copies += [item.subject.target_key] if item.subject.target_key else []
             complete = len(done) == len(item.decision.changes) and not failed and not unfinished
-            clean = not adopted and all(p.change.operation is Operation.DELETE or p.held for p in done)
-            if complete and not self.undoing:
+            clean = not adopted
+            for entry in done:
+                clean = clean and (entry.held is not None or entry.change.operation is Operation.DELETE)
+            if complete and disputed:
                 closed_conflicts += self.disputes.closed(item, now)
                 resolved += [resolution.conflict for resolution in self.disputes.of(item)]
+            if complete and not self.undoing and item.decision.purge:
                 purged += self._purged(item, now)
             if complete and clean:
                 settled += item.subject.marks
@@ -100,7 +109,7 @@ class Recording:
 
     def _purged(self, item: Decided, now: datetime) -> tuple[Purge, ...]:
         pairing = item.subject.pairing
-        if pairing is None or not item.decision.purge:
+        if pairing is None:
             return ()
         return (Purge(self.link.name, pairing.crm_key, pairing.target_key, now),)
 
@@ -139,7 +148,8 @@ class Recording:
         key = planned.write.key or (planned.result.key if planned.result else None)
         whole = change.operation is not Operation.UPDATE
         before = change.before if whole else _only(change.before, change.fields)
-        written = change.fields - (planned.result.unfinished if planned.result else frozenset())
+        unfinished = planned.result.unfinished if planned.result else None
+        written = change.fields - unfinished if unfinished else change.fields
         after = None if change.operation is Operation.DELETE else _only(change.values, written)
         return LedgerEntry(
             run=self.run,

@@ -15,7 +15,7 @@ from runner.model.record import Fields
 from runner.model.terms import Side
 from runner.reconcile.authority import Circle
 
-STEP = 768
+STEP = 1024
 """Marks that one step of a pass takes: what is held in memory at a time, and what one commit covers."""
 
 

@@ -26,6 +26,7 @@ from runner.model.errors import ConnectorError, Gone, Invalid, OutcomeUnknown, V
 from runner.model.files import ATTACHMENTS
 from runner.model.items import Item, LinkRef, Write, WriteResult
 from runner.model.meetings import Mail
+from runner.model.record import Fields
 from runner.model.state import (
     Commit,
     Intent,
@@ -47,6 +48,7 @@ class Writer:
         self.disputes = Disputes(parts, link, run, resolutions)
         self.mailroom = Mailroom(parts, link, run)
         self.recording = Recording(parts, link, run, self.disputes)
+        self._names: frozenset[str] = frozenset()
         self.met: frozenset[str] = frozenset()
         """Meetings of the step at hand that only the CRM's key table knows as such."""
 
@@ -122,7 +124,7 @@ class Writer:
             wanted = change.fields or change.operation is not Operation.DELETE
             values = self.link.mapping.inbound(change.values) if wanted else {}
             held, key = subject.crm, subject.crm_key
-            fields = frozenset(values)
+            fields = self._named(values)
             if change.operation is not Operation.CREATE:
                 fields &= self.link.mapping.inbound_fields(change.fields)
             stamp = token if change.operation is Operation.CREATE else None
@@ -151,6 +153,12 @@ class Writer:
         write = Write(change.operation, key, held.version, values, fields, stamp, before=before, whole=whole)
         write = replace(write, contents=contents) if contents else write
         return Sending(item, change, write, token)
+
+    def _named(self, values: Fields) -> frozenset[str]:
+        """The names of a write's fields; the same object while they stay the same, so that it is hashed once."""
+        if values.keys() != self._names:
+            self._names = frozenset(values)
+        return self._names
 
     def _contents(self, change: Change, subject: Subject) -> Callable[[str], bytes] | None:
         """Where the bytes of attachments come from that a change carries over: the other side's item (B-45)."""

@@ -139,8 +139,11 @@ def keywords(value: object) -> tuple[str, ...] | None:
     """Words, trimmed, sorted and unique; None when there is none."""
     if value is None:
         return None
-    if not isinstance(value, list | tuple):
+    if type(value) is not tuple and not isinstance(value, list | tuple):
         raise ValueError(f"expected a list of text, got {kind_of(value)}")
+    if len(value) == 1:
+        word = text(value[0])
+        return (word.strip(),) if word else None
     words: set[str] = set()
     for item in value:
         word = text(item)

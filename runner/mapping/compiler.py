@@ -19,7 +19,7 @@ from runner.mapping.program import Program
 from runner.mapping.series import SERIES_FIELDS, Fact, Series, overridable
 from runner.mapping.settled import settled
 from runner.mapping.source import CrmFieldType, MappingSource
-from runner.mapping.steps import Step
+from runner.mapping.steps import Step, together
 from runner.model.diagnostics import Diagnostic
 from runner.model.overrides import OVERRIDES, RULE
 from runner.model.record import SCHEMAS, FieldSpec, FieldType
@@ -148,7 +148,7 @@ def _units(entries: list[Entry], findings: Findings) -> tuple[MappedUnit, ...]:
 
 
 def _steps(scope: str, parts: Iterable[Step | Computed | None]) -> tuple[Step, ...]:
-    """The plain steps in order, then one for all computed fields."""
+    """The plain steps, then one for all computed fields."""
     steps: list[Step] = []
     computed: list[Computed] = []
     for part in parts:
@@ -156,9 +156,8 @@ def _steps(scope: str, parts: Iterable[Step | Computed | None]) -> tuple[Step, .
             computed.append(part)
         elif part is not None:
             steps.append(part)
-    if computed:
-        steps.append(Bundle(scope, tuple((one.slot, one.parsed.tree) for one in computed)))
-    return tuple(steps)
+    made = together(steps)
+    return (*made, Bundle(scope, tuple((one.slot, one.parsed.tree) for one in computed))) if computed else made
 
 
 def _depends(entries: list[Entry], carrier: Entry | None) -> dict[str, frozenset[str]]:

@@ -8,7 +8,7 @@ from runner.mapping.canonical import CANONICAL
 from runner.mapping.entries import Draft, Entry
 from runner.mapping.findings import suggest
 from runner.mapping.source import CrmFieldType
-from runner.mapping.steps import Step, look_up, rename
+from runner.mapping.steps import Rename, Step, look_up
 from runner.model.record import FieldSpec, FieldType, Value
 from runner.model.terms import Direction, Side
 
@@ -38,10 +38,10 @@ def compile_rename(draft: Draft) -> Entry | None:
     check_defaults(draft, kind, spec)
     if draft.findings.errors > before:
         return None
-    entry = _outward(draft, column, name, rename(column, draft.record_slot(spec)))
+    entry = _outward(draft, column, name, Rename(column, draft.record_slot(spec)))
     if not draft.writes(Side.CRM):
         return entry
-    return entry.writing_crm((column,), rename(name, draft.crm_slot(column, kind)))
+    return entry.writing_crm((column,), Rename(name, draft.crm_slot(column, kind)))
 
 
 def _outward(draft: Draft, column: str, name: str, outbound: Step) -> Entry:

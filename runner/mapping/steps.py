@@ -67,24 +67,47 @@ class Slot:
         return found
 
 
-def rename(read: str, slot: Slot) -> Step:
+@dataclass(frozen=True, slots=True)
+class Rename:
     """The same value under another name."""
-    write, canonical = slot.field, slot.canonical
-    if slot.required or slot.has_default or slot.lenient or slot.allowed:
 
-        def settle(source: Fields, result: dict[str, Value]) -> None:
-            result[write] = slot.settle(source.get(read))
+    read: str
+    slot: Slot
 
-        return settle
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is nothing here, and anything else only has to be canonical."""
+        slot = self.slot
+        return not (slot.required or slot.has_default or slot.lenient or slot.allowed)
 
-    def copy(source: Fields, result: dict[str, Value]) -> None:
-        value = source.get(read)
-        try:
-            result[write] = None if value is None else canonical(value)  # nothing is nothing in every canonical form
-        except ValueError as error:
-            raise slot.refuse(str(error)) from None
+    def __call__(self, source: Fields, result: dict[str, Value]) -> None:
+        """The step by itself."""
+        result[self.slot.field] = self.slot.settle(source.get(self.read))
 
-    return copy
+
+def together(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Steps of which none reads what another one fills, with all plain renames as one: most entries are such, and to
+    call each of them would take longer than what it does."""
+    plain = [step for step in steps if isinstance(step, Rename) and step.plain]
+    rest = [step for step in steps if not (isinstance(step, Rename) and step.plain)]
+    return (_copies(plain), *rest) if plain else tuple(rest)
+
+
+def _copies(renames: Sequence[Rename]) -> Step:
+    rows = tuple((one.read, one.slot.field, one.slot.canonical, one.slot) for one in renames)
+
+    def copies(source: Fields, result: dict[str, Value]) -> None:
+        get = source.get
+        for read, write, canonical, slot in rows:
+            value = get(read)
+            if value is not None:  # nothing is nothing in every canonical form
+                try:
+                    value = canonical(value)
+                except ValueError as error:
+                    raise slot.refuse(str(error)) from None
+            result[write] = value
+
+    return copies
 
 
 def look_up(read: str, slot: Slot, values: Mapping[Value, Value]) -> Step:
@@ -124,6 +147,7 @@ def codec(reads: Sequence[str | None], slots: Sequence[Slot | None], convert: Co
         for index, field in targets:
             result[field] = row[index]
         for slot in strict:
-            slot.settle(result[slot.field])
+            if result[slot.field] is None:  # anything else is canonical: a codec says nothing else
+                slot.settle(None)
 
     return step

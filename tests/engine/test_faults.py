@@ -304,3 +304,25 @@ def test_updates_have_a_limit_too(make_world: MakeWorld) -> None:
     assert not [item for item in world.crm.items() if item.values["place"] == "Garden"]
     world.sync(allowed=frozenset({Operation.UPDATE}))
     assert len([item for item in world.crm.items() if item.values["place"] == "Garden"]) == 8
+
+
+def test_a_target_that_does_not_answer_at_first_costs_that_pass_alone() -> None:
+    """B-72: what the CRM was listed for is noted together with what the target holds, so an unread target is listed for
+    again; both sides' items are then paired or made as if nothing had been."""
+    world = World(store=MemoryStore())
+    for number in range(3):
+        world.in_crm(f"CRM {number}")
+        world.in_outlook(f"Outlook {number}")
+    world.in_crm("Both")
+    world.in_outlook("Both")
+    away = Fault(Form.BEFORE, Transient("no route to the server", code="connection"))
+    world.disturb(lambda call: away if (call.side, call.name) == ("target", "changes") else None)
+    for _ in range(2):
+        (report,) = world.run()
+        assert report.error is away.error
+        assert not world.store.link(world.link).listed
+    assert world.boundary.writes() == []
+    world.disturb(lambda call: None)
+    world.settled()
+    world.assert_in_step("Both", *(f"{side} {number}" for side in ("CRM", "Outlook") for number in range(3)))
+    world.quiet()
