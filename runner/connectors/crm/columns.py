@@ -314,7 +314,7 @@ def key_text(raw: Any) -> str:
 def run_of(keys: Sequence[Any]) -> dict[str, int] | None:
     """First and last of keys that are numbers without a gap, as those of records that were just made are; None for any
     others. By these two they are asked for: five hundred parameters take longer than the rows."""
-    if any(type(key) is not int for key in keys):
+    if not keys or any(type(key) is not int for key in keys):
         return None
     first, last = min(keys), max(keys)
     return {"first": first, "last": last} if last - first + 1 == len(set(keys)) else None
