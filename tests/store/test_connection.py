@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import duckdb
@@ -75,3 +76,22 @@ def test_few_texts_are_kept(counting: Counting, monkeypatch: pytest.MonkeyPatch)
     for number in range(50):
         assert con.execute(f"SELECT {number}").fetchall() == [(number,)]
     assert len(Connection._parsed) <= 10
+
+
+def test_threads_share_what_is_parsed(counting: Counting) -> None:
+    """Pages of the console look beside the passes, each on a connection of its own."""
+    con = Connection(counting)  # type: ignore[arg-type]
+    con.execute("CREATE TABLE one AS SELECT range AS number, 'n' || range AS word FROM range(1000)").fetchall()
+
+    def look(first: int) -> list[tuple[int, str]]:
+        beside = con.cursor()
+        found = []
+        for number in range(first, first + 150):
+            found += beside.execute(
+                "SELECT number, word FROM one WHERE number = ? AND word = ?", [number, f"n{number}"]
+            ).fetchall()
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(look, (0, 200, 400, 600)))
+    assert answers == [[(n, f"n{n}") for n in range(first, first + 150)] for first in (0, 200, 400, 600)]
