@@ -14,7 +14,8 @@ from itertools import islice
 
 from runner.config.plan import LinkPlan
 from runner.engine.parts import STEP, Parts
-from runner.engine.passes import COUNTED, INTERRUPTED, ROUNDS, Orders
+from runner.engine.passes import COUNTED, ROUNDS, Orders
+from runner.engine.sending import INTERRUPTED
 from runner.model.errands import Snapshot
 from runner.model.errors import ExsyncError, Throttled, Transient
 from runner.model.headway import Cursor, Headway, Stage

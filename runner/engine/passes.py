@@ -25,7 +25,7 @@ from runner.engine.meetings import look
 from runner.engine.observe import observe_crm, observe_target
 from runner.engine.parts import STEP, Parts, ref_of
 from runner.engine.report import PassReport, label_of
-from runner.engine.sending import Outcome
+from runner.engine.sending import Outcome, interrupted
 from runner.engine.settle import Spot, settle
 from runner.engine.subject import Failure, Gathered
 from runner.engine.write import Writer
@@ -35,7 +35,6 @@ from runner.model.errors import (
     AuthRefused,
     ContainerGone,
     ExsyncError,
-    Transient,
 )
 from runner.model.lifecycle import LinkEvent, next_condition
 from runner.model.meetings import Mail
@@ -47,8 +46,6 @@ from runner.reconcile.ordering import Planned
 
 ROUNDS = 3
 """Rounds over marks that came up during the pass itself: versions that moved, records that were adopted."""
-INTERRUPTED = "interrupted"
-"""The code of the error that ends a pass before its end: the process is being stopped, or others have to have their turn."""
 Progress = Callable[[str, int, int], None]
 """(link, marks done, marks due) → None. What is decided before anything is written goes by a name with :data:`COUNTED`."""
 COUNTED = "counted first"
@@ -64,7 +61,8 @@ class Orders:
     """Operations whose guards the operator lifted for this once."""
     progress: Progress | None = None
     stopping: Callable[[], bool] | None = None
-    """Asked between two steps: True ends the pass there, with everything before it committed."""
+    """Asked between two steps and before each write to the target: True ends the pass there, with everything before it
+    committed."""
     only: frozenset[str] | None = None
     """Fingerprints of the changes that may be made (``reconcile.fingerprint``); None: all."""
     pause: Callable[[float], object] | None = None
@@ -103,6 +101,7 @@ class Pass:
         self.done = 0
         self.resolutions: dict[str, list[Resolution]] = {}
         self.writer = Writer(parts, link, self.ref, orders.run, self.resolutions)
+        self.writer.stopping = orders.stopping
         self.planned: Counter[Operation] = Counter()
         self.waiting: frozenset[Spot] = frozenset()
         self.growth = Growth(self.store, parts.clock, link)
@@ -210,7 +209,7 @@ class Pass:
     def _pages(self, after: int, until: int) -> Iterable[Sequence[Mark]]:
         while marks := self.store.marks(self.link.name, after=after, until=until, limit=STEP, now=self.started):
             if self.orders.stopping and self.orders.stopping():
-                raise Transient("the pass was ended here; the rest of it stays marked", code=INTERRUPTED)
+                raise interrupted()
             after = marks[-1].seq
             yield marks
 

@@ -6,12 +6,20 @@ from dataclasses import dataclass, field
 
 from runner.engine.decide import Decided
 from runner.engine.subject import Failure, Subject
-from runner.model.errors import STILL_OWNED, ConnectorError, Invalid
+from runner.model.errors import STILL_OWNED, ConnectorError, Invalid, Transient
 from runner.model.items import Item, Write, WriteResult
 from runner.model.meetings import Mail
 from runner.model.state import Commit
 from runner.model.terms import Operation
 from runner.reconcile.decision import Change
+
+INTERRUPTED = "interrupted"
+"""The code of the error that ends a pass before its end: the process is being stopped, or others have to have their turn."""
+
+
+def interrupted() -> Transient:
+    """The error that ends a pass before its end."""
+    return Transient("the pass was ended here; the rest of it stays marked", code=INTERRUPTED)
 
 
 @dataclass(slots=True)

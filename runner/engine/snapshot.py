@@ -84,6 +84,7 @@ class _Snapshot(Pass):
         self.course = Course(parts, given, self.ref, orders, errand)
         self.started = self.course.at.started
         self.writer.mailroom.snapshot = True
+        self.writer.stopping = None  # a page is given whole: how far the snapshot has come is counted in pages
         self.kept: list[Decided] = []
         """Items of the step whose delete was not asked for."""
 

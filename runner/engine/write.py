@@ -20,7 +20,7 @@ from runner.engine.mailing import Mailroom
 from runner.engine.meetings import again
 from runner.engine.outcome import Recording
 from runner.engine.parts import Parts
-from runner.engine.sending import Outcome, Sending
+from runner.engine.sending import Outcome, Sending, interrupted
 from runner.engine.subject import Failure, Subject
 from runner.model.errors import ConnectorError, Gone, Invalid, OutcomeUnknown, VersionMoved
 from runner.model.files import ATTACHMENTS
@@ -48,6 +48,9 @@ class Writer:
         self.disputes = Disputes(parts, link, run, resolutions)
         self.mailroom = Mailroom(parts, link, run)
         self.recording = Recording(parts, link, run, self.disputes)
+        self.stopping: Callable[[], bool] | None = None
+        """Asked before each request to the target: True ends the sending there. What one transaction of the CRM takes was
+        written as a whole by the time that its first result is known."""
         self._names: frozenset[str] = frozenset()
         self.met: frozenset[str] = frozenset()
         """Meetings of the step at hand that only the CRM's key table knows as such."""
@@ -190,9 +193,14 @@ class Writer:
             return None
         planned = [p for p in planned if not p.unsent]
         connector = self.parts.crm if side is Side.CRM else self.parts.target
-        results = connector.write(self.ref, [p.write for p in planned])
+        results = iter(connector.write(self.ref, [p.write for p in planned]))
         try:
-            for entry, result in zip(planned, results, strict=False):
+            for entry in planned:
+                if side is Side.TARGET and self.stopping is not None and self.stopping():
+                    return interrupted()
+                result = next(results, None)
+                if result is None:
+                    break
                 entry.result = result
                 if result.error and not isinstance(result.error, VersionMoved | Gone | Invalid | OutcomeUnknown):
                     return result.error

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from runner.engine.passes import INTERRUPTED
 from runner.engine.report import PassReport
+from runner.engine.sending import INTERRUPTED
 from runner.engine.settle import GRACE
 from runner.model.errors import (
     AccessDenied,

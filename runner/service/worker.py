@@ -9,8 +9,9 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from runner.config.plan import LinkPlan
-from runner.engine.passes import INTERRUPTED, Orders
+from runner.engine.passes import Orders
 from runner.engine.report import PassReport
+from runner.engine.sending import INTERRUPTED
 from runner.model.errands import Snapshot
 from runner.model.errors import ConnectorError, ExsyncError, StateError, WatermarkInvalid
 from runner.model.ports import Clock, Queue, Rng

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from runner.engine.sending import INTERRUPTED
 from runner.model.errors import (
     AccessDenied,
     AuthRefused,
@@ -326,3 +327,34 @@ def test_a_target_that_does_not_answer_at_first_costs_that_pass_alone() -> None:
     world.settled()
     world.assert_in_step("Both", *(f"{side} {number}" for side in ("CRM", "Outlook") for number in range(3)))
     world.quiet()
+
+
+def test_a_pass_that_is_ended_stops_before_its_next_request(world: World) -> None:
+    """A step may hold a thousand writes of a tenth of a second each: whoever stops the service does not wait for them, nor
+    does a link whose turn it is. What was written is recorded, and the rest is new in the next pass (L1)."""
+    for number in range(6):
+        world.in_crm(f"CRM {number}")
+    creates = lambda: [one for one in world.boundary.writes() if one.call.name == Operation.CREATE]  # noqa: E731
+    (report,) = world.run(stopping=lambda: len(creates()) >= 2)
+    assert report.error is not None
+    assert report.error.code == INTERRUPTED
+    assert +report.counts == {"target.create": 2}
+    assert len(world.target.items(ANN)) == world.store.count(world.link) == 2
+    assert world.store.intents(world.link) == []
+    world.settled()
+    assert len(creates()) == 6
+    world.assert_in_step(*(f"CRM {number}" for number in range(6)))
+    world.quiet()
+
+
+def test_a_pass_that_is_ended_has_made_all_that_the_crm_took_in_one_transaction(world: World) -> None:
+    for number in range(6):
+        world.in_outlook(f"Outlook {number}")
+    world.in_crm("CRM")
+    written = lambda: bool(world.boundary.writes())  # noqa: E731
+    (report,) = world.run(stopping=written)
+    assert report.error is not None
+    assert +report.counts == {"crm.create": 6}
+    assert world.store.intents(world.link) == []
+    world.settled()
+    world.assert_in_step("CRM", *(f"Outlook {number}" for number in range(6)))

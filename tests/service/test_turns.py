@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from runner.config import load_plan
-from runner.engine.passes import INTERRUPTED, Orders
+from runner.engine.passes import Orders
 from runner.engine.report import PassReport
+from runner.engine.sending import INTERRUPTED
 from runner.model.errors import Transient
 from runner.model.queueing import PRIORITY, Barred, Cause, Message, MessageState, Order
 from runner.observe.metrics import Metrics

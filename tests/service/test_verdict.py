@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runner.engine.passes import INTERRUPTED
 from runner.engine.report import PassReport
+from runner.engine.sending import INTERRUPTED
 from runner.engine.settle import GRACE
 from runner.model.errors import (
     AccessDenied,

@@ -44,6 +44,9 @@ class Simulation:
         several = len(users) > 1
         self.turns = choose([0.0, 0.2, 0.6]) if several else 0.0
         """How often a pass gives the turn to another one's, 0 = one after the other."""
+        self.ends = random.Random(f"ends {seed}")  # dice of its own: what is drawn elsewhere stays what it was
+        self.end_rate = self.ends.choice([0.0, 0.0, 0.05, 0.3])
+        """How often a pass that asks whether it is to end is told that it is."""
         self.stage = Stage(
             Setting(
                 users=users,
@@ -78,7 +81,7 @@ class Simulation:
             stage.disturb(faults, self._meanwhile)
             try:
                 with suppress(ConnectorError):
-                    stage.make_pass(self.turns, self.random)
+                    stage.make_pass(self.turns, self.random, self._ended)
             except Crash:
                 stage.restart()
             stage.calm()
@@ -89,6 +92,9 @@ class Simulation:
         aftermath.audit()
         if len(users) == 1:
             aftermath.undo()
+
+    def _ended(self) -> bool:
+        return self.ends.random() < self.end_rate
 
     def _meanwhile(self, call: Call) -> None:
         if self.random.random() < self.act_rate:
@@ -110,7 +116,7 @@ class Simulation:
         return (
             f"{len(setting.users)} users, {setting.direction}, meetings {setting.meet}, turns {self.turns}, "
             f"faults ({rates}), acts {self.act_rate}, dead watermarks {self.dead_watermarks}, "
-            f"clock jumps {self.clock_jumps}, state lost {self.state_lost}"
+            f"clock jumps {self.clock_jumps}, state lost {self.state_lost}, ended {self.end_rate}"
         )
 
 

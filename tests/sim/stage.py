@@ -127,9 +127,12 @@ class Stage:
         self.state_lost = True
         self.store = self.world.store = self.make_store(self.world)
 
-    def make_pass(self, turns: float = 0.0, dice: random.Random | None = None) -> None:
-        """One run over all links: one after the other, or interleaved, giving the turn away at this rate of their calls."""
-        orders: dict[str, Any] = {"allowed": frozenset(Operation)}
+    def make_pass(
+        self, turns: float = 0.0, dice: random.Random | None = None, ended: Callable[[], bool] | None = None
+    ) -> None:
+        """One run over all links: one after the other, or interleaved, giving the turn away at this rate of their calls.
+        ``ended`` is asked by each pass whether it is to end where it is."""
+        orders: dict[str, Any] = {"allowed": frozenset(Operation), "stopping": ended}
         for report in self._interleaved(orders, turns, dice) if dice and turns else self.world.run(**orders):
             if report.error is not None and not isinstance(report.error, ConnectorError):
                 raise report.error
