@@ -162,7 +162,7 @@ class Pass:
                 return
             if counts.due > STEP and len(counts.sides) > 1 and not last:
                 pair_ahead(self.parts, self.link, self.ref, until)
-            if counts.due > STEP and not self.orders.rehearse and self._may_trip(counts.paired, counts.due):
+            if counts.due > STEP and not self.orders.rehearse and self._may_trip(counts.due):
                 self._rehearse(0 if again else last, until, counts.due)
             # What moved under a write keeps the mark it had: it is looked at again from the first mark on (B-64).
             again = self._round(0 if again else last, until, counts.due)
@@ -170,8 +170,9 @@ class Pass:
             if not again or self.report.failures:
                 return
 
-    def _may_trip(self, paired: int, due: int) -> bool:
+    def _may_trip(self, due: int) -> bool:
         """Whether any guard could stop this pass at all, judged by what it may touch at most."""
+        paired = self.store.paired_marks(self.link.name, self.started)
         bounds = {Operation.CREATE: due, Operation.UPDATE: paired, Operation.DELETE: paired}
         return bool(self._assess(bounds))
 

@@ -82,11 +82,9 @@ def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class MarkCounts:
-    """How many marks of a link are due, and how many of those belong to an active pairing. ``sides`` has due marks of
-    items that the feed did not call deleted."""
+    """How many marks of a link are due; ``sides`` has due marks of items that the feed did not call deleted."""
 
     due: int
-    paired: int
     sides: frozenset[Side] = field(default=frozenset(), compare=False)
 
 

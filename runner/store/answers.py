@@ -92,12 +92,18 @@ class Answers:
         return seq
 
     def mark_counts(self, link: str, now: datetime) -> MarkCounts:
-        """How many marks are due, and how many of those have an active pairing."""
+        """How many marks are due."""
         with self._work() as con:
             if not self._last_mark(link):
-                return MarkCounts(due=0, paired=0)
-            link_id = self._known.link_ids[link]
-            return reading.mark_counts(con, link_id, now, pairings=link_id not in self._known.without_pairings)
+                return MarkCounts(due=0)
+            return reading.mark_counts(con, self._known.link_ids[link], now)
+
+    def paired_marks(self, link: str, now: datetime) -> int:
+        """How many due marks have an active pairing."""
+        with self._work() as con:
+            if not self._last_mark(link) or self._known.link_ids[link] in self._known.without_pairings:
+                return 0
+            return reading.paired_marks(con, self._known.link_ids[link], now)
 
     def pairings(
         self,

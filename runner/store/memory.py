@@ -81,6 +81,7 @@ class Remembered:
         """Drop the answers that a commit has made stale."""
         for link_id in touched.marks:
             self.last_marks.pop(link_id, None)
+        self.last_marks.update(touched.newest)
         for link_id in touched.pairings:
             self.counts.pop(link_id, None)
         self.without_pairings -= touched.pairings

@@ -95,9 +95,9 @@ def paired_keys(con: Connection, link_id: int, side: Side, after: int, limit: in
 
 
 def links_of(con: Connection, crm_keys: Sequence[str]) -> list[tuple[str, int]]:
-    """(crm_key, link id) of every pairing of these CRM keys."""
+    """(crm_key, link id) of every pairing whose CRM key has the hash of one of these; some may come twice."""
     found, hashes = among("crm_hash", "BIGINT", {hash_of(key) for key in crm_keys})
-    return con.execute(f"SELECT DISTINCT crm_key, link_id FROM pairing{found}", hashes).fetchall()  # noqa: S608
+    return con.execute(f"SELECT crm_key, link_id FROM pairing{found}", hashes).fetchall()  # noqa: S608
 
 
 def link_states(con: Connection, ids: Sequence[int] | None = None) -> list[tuple[int, LinkState]]:
@@ -153,19 +153,19 @@ def due_marks(
     ]
 
 
-def mark_counts(con: Connection, link_id: int, now: datetime, *, pairings: bool) -> MarkCounts:
-    """How many of the link's marks are due, on which sides, and how many of those belong to an active pairing, if it has
-    ``pairings`` at all."""
-    [(due, sides)] = con.execute(
-        "SELECT count(*), list(DISTINCT side) FILTER (NOT deleted) FROM mark "
-        "WHERE link_id = ? AND (due IS NULL OR due <= ?::TIMESTAMP)",
+def mark_counts(con: Connection, link_id: int, now: datetime) -> MarkCounts:
+    """How many of the link's marks are due, and on which sides."""
+    found = con.execute(
+        "SELECT side, deleted, count(*) FROM mark WHERE link_id = ? AND (due IS NULL OR due <= ?::TIMESTAMP) "
+        "GROUP BY side, deleted",
         [link_id, stored(now)],
     ).fetchall()
-    paired = _count_paired(con, link_id, now) if pairings else 0
-    return MarkCounts(due=due, paired=paired, sides=frozenset(Side(side) for side in sides or ()))
+    sides = frozenset(_SIDES[side] for side, deleted, _ in found if not deleted)
+    return MarkCounts(due=sum(number for _, _, number in found), sides=sides)
 
 
-def _count_paired(con: Connection, link_id: int, now: datetime) -> int:
+def paired_marks(con: Connection, link_id: int, now: datetime) -> int:
+    """How many of the link's due marks belong to an active pairing."""
     [(paired,)] = con.execute(
         "WITH due AS (SELECT id, side, key, key_hash FROM mark "
         "WHERE link_id = $1 AND (due IS NULL OR due <= $2::TIMESTAMP)), "

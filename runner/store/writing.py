@@ -36,6 +36,8 @@ class Touched:
     """The links (by id) whose cached answers a commit makes stale."""
 
     marks: set[int] = field(default_factory=set)
+    newest: dict[int, int] = field(default_factory=dict)
+    """The highest mark of each link that got some: ids only grow."""
     pairings: set[int] = field(default_factory=set)
     intents: set[int] = field(default_factory=set)
     resolutions: set[int] = field(default_factory=set)
@@ -201,7 +203,9 @@ class Writing:
             for (place, mark), key_hash in zip(newest.items(), hashes, strict=True)
         ]
         insert(self._con, "mark", rows)
-        self.touched.marks.update(place[0] for place in newest)
+        for number, link_id, *_ in rows:
+            self.touched.marks.add(link_id)
+            self.touched.newest[link_id] = number
 
     def _pairings(self, commit: Commit) -> None:
         new: list[Row] = []

@@ -103,12 +103,15 @@ class MemoryStore:
         return max((mark.seq for mark in self._of(link)), default=0)
 
     def mark_counts(self, link: str, now: datetime) -> MarkCounts:
-        """How many marks are due, and how many of those have an active pairing."""
+        """How many marks are due."""
+        due = [mark for mark in self._of(link) if _is_due(mark, now)]
+        return MarkCounts(len(due), frozenset(mark.side for mark in due if not mark.deleted))
+
+    def paired_marks(self, link: str, now: datetime) -> int:
+        """How many due marks have an active pairing."""
         active = [p for p in self._pairings(link) if p.status is PairingStatus.ACTIVE]
         keys = {Side.CRM: {p.crm_key for p in active}, Side.TARGET: {p.target_key for p in active}}
-        due = [mark for mark in self._of(link) if _is_due(mark, now)]
-        sides = frozenset(mark.side for mark in due if not mark.deleted)
-        return MarkCounts(len(due), sum(mark.key in keys[mark.side] for mark in due), sides)
+        return sum(mark.key in keys[mark.side] for mark in self._of(link) if _is_due(mark, now))
 
     def pairings(
         self,

@@ -19,7 +19,6 @@ from runner.model.state import (
     LinkCondition,
     LinkState,
     Mark,
-    MarkCounts,
     MatchCandidate,
     Pairing,
     PairingStatus,
@@ -233,7 +232,8 @@ class Comparison(RuleBasedStateMachine):
             for now in (NOW, NOW + HOUR):
                 found = store.marks(link, after=0, until=EVER, limit=999, now=now)
                 assert [replace(mark, seq=0) for mark in found] == plain.due(link, now)
-                assert store.mark_counts(link, now) == self.counts(plain, link, plain.due(link, now))
+                assert store.mark_counts(link, now).due == len(plain.due(link, now))
+                assert store.paired_marks(link, now) == self.paired(plain, link, plain.due(link, now))
             waiting = [mark.seq for mark in store.marks(link, after=0, until=EVER, limit=999, now=NOW + HOUR)]
             assert store.last_mark(link) == max(waiting, default=0)
             mine = {stamp: one for stamp, one in plain.pairings.items() if one.link == link}
@@ -272,11 +272,11 @@ class Comparison(RuleBasedStateMachine):
         }
 
     @staticmethod
-    def counts(plain: DictStore, link: str, due: list[Mark]) -> MarkCounts:
+    def paired(plain: DictStore, link: str, due: list[Mark]) -> int:
         held = {
             side: {one.crm_key if side is Side.CRM else one.target_key for one in plain.active(link)} for side in Side
         }
-        return MarkCounts(due=len(due), paired=sum(mark.key in held[mark.side] for mark in due))
+        return sum(mark.key in held[mark.side] for mark in due)
 
 
 class FileComparison(Comparison):

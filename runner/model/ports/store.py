@@ -76,7 +76,11 @@ class Store(Protocol):
         ...
 
     def mark_counts(self, link: str, now: datetime) -> MarkCounts:
-        """How many marks are due at ``now``, and how many of those have an active pairing: what a pass may touch."""
+        """How many marks are due at ``now``."""
+        ...
+
+    def paired_marks(self, link: str, now: datetime) -> int:
+        """How many due marks have an active pairing: what a pass may touch on the side that they are not of."""
         ...
 
     def rehearsal(self) -> AbstractContextManager[None]:
