@@ -13,7 +13,7 @@ from runner.model.items import Item
 from tests.support.crm import World, create, keys, sqlite_world
 
 
-def with_key(directory: Path, declaration: str) -> World:
+def with_key(directory: Path, declaration: str, ending: str = "") -> World:
     """A CRM whose appointments have a key that is declared so."""
     world = sqlite_world(directory, prepared=False)
     with closing(sqlite3.connect(directory / "crm.sqlite")) as connection:
@@ -21,7 +21,7 @@ def with_key(directory: Path, declaration: str) -> World:
         start = text.index("(") + 1
         columns = text[start:].split(",", 1)[1]
         connection.executescript(
-            f"PRAGMA foreign_keys = OFF; DROP TABLE appointment; CREATE TABLE appointment ({declaration},{columns}"
+            f"PRAGMA foreign_keys = OFF; DROP TABLE appointment; CREATE TABLE appointment ({declaration},{columns}{ending}"
         )
         connection.commit()
     world.crm.apply_ddl()
@@ -44,6 +44,48 @@ def test_every_new_record_is_known_by_the_key_that_it_has_got(tmp_path: Path, de
     again = world.create(*(create(f"stamp {n}", f"native {n}") for n in range(3)))
     assert [(result.key, result.adopted) for result in again] == [(key, True) for key in made]
     assert all(key.isdigit() for key in made) is numbered
+    world.close()
+
+
+@pytest.mark.parametrize(
+    ("declaration", "ending"),
+    [
+        ("id BIGINT PRIMARY KEY DEFAULT (abs(random()))", ""),
+        ("id INTEGER PRIMARY KEY DEFAULT (abs(random()))", "WITHOUT ROWID"),
+    ],
+)
+def test_a_number_that_is_a_default_is_the_key_though_it_is_not_the_number_of_the_row(
+    tmp_path: Path, declaration: str, ending: str
+) -> None:
+    """L5: a key of the column's own making is asked of the database, one by one."""
+    world = with_key(tmp_path, declaration, ending)
+    made = keys(world.create(*(create(f"stamp {n}", subject=f"Item {n}") for n in range(3))))
+    assert {key: world.item(key).values["subject"] for key in made} == {key: f"Item {n}" for n, key in enumerate(made)}
+    world.close()
+
+
+@pytest.mark.parametrize(
+    "declaration", ["id INTEGER PRIMARY KEY", "id TEXT PRIMARY KEY NOT NULL DEFAULT (hex(randomblob(9)))"]
+)
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_row_that_the_crm_passes_over_is_no_record_and_no_other_one(
+    tmp_path: Path, declaration: str, first: int
+) -> None:
+    """L5: ``RAISE(IGNORE)`` and ``ON CONFLICT IGNORE`` say nothing; the last number given out is another row's then, and
+    the next one will be."""
+    world = with_key(tmp_path, declaration)
+    world.sql(
+        "CREATE TRIGGER passing BEFORE INSERT ON appointment WHEN NEW.subject = 'Ignored' BEGIN SELECT RAISE(IGNORE); END"
+    )
+    for n in range(3):
+        world.sql("INSERT INTO appointment (subject, owner_id) VALUES (:subject, 1)", subject=f"Ann's {n}")
+    subjects = ["Ignored", "Kept"]
+    results = world.create(*(create(f"stamp {n}", subject=subjects[n ^ first]) for n in range(2)))
+    ignored, kept = results[first], results[1 - first]
+    assert isinstance(ignored.error, Invalid)
+    assert ignored.key is None
+    assert world.item(kept.key).values["subject"] == "Kept"
+    assert world.sql("SELECT crm_key FROM exsync_keys") == [(kept.key,)]
     world.close()
 
 

@@ -13,32 +13,49 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from runner.model.errors import Invalid
 
-def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that all fill the same columns. Raises what ``connection.execute`` does."""
+
+def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert rows that all fill the same columns; returns the driver's count of them. Raises what ``connection.execute``
+    does."""
     if len(rows) == 1 or not connection.dialect.positional:
-        connection.execute(sa.insert(table), rows)
-        return
+        return connection.execute(sa.insert(table), rows).rowcount
     text, names = _compiled(connection.dialect, table, tuple(rows[0]))
     if names is None:
-        connection.execute(sa.insert(table), rows)
-    else:
-        connection.exec_driver_sql(text, list(map(itemgetter(*names), rows)))
+        return connection.execute(sa.insert(table), rows).rowcount
+    return connection.exec_driver_sql(text, list(map(itemgetter(*names), rows))).rowcount
 
 
-def insert_numbered(connection: sa.Connection, table: sa.Table, key: sa.Column[Any], row: Mapping[str, Any]) -> Any:
-    """Insert one row on SQLite and answer the key that it has got. Where that is the number under which SQLite keeps the
-    row (``INTEGER PRIMARY KEY``), it is not asked for in the insert, whose text is that of the rows that follow. Raises what
-    ``connection.execute`` does."""
-    if isinstance(key.type, sa.Integer):
+def is_row_number(key: sa.Column[Any]) -> bool:
+    """Whether a key that SQLite makes is the number under which it keeps the row (``INTEGER PRIMARY KEY``), as far as its
+    description says. A default of its own makes it another (there is none for a row's number), and so may ``INT``."""
+    return isinstance(key.type, sa.Integer) and key.server_default is None
+
+
+def insert_keyed(connection: sa.Connection, table: sa.Table, key: sa.Column[Any], row: Mapping[str, Any]) -> Any:
+    """Insert one row on SQLite and answer the key that it has got. A row's number is not asked for in the insert, whose text
+    is that of the rows that follow. Raises what ``connection.execute`` does, and ``Invalid`` where no row was made."""
+    if is_row_number(key):
         text, names = _compiled(connection.dialect, table, tuple(row))
         if names is not None:
-            number = connection.exec_driver_sql(text, itemgetter(*names)(row)).lastrowid
+            done = connection.exec_driver_sql(text, itemgetter(*names)(row))
+            if done.rowcount != 1:  # the last number is another row's then
+                raise passed_over(table)
+            number = done.lastrowid
             held = connection.execute(sa.select(key).where(sa.column("_rowid_") == number)).first()
             if held is not None and held[0] != number:
                 raise ValueError(f"{table.name}.{key.name} does not get its number from the database")
             return number  # also of a row that a trigger has deleted by now
-    return connection.execute(sa.insert(table).returning(key), [row]).scalar_one()
+    made = connection.execute(sa.insert(table).returning(key), [row]).first()
+    if made is None:
+        raise passed_over(table)
+    return made[0]
+
+
+def passed_over(table: sa.Table) -> Invalid:
+    """What a trigger or a constraint of the CRM answers that ignores a row, without a word."""
+    return Invalid(f"the CRM passed over a new row of table {table.name}", code="constraint")
 
 
 @lru_cache(maxsize=64)

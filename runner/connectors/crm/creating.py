@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from runner.connectors.crm.assigning import assign, join
-from runner.connectors.crm.bulk import insert_numbered, insert_rows
+from runner.connectors.crm.bulk import insert_keyed, insert_rows, is_row_number, passed_over
 from runner.connectors.crm.columns import key_text, key_value
 from runner.connectors.crm.emails import filled
 from runner.connectors.crm.keys import Noted, NotedKeys
@@ -183,14 +183,15 @@ class Creating:
             )
             return list(made.scalars())
         connection, key = self.transaction.connection, entity.key
-        if not isinstance(key.type, sa.Integer):  # SQLite's RETURNING does not keep the order of rows
-            return [insert_numbered(connection, entity.table, key, row) for row in rows]
+        if not is_row_number(key):  # SQLite's RETURNING does not keep the order of rows
+            return [insert_keyed(connection, entity.table, key, row) for row in rows]
         # We hold SQLite's only write lock: the keys after the first are the numbers that follow.
-        first = insert_numbered(connection, entity.table, key, rows[0])
+        first = insert_keyed(connection, entity.table, key, rows[0])
         keys = list(range(first, first + len(rows)))
         if len(rows) > 1:
             numbered = [{**row, name: key} for row, key in zip(rows[1:], keys[1:], strict=True)]
-            insert_rows(connection, entity.table, numbered)
+            if insert_rows(connection, entity.table, numbered) != len(numbered):
+                raise passed_over(entity.table)
         return keys
 
 
