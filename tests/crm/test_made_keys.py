@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model.errors import Invalid
+from runner.model.errors import Gone, Invalid
 from runner.model.items import Item
 from tests.support.crm import World, create, keys, sqlite_world
 
@@ -110,3 +110,20 @@ def test_a_row_that_a_trigger_moves_at_once_is_no_other_one(lite: World) -> None
     held = lite.crm.get(lite.link(), [kept.key or ""])[kept.key or ""]
     assert isinstance(held, Item)
     assert held.values["subject"] == "Kept"
+
+
+def test_the_key_of_a_record_that_was_taken_at_once_belongs_to_the_next_one(tmp_path: Path) -> None:
+    """L5: where SQLite gives a key away again, a user's record under it is not taken for the one that was written."""
+    world = with_key(tmp_path, "id INTEGER PRIMARY KEY")
+    world.sql(
+        "CREATE TRIGGER taken AFTER INSERT ON appointment WHEN NEW.subject = 'Taken' BEGIN "
+        "DELETE FROM appointment WHERE id = NEW.id; END"
+    )
+    (taken,) = world.create(create("stamp 1", "native 1", subject="Taken"))
+    world.sql("INSERT INTO appointment (subject, owner_id) VALUES ('Ann''s own', 1)")
+    assert world.sql("SELECT id FROM appointment") == [(int(taken.key or ""),)]
+    held = world.item(taken.key)
+    assert (held.values["subject"], held.stamp, held.native) == ("Ann's own", None, None)
+    (again,) = world.create(create("stamp 1", "native 1", subject="Taken"))
+    assert isinstance(again.error, Gone)
+    world.close()

@@ -94,13 +94,24 @@ class KeyTable:
         self, connection: sa.Connection, entity: EntityTable, made: Sequence[tuple[str, str | None, str]], now: datetime
     ) -> None:
         """Note (token, native identity, record key) of new records."""
-        at: Any = instant_of(now) if connection.dialect.name == "sqlite" else now
+        at = _moment(connection, now)
         name = str(entity.plan.entity)
         rows = [
             {"token": token, "entity": name, "identity": identity, "crm_key": key, "created_at": at}
             for token, identity, key in made
         ]
         insert_rows(connection, self.table, rows)
+
+    def bury(self, connection: sa.Connection, entity: EntityTable, removed: Mapping[str, Any], now: datetime) -> None:
+        """Make tombstones of the rows of those of these records (text → key) that are no more, not even as deleted ones."""
+        c = self.table.c
+        statement = sa.select(raw(entity.key)).where(entity.key.in_(sa.bindparam("keys", expanding=True)))
+        left = {key_text(key) for key in connection.execute(statement, {"keys": list(removed.values())}).scalars()}
+        connection.execute(
+            sa.update(self.table)
+            .where(c.entity == str(entity.plan.entity), c.crm_key.in_(removed.keys() - left), c.gone_at.is_(None))
+            .values(gone_at=_moment(connection, now))
+        )
 
     def release(self, connection: sa.Connection, entity: EntityTable, noted: Noted) -> None:
         """Take the identity from a row whose record is gone; the row stays as its token's tombstone."""
@@ -114,3 +125,8 @@ class KeyTable:
     def key_of(self, stamp: str, entity: EntityTable) -> Any:
         """The key of a new record where the database makes none: made of the write's token, so the same on a retry."""
         return uuid.uuid5(uuid.NAMESPACE_OID, stamp) if entity.family(entity.key) is Family.UUID else stamp
+
+
+def _moment(connection: sa.Connection, now: datetime) -> Any:
+    """An instant as the key table keeps it."""
+    return instant_of(now) if connection.dialect.name == "sqlite" else now

@@ -160,12 +160,18 @@ def _read_back(under: Transaction) -> None:
     if not under.changed:
         return
     versions, items = _written(under, list(dict.fromkeys(under.changed.values())))
+    removed: dict[str, Any] = {}
     for index, key in under.changed.items():
         text = key_text(key)
         if text in versions:
             under.results[index] = WriteResult(key=text, version=versions[text], item=items.get(text))
         else:  # a trigger of the CRM deleted it at once
             under.results[index] = WriteResult(key=text, error=Gone(f"CRM record {text} was removed as it was written"))
+            if text in under.made:
+                removed[text] = key
+    if removed:
+        # Our trigger took its key from nobody: it was not noted yet. SQLite gives such a key to the next row.
+        under.keys.bury(under.connection, under.entity, removed, under.now)
 
 
 def _written(under: Transaction, keys: list[Any]) -> tuple[dict[str, str], dict[str, Item]]:
