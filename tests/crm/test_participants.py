@@ -358,3 +358,14 @@ def test_tables_that_are_not_as_described_are_refused_with_their_place(meetings:
         meetings.connector(plan).check()
     for word in ("'invited'", "did you mean 'attendee_external'?", "'mail'", "did you mean 'called_by'?"):
         assert word in str(caught.value)
+
+
+def test_a_table_that_names_records_by_text_is_refused(meetings: World) -> None:
+    """Between 9 and 11 lies no text: everybody whom it names would seem to have been taken out of a run of meetings."""
+    meetings.sql("CREATE TABLE attendee_text (appointment_id TEXT, email TEXT, name TEXT, role TEXT, answer TEXT)")
+    who = replace(WHO, external=replace(WHO.external, table="attendee_text"))
+    plan = replace(MEETINGS, entities={**MEETINGS.entities, Entity.SCHEDULE_ITEM: replace(ITEM, participants=who)})
+    with pytest.raises(ContainerGone) as caught:
+        meetings.connector(plan).check()
+    words = "'appointment_id' of table 'attendee_text' holds text, but 'id' of table 'appointment' holds integer"
+    assert words in str(caught.value)

@@ -114,12 +114,7 @@ def relation(
         return None
     if families[user.name] is Family.OTHER:
         survey.note("column-type", f"{what}: column {user.name!r} has a type that cannot be compared as text")
-    if _kind(families[item.name]) != _kind(kinds[refers.name]):
-        survey.note(
-            "column-type",
-            f"{what}: column {item.name!r} of table {table.name!r} holds {families[item.name]}, but"
-            f" {refers.name!r} of table {entity.name!r} holds {kinds[refers.name]}",
-        )
+    _speaks_of(survey, what, item, families[item.name], refers, kinds[refers.name])
     survey.leave_to_the_driver(table, families)
     return RelationTable(
         plan=described,
@@ -144,8 +139,9 @@ def with_people(
     organizer = survey.column(entity.table, plan.organizer, what)
     contact = described.get(Entity.CONTACT) if plan.contacts else None
     emails = [survey.column(contact.table, name, f"{what}.contacts") for name in plan.emails] if contact else []
-    users, external = _people(survey, plan.users, f"{what}.users"), _people(survey, plan.external, f"{what}.external")
-    contacts = _people(survey, plan.contacts, f"{what}.contacts") if plan.contacts and contact else None
+    users = _people(survey, plan.users, entity, f"{what}.users")
+    external = _people(survey, plan.external, entity, f"{what}.external")
+    contacts = _people(survey, plan.contacts, entity, f"{what}.contacts") if plan.contacts and contact else None
     if organizer is None or users is None or external is None:
         return entity
     known = tuple(column for column in emails if column is not None)
@@ -162,7 +158,7 @@ def with_emails(survey: Survey, entity: EntityTable, roster: UserColumns) -> Ent
     return replace(entity, emails=EmailTables(entity.key, main, roster.alias_user, roster.alias_email, own))
 
 
-def _people(survey: Survey, plan: ParticipantTable, what: str) -> PersonTable | None:
+def _people(survey: Survey, plan: ParticipantTable, entity: EntityTable, what: str) -> PersonTable | None:
     table = survey.table(plan.table, what)
     roles = [plan.item, plan.person, plan.address, plan.role, plan.response, plan.name]
     item, person, address, role, response, name = (survey.column(table, n, what) if n else None for n in roles)
@@ -170,6 +166,7 @@ def _people(survey: Survey, plan: ParticipantTable, what: str) -> PersonTable | 
     defaults = survey.constants(table, plan.defaults, families, what)
     if table is None or item is None or address is None or role is None or (plan.person and person is None):
         return None
+    _speaks_of(survey, what, item, families[item.name], entity.key, entity.family(entity.key))
     for column in (address, role, response, name):
         if column is not None and families[column.name] is not Family.TEXT:
             survey.note("column-type", f"{what}: column {column.name!r} of table {table.name!r} must hold text")
@@ -219,6 +216,19 @@ def _refers(
             "column-type",
             f"{what}: column {series.name!r} of table {series.table.name!r} holds {family},"
             f" and the key of {entity.table!r} is {key_family}",
+        )
+
+
+def _speaks_of(
+    survey: Survey, what: str, item: sa.Column[Any], family: Family, refers: sa.Column[Any], kind: Family
+) -> None:
+    """A column that names records must compare with theirs: text is in another order than numbers, and PostgreSQL's
+    triggers would refuse it."""
+    if _kind(family) != _kind(kind):
+        survey.note(
+            "column-type",
+            f"{what}: column {item.name!r} of table {item.table.name!r} holds {family}, but"
+            f" {refers.name!r} of table {refers.table.name!r} holds {kind}",
         )
 
 
