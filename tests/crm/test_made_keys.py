@@ -10,7 +10,7 @@ import pytest
 
 from runner.model.errors import Gone, Invalid
 from runner.model.items import Item
-from tests.support.crm import World, create, keys, sqlite_world
+from tests.support.crm import ANN, World, create, feed_rows, keys, sqlite_world, update
 
 
 def with_key(directory: Path, declaration: str, ending: str = "") -> World:
@@ -33,6 +33,8 @@ def with_key(directory: Path, declaration: str, ending: str = "") -> World:
     [
         ("id INTEGER PRIMARY KEY AUTOINCREMENT", True),
         ("id TEXT PRIMARY KEY NOT NULL DEFAULT (lower(hex(randomblob(16))))", False),
+        ("id UUID PRIMARY KEY NOT NULL DEFAULT ('_' || lower(hex(randomblob(16))))", False),
+        ("id STRING PRIMARY KEY NOT NULL DEFAULT ('1_' || abs(random()))", False),
     ],
 )
 def test_every_new_record_is_known_by_the_key_that_it_has_got(tmp_path: Path, declaration: str, numbered: bool) -> None:
@@ -87,6 +89,31 @@ def test_a_row_that_the_crm_passes_over_is_no_record_and_no_other_one(
     assert world.item(kept.key).values["subject"] == "Kept"
     assert world.sql("SELECT crm_key FROM exsync_keys") == [(kept.key,)]
     world.close()
+
+
+@pytest.mark.parametrize(("kind", "key"), [("numeric", "9300000000000000001"), ("numeric(12)", "12")])
+def test_a_key_of_any_length_is_one_and_the_same_everywhere(pg: World, kind: str, key: str) -> None:
+    """No record is taken for deleted, and no change of one for another's, because its key is long, or filled up."""
+    pg.sql("DROP TABLE appointment_occurrence")
+    pg.sql("ALTER TABLE appointment ALTER id DROP IDENTITY")
+    pg.sql(
+        f"ALTER TABLE appointment ALTER id TYPE {kind}, ALTER owner_id TYPE {kind}, DROP CONSTRAINT appointment_owner_id_fkey"
+    )
+    pg.sql(f"ALTER TABLE crm_user_email DROP CONSTRAINT crm_user_email_user_id_fkey, ALTER user_id TYPE {kind}")
+    pg.sql("ALTER TABLE crm_user ALTER id DROP IDENTITY")
+    pg.sql(f"ALTER TABLE crm_user ALTER id TYPE {kind}")
+    crm = pg.connector()
+    crm.check(pg.link())
+    assert crm.users(["ann.lee@example.com"])["ann.lee@example.com"].key == ANN
+    _, mark = feed_rows(pg, None)
+    pg.sql("INSERT INTO appointment (id, subject, owner_id) VALUES (:key, 'Long', 1)", key=key)
+    assert feed_rows(pg, mark)[0] == [(key, frozenset({ANN}))]
+    assert [ref.key for page in crm.listing(pg.link()) for ref in page.changed] == [key]
+    held = crm.get(pg.link(), [key])[key]
+    assert isinstance(held, Item)
+    (done,) = crm.write(pg.link(), [update(held, subject="Longer")])
+    assert done.error is None
+    assert pg.sql("SELECT subject FROM appointment") == [("Longer",)]
 
 
 def test_a_column_that_gets_no_number_makes_no_record(tmp_path: Path) -> None:

@@ -322,13 +322,22 @@ def run_of(keys: Sequence[Any]) -> dict[str, int] | None:
 
 def key_value(text: str, family: Family) -> Any:
     """The column's value of such a text. Raises ``ValueError`` when the column cannot hold it."""
-    if family in {Family.INTEGER, Family.NUMBER}:
+    if family is Family.INTEGER:
         return _ranged(int(text))
+    if family is Family.NUMBER:
+        return _number_or_text(text)
     if family is Family.UUID:
         return uuid.UUID(text)
     if family in {Family.AWARE, Family.NAIVE}:
         return datetime.fromisoformat(text)
     return text
+
+
+def _number_or_text(text: str) -> Any:
+    """What is no whole number of 64 bits is left to the database: a NUMERIC may be larger, and SQLite takes every type that
+    it does not know (``UUID``, ``STRING``) for one, and keeps text in it."""
+    number = int(text) if text.isascii() and text.removeprefix("-").isdigit() else None
+    return text if number is None or not -_BIGGEST <= number < _BIGGEST else number
 
 
 def constant(value: Any, family: Family) -> Any:
