@@ -91,7 +91,9 @@ def test_a_row_that_the_crm_passes_over_is_no_record_and_no_other_one(
     world.close()
 
 
-@pytest.mark.parametrize(("kind", "key"), [("numeric", "9300000000000000001"), ("numeric(12)", "12")])
+@pytest.mark.parametrize(
+    ("kind", "key"), [("numeric", "9300000000000000001"), ("numeric(12)", "12"), ("char(12)", "12"), ("char(2)", "12")]
+)
 def test_a_key_of_any_length_is_one_and_the_same_everywhere(pg: World, kind: str, key: str) -> None:
     """No record is taken for deleted, and no change of one for another's, because its key is long, or filled up."""
     pg.sql("DROP TABLE appointment_occurrence")

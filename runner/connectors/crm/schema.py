@@ -26,8 +26,9 @@ COUNTS = frozenset({Family.INTEGER, Family.NUMBER})
 
 
 def raw(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """A column as the driver gives it: a value that SQLAlchemy could not convert must not fail its whole page."""
-    return sa.type_coerce(column, RAW)
+    """A column as the driver gives it: a value that SQLAlchemy could not convert must not fail its whole page. PostgreSQL
+    fills a ``char(n)`` up with blanks that mean nothing, and that triggers do not see."""
+    return sa.type_coerce(sa.cast(column, sa.Text) if isinstance(column.type, sa.CHAR) else column, RAW)
 
 
 @dataclass(frozen=True, slots=True)
