@@ -240,6 +240,17 @@ def test_constants_of_the_plan_are_set_on_every_insert(world: World) -> None:
     assert world.sql("SELECT code, grade, who FROM specimen ORDER BY code") == [("a", 7, ANN), ("b", 1, ANN)]
 
 
+def test_a_new_record_is_read_back_with_what_the_plan_puts_into_it(world: World) -> None:
+    """B-60: what the write leaves to a constant of the plan is what both sides agreed on, not nothing."""
+    plan = with_entity(world.plan, defaults={"location": "Hall", "priority": "C"})
+    crm, wanted = world.connector(plan), {**MEETING, "priority": None}
+    del wanted["place"]
+    (made,) = crm.write(world.link(), [Write(Operation.CREATE, None, None, wanted, frozenset(wanted), "t")])
+    assert made.item is not None
+    assert made.item.values == {**MEETING, "place": "Hall", "priority": "C"}
+    assert made.item == crm.get(world.link(), [made.key or ""])[made.key or ""]
+
+
 # -- exactly once ------------------------------------------------------------------------------------------------------
 
 

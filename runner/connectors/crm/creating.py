@@ -75,6 +75,15 @@ class Creating:
             row.setdefault(entity.deleted[0].name, type(entity.deleted[1])(not entity.deleted[1]))
         return row
 
+    @cached_property
+    def _says_all(self) -> bool:
+        """Whether a field's column holds what the write says of that field, and nothing that we put there besides."""
+        entity = self.transaction.entity
+        ours = {*self._blank, *self._owned, entity.key.name}.union(*entity.templates.values())
+        if entity.emails is not None:
+            ours.add(entity.emails.main.name)
+        return ours.isdisjoint(column.name for column in entity.columns.values())
+
     def creates(self, batch: Sequence[Ready]) -> None:
         """New records; those that the key table knows already are adopted, or stay gone (L5).
 
@@ -167,9 +176,10 @@ class Creating:
         self.transaction.rewrite_beside(list(zip(keys, batch, strict=True)), fresh=True)
         self.transaction.changed.update((ready.index, key) for ready, key in zip(batch, keys, strict=True))
         self.transaction.made.update((key, (stamp, native)) for stamp, native, key in made)
-        self.transaction.sent.update(
-            (key, (one.columns, one.write.values)) for one, (_, _, key) in zip(batch, made, strict=True)
-        )
+        if self._says_all:
+            self.transaction.sent.update(
+                (key, (one.columns, one.write.values)) for one, (_, _, key) in zip(batch, made, strict=True)
+            )
 
     def _insert_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         entity, name = self.transaction.entity, self.transaction.entity.key.name
