@@ -23,12 +23,15 @@ from runner.connectors.crm.feed import PAGE, coalesced
 from runner.connectors.crm.schema import EntityTable, raw
 from runner.model.errors import Invalid, WatermarkInvalid
 from runner.model.items import FeedPage, FeedRow
+from runner.model.moments import zone_of
 
 OVERLAP = 1000
 """How many numbers behind the end a counting column is read again."""
 
 _HEAD = "version_column:"
 _COUNTED = frozenset({Family.INTEGER, Family.NUMBER})
+_LOCAL = frozenset({Family.NAIVE, Family.WRITTEN})
+"""Families of moments as the CRM's clock shows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +124,16 @@ class VersionFeed:
     def _start(self, entity: EntityTable, highest: str) -> Any:
         if self._counted(entity):
             return int(highest) - OVERLAP
-        start = datetime.fromisoformat(highest).astimezone(UTC) - self.overlap
-        return now_in(start, entity.family(self._column(entity)), self.zone)
+        family, last = entity.family(self._column(entity)), datetime.fromisoformat(highest).astimezone(UTC)
+        behind = self.overlap + (self._set_back(last) if family in _LOCAL else timedelta())
+        return now_in(last - behind, family, self.zone)
+
+    def _set_back(self, moment: datetime) -> timedelta:
+        """By how much the CRM's clock is set back in autumn, if it shows this moment twice: what changes after that has
+        earlier values than what changed before."""
+        shown = moment.astimezone(zone_of(self.zone))
+        first, second = (shown.replace(fold=fold).utcoffset() or timedelta() for fold in (0, 1))
+        return max(first - second, timedelta())
 
     def _watermark(self, highest: Mapping[str, str]) -> str:
         return _HEAD + json.dumps(dict(highest), sort_keys=True)
