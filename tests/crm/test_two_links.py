@@ -143,3 +143,27 @@ def test_one_meeting_of_two_mailboxes_is_one_record_that_both_hold(pair: Pair) -
     pair.world.sql("UPDATE appointment SET subject = 'Moved' WHERE id = :k", k=key)
     pair.settle()
     assert pair.titles(ANN) == pair.titles(BOB) == ["Moved"]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_row_in_anothers_place_is_no_echo_of_it(lite: World, kept: bool) -> None:
+    """B-12: ``INSERT OR REPLACE`` begins with the first version again, and so does whoever gets the key of a deleted row."""
+    pair = Pair(lite)
+    sql = pair.world.sql
+    put = """INSERT OR REPLACE INTO appointment (id, subject, owner_id, starts_at, ends_at, time_zone)
+      VALUES (99, :subject, :owner, '2026-03-29 08:00:00', '2026-03-29 09:00:00', 'Europe/Vienna')"""
+    sql(put, subject="One", owner=1)
+    pair.settle()
+    if not kept:
+        sql("DELETE FROM exsync_outbox WHERE id > 0")
+    sql(put, subject="Two", owner=1)
+    pair.settle()
+    assert pair.titles(ANN) == ["Two"]
+    sql("DELETE FROM appointment")
+    sql(put, subject="Three", owner=1)
+    pair.settle()
+    assert (pair.titles(ANN), sql("SELECT subject FROM appointment")) == (["Three"], [("Three",)])
+    sql(put, subject="Four", owner=2)
+    pair.settle()
+    assert pair.titles(BOB) == ["Four"]
+    pair.close()

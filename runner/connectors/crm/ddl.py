@@ -54,13 +54,13 @@ def _written(words: Sqlite | Postgres, plan: CrmPlan, untouched: Collection[Enti
     if plan.feed == "outbox":
         made += words.outbox()
     for entity in plan.entities.values():
-        if entity.version_by == "trigger" and entity.entity not in untouched:
+        counts = entity.entity not in untouched
+        if entity.version_by == "trigger" and counts:
             made += words.version(entity)
         if plan.feed == "outbox":
-            made += words.triggers(entity)
+            made += words.triggers(entity, counts=entity.version_by == "trigger" and counts)
             for relation in entity.relations:
                 made += words.related(entity, relation)
-        counts = entity.entity not in untouched
         if (table := entity.occurrences) is not None:
             made += words.touching(entity, occurrence_triggers(entity), table.table, table.series, counts=counts)
         for people in people_tables(entity):

@@ -86,8 +86,8 @@ class Postgres:
             f"  FOR EACH ROW EXECUTE FUNCTION {self.name(trigger)}()",
         )
 
-    def triggers(self, entity: CrmEntity) -> tuple[str, ...]:
-        """What notes an entity's changes in the outbox."""
+    def triggers(self, entity: CrmEntity, *, counts: bool) -> tuple[str, ...]:
+        """What notes an entity's changes in the outbox, whoever ``counts`` its versions: no row takes another's place."""
         (trigger,) = outbox_triggers(entity, "postgresql")
         key = self.quote(entity.key)
         owner = self.quote(entity.owner) if entity.owner else None

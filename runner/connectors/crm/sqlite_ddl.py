@@ -13,6 +13,7 @@ from runner.connectors.crm.triggers import (
     outbox_triggers,
     quoted,
     relation_triggers,
+    replaced_trigger,
     rule_of,
     series_triggers,
     spoken_of,
@@ -47,6 +48,7 @@ class Sqlite:
             "  owner TEXT,\n  old_owner TEXT,\n"
             "  changed_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),\n  txid INTEGER\n)",
             f"INSERT OR IGNORE INTO {OUTBOX} (id, entity, crm_key) VALUES (0, '', lower(hex(randomblob(8))))",  # noqa: S608
+            f"CREATE INDEX IF NOT EXISTS {OUTBOX}_record ON {OUTBOX} (entity, crm_key)",
         )
 
     def version(self, entity: CrmEntity) -> tuple[str, ...]:
@@ -62,23 +64,33 @@ class Sqlite:
             f"    WHERE {key} = NEW.{key} AND {version} IS OLD.{version};\nEND",
         )
 
-    def triggers(self, entity: CrmEntity) -> list[str]:
-        """What notes an entity's changes in the outbox."""
-        table, key = self.name(entity.table), self.name(entity.key)
+    def triggers(self, entity: CrmEntity, *, counts: bool) -> list[str]:
+        """What notes an entity's changes in the outbox. ``counts``: our trigger moves its version on."""
+        table, key, version = self.name(entity.table), self.name(entity.key), self.name(entity.version)
         owner = self.name(entity.owner) if entity.owner else None
         insert, update, delete = (self.name(name) for name in outbox_triggers(entity, "sqlite"))
+        replaced = self.name(replaced_trigger(entity))
         into = f"INSERT INTO {OUTBOX} (entity, crm_key, owner, old_owner)"
 
         def row(record: str, now: str, before: str) -> str:
             owners = ", ".join(f"CAST({side}.{owner} AS TEXT)" if side and owner else "NULL" for side in (now, before))
             return f"  {into} SELECT '{entity.entity}', CAST({record}.{key} AS TEXT), {owners}"
 
+        # INSERT OR REPLACE removes a row without a word, and a key may be given away again: the new row begins with a version
+        # that no row of this key has had, or its first version would be taken for the former row's.
+        renewed = (
+            f"  UPDATE {table} SET {version} = coalesce({version}, 0) + (SELECT max(id) FROM {OUTBOX})\n"  # noqa: S608
+            f"    WHERE {key} = NEW.{key} AND EXISTS (SELECT 1 FROM {OUTBOX}\n"
+            f"      WHERE entity = '{entity.entity}' AND crm_key = CAST(NEW.{key} AS TEXT));\n"
+        )
+        former = f"{row(table, '', table)} FROM {table} WHERE {key} = NEW.{key}"
         bodies = {
-            (insert, "INSERT"): f"{row('NEW', 'NEW', '')};\n",
-            (update, "UPDATE"): f"{row('NEW', 'NEW', 'OLD')};\n"
+            (replaced, "BEFORE INSERT"): f"{former};\n",
+            (insert, "AFTER INSERT"): f"{renewed if counts else ''}{row('NEW', 'NEW', '')};\n",
+            (update, "AFTER UPDATE"): f"{row('NEW', 'NEW', 'OLD')};\n"
             f"{row('OLD', '', 'OLD')} WHERE OLD.{key} IS NOT NEW.{key};\n",
             # SQLite gives a deleted row's key away again: what was created under it is gone for good.
-            (delete, "DELETE"): f"{row('OLD', '', 'OLD')};\n"  # noqa: S608 - names quoted, entity is an enum
+            (delete, "AFTER DELETE"): f"{row('OLD', '', 'OLD')};\n"  # noqa: S608 - names quoted, entity is an enum
             f"  UPDATE {KEYS} SET gone_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')\n"
             f"    WHERE entity = '{entity.entity}' AND crm_key = CAST(OLD.{key} AS TEXT) AND gone_at IS NULL;\n",
         }
@@ -98,9 +110,10 @@ class Sqlite:
             )
 
         bodies = {
-            (insert, "INSERT"): row("NEW", "NEW", ""),
-            (update, "UPDATE"): row("NEW", "NEW", "OLD") + row("OLD", "", "OLD", f" AND OLD.{item} IS NOT NEW.{item}"),
-            (delete, "DELETE"): row("OLD", "", "OLD"),
+            (insert, "AFTER INSERT"): row("NEW", "NEW", ""),
+            (update, "AFTER UPDATE"): row("NEW", "NEW", "OLD")
+            + row("OLD", "", "OLD", f" AND OLD.{item} IS NOT NEW.{item}"),
+            (delete, "AFTER DELETE"): row("OLD", "", "OLD"),
         }
         return self._triggers(self.name(relation.table), bodies)
 
@@ -108,7 +121,7 @@ class Sqlite:
         made = []
         for (trigger, event), body in bodies.items():
             made.append(f"DROP TRIGGER IF EXISTS {trigger}")
-            made.append(f"CREATE TRIGGER {trigger} AFTER {event} ON {table} FOR EACH ROW\nBEGIN\n{body}END")
+            made.append(f"CREATE TRIGGER {trigger} {event} ON {table} FOR EACH ROW\nBEGIN\n{body}END")
         return made
 
     def touching(

@@ -25,6 +25,12 @@ def outbox_triggers(entity: CrmEntity, dialect: str) -> tuple[str, ...]:
     return (name,) if dialect == "postgresql" else tuple(f"{name}_{event}" for event in ("insert", "update", "delete"))
 
 
+def replaced_trigger(entity: CrmEntity) -> str:
+    """Name of SQLite's trigger that notes the row that another one takes the place of. Nobody waits for it: where an older
+    DDL has not made it, all else goes on."""
+    return f"exsync_replaced_{entity.entity}"
+
+
 def relation_triggers(entity: CrmEntity, relation: OwnerRelation, dialect: str) -> tuple[str, ...]:
     """Names of the triggers that fill the outbox from one table of owners. They tell every such table from every other,
     since a name that was given to another table once would change what that table's trigger does."""
