@@ -348,6 +348,19 @@ def test_a_record_that_a_trigger_of_the_crm_refuses_is_invalid(world: World) -> 
     assert [type(result.error) for result in results] == [type(None), Invalid, type(None)]
 
 
+@pytest.mark.parametrize("state", ["P0002", "P0004", "21000", "27000", "45000", "U0001", "54000"])
+def test_whatever_a_trigger_answers_concerns_its_record_alone(pg: World, state: str) -> None:
+    """B-23: one bad item never blocks a folder. 54000 is also what a text too long for an index is answered with."""
+    pg.sql(
+        "CREATE FUNCTION no_x() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.subject = 'x' THEN"
+        f" RAISE EXCEPTION 'canary' USING ERRCODE = '{state}'; END IF; RETURN NEW; END $$"
+    )
+    pg.sql("CREATE TRIGGER no_x BEFORE INSERT ON appointment FOR EACH ROW EXECUTE FUNCTION no_x()")
+    results = pg.create(create("a"), create("b", subject="x"), create("c"))
+    assert [type(result.error) for result in results] == [type(None), Invalid, type(None)]
+    assert "canary" not in str(results[1].error)
+
+
 def test_the_version_returned_is_the_one_that_the_crms_triggers_left(world: World) -> None:
     """The read-back becomes the base only when its version is the one that the write returned."""
     if world.dialect == "sqlite":

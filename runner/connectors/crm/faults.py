@@ -70,9 +70,11 @@ def _protocol(what: str, code: str) -> ConnectorError:
 SQLSTATES: Mapping[str, Fault] = MappingProxyType(
     {
         "08": _transient,  # connection exception
+        "21": _constraint,  # a query of the CRM's own trigger found several rows
         "22": _data,
         "23": _constraint,
         "25006": _denied,  # read-only transaction
+        "27": _constraint,  # the CRM's own trigger changed the row meanwhile
         "28": _refused,
         "3D000": _unreachable,  # no such database
         "3F000": _missing,  # no such schema
@@ -82,13 +84,19 @@ SQLSTATES: Mapping[str, Fault] = MappingProxyType(
         "42703": _missing,  # no such column
         "44": _constraint,  # WITH CHECK OPTION
         "53": _transient,  # insufficient resources
+        "54": _data,  # program limit exceeded: a text too long for its index
         "55P03": _transient,  # lock not available
         "57": _transient,  # operator intervention: cancelled, shut down, starting up
         "58": _transient,  # system error outside PostgreSQL
-        "P0001": _constraint,  # RAISE in one of the CRM's own triggers
+        "P0": _constraint,  # RAISE, ASSERT or a STRICT query in one of the CRM's own triggers
     }
 )
 """SQLSTATE or its class → the fault; the longer key wins."""
+
+_OWN_WORDS = frozenset("56789IJKLMNOPQRSTUVWXYZ")
+"""How classes begin that the SQL standard leaves to others. All of PostgreSQL's stand above, or are faults of no one
+record; any further one is a trigger's own (``RAISE … USING ERRCODE``), as is 45."""
+_POSTGRES = frozenset({"53", "54", "55", "57", "58", "72", "HV", "P0", "XX"})
 
 SQLITE_CODES: Mapping[int, Fault] = MappingProxyType(
     {
@@ -136,7 +144,7 @@ def classed(error: BaseException) -> ConnectorError:
     state = getattr(cause, "sqlstate", None)
     if state:
         what = _described(cause)
-        fault = SQLSTATES.get(state) or SQLSTATES.get(state[:2]) or _protocol
+        fault = SQLSTATES.get(state) or SQLSTATES.get(state[:2]) or (_constraint if _is_raised(state) else _protocol)
         return fault(what, state)
     code = getattr(cause, "sqlite_errorcode", None)
     if code is not None:
@@ -144,6 +152,11 @@ def classed(error: BaseException) -> ConnectorError:
             return _missing(str(cause), "schema")
         return SQLITE_CODES.get(code & 0xFF, _protocol)(str(cause), getattr(cause, "sqlite_errorname", str(code)))
     return _unnumbered(error, cause)
+
+
+def _is_raised(state: str) -> bool:
+    """Whether an SQLSTATE is none of PostgreSQL's: a trigger of the CRM's raised it, about the record in hand."""
+    return state[:2] == "45" or (state[:1] in _OWN_WORDS and state[:2] not in _POSTGRES)
 
 
 def _unnumbered(error: BaseException, cause: BaseException) -> ConnectorError:
@@ -172,7 +185,8 @@ def _described(cause: BaseException) -> str:
     kind = type(cause).__name__
     names = [getattr(diag, name, None) for name in ("table_name", "column_name", "constraint_name")]
     named = ", ".join(str(name) for name in names if name)
-    if (getattr(cause, "sqlstate", None) or "")[:2] in {"22", "23", "44", "P0"}:
+    state = getattr(cause, "sqlstate", None) or ""
+    if state[:2] in {"21", "22", "23", "27", "44", "54", "P0"} or _is_raised(state):
         return f"{kind} ({named})" if named else kind
     return getattr(diag, "message_primary", None) or kind
 
