@@ -74,6 +74,20 @@ def test_a_name_that_is_not_there_is_refused_with_its_place_and_the_nearest_one(
     assert world.sql("SELECT count(*) FROM appointment") == [(0,)]
 
 
+@pytest.mark.parametrize("column", ["id", "owner_id"])
+def test_a_key_with_decimals_is_refused_where_the_database_writes_them(pg: World, column: str) -> None:
+    """PostgreSQL's text of such a number is 12.00: what its triggers note would be no record that we know."""
+    pg.sql("ALTER TABLE appointment DROP CONSTRAINT appointment_owner_id_fkey")
+    pg.sql("ALTER TABLE appointment_occurrence DROP CONSTRAINT appointment_occurrence_appointment_id_fkey")
+    pg.sql("ALTER TABLE appointment ALTER id DROP IDENTITY")
+    pg.sql(f"ALTER TABLE appointment ALTER {column} TYPE numeric(12, 0)")
+    pg.connector(PLAN).check()
+    pg.sql(f"ALTER TABLE appointment ALTER {column} TYPE numeric(12, 2)")
+    error = _refusal(pg, PLAN)
+    assert error.code == "column-type"
+    assert f"'{column}' has 2 decimals" in str(error)
+
+
 def test_all_findings_come_at_once(world: World) -> None:
     error = _refusal(world, with_entity(PLAN, owner="owner", modified="changed", **_field("subject", "subjct")))
     assert [name in str(error) for name in ("'owner'", "'changed'", "'subjct'")] == [True] * 3

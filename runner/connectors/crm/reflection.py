@@ -127,6 +127,14 @@ def _check_roles(survey: Survey, plan: CrmEntity, table: sa.Table, families: Map
     for name in (plan.key, plan.version, *([plan.owner] if plan.owner else [])):
         if families[name] is Family.OTHER:
             survey.note("column-type", f"{plan.entity}: column {name!r} has a type that cannot be compared as text")
+    for name in (plan.key, *([plan.owner] if plan.owner else [])):
+        scale = getattr(table.c[name].type, "scale", None) if families[name] is Family.NUMBER else None
+        if scale and survey.dialect == "postgresql":
+            survey.note(
+                "column-type",
+                f"{plan.entity}: column {name!r} has {scale} decimals; what names a record or a user must be a whole number:"
+                f" triggers would write {12:.{scale}f} where rows hold 12, and no change would be seen",
+            )
     if plan.version_by == "writer" and families[plan.version] not in COUNTS:
         survey.note("column-type", f"{plan.entity}: version_by: writer needs a number in column {plan.version!r}")
     if plan.version in table.c and _is_coarse(table.c[plan.version], families[plan.version]):
