@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 
 from runner.engine.passes import Orders
@@ -30,10 +31,12 @@ class Overriding(Simulation):
         self.stage.make_pass = self._around  # type: ignore[method-assign]
         self.stage.settle = self._to_rest  # type: ignore[method-assign]
 
-    def _around(self, turns: float = 0.0, dice: random.Random | None = None) -> None:
+    def _around(
+        self, turns: float = 0.0, dice: random.Random | None = None, ended: Callable[[], bool] | None = None
+    ) -> None:
         if self.dice.random() < 0.5:
             self._slice(self._under_way() or self._ordered())
-        self._pass(turns, dice)
+        self._pass(turns, dice, ended)
 
     def _to_rest(self, turns: float = 0.0, dice: random.Random | None = None) -> None:
         """What is under way ends first."""
